@@ -1,0 +1,49 @@
+"""Celery: messages are hints, rows are the queue. The schedule is fixed here, since nobody edits it at run time."""
+
+import os
+from datetime import timedelta
+
+from celery import Celery
+from celery.signals import setup_logging
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "registry.settings")
+
+from django.conf import settings
+
+LONGEST_TASK_S = 600
+VISIBILITY = {"visibility_timeout": LONGEST_TASK_S * 2}
+
+app = Celery("greenroom", set_as_current=True)
+app.conf.update(
+    broker_url=settings.CELERY_BROKER_URL,
+    broker_transport_options={**VISIBILITY, "unacked_restore_interval": 5, "socket_timeout": 2, "socket_connect_timeout": 2},
+    result_backend_transport_options=VISIBILITY,
+    visibility_timeout=VISIBILITY["visibility_timeout"],
+    broker_connection_retry_on_startup=True,
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    task_ignore_result=True,
+    task_serializer="json",
+    accept_content=["json"],
+    task_publish_retry_policy={"max_retries": 1, "interval_start": 0.1},
+    worker_prefetch_multiplier=1,
+    worker_hijack_root_logger=False,
+    worker_redirect_stdouts=False,
+    worker_send_task_events=False,
+    task_time_limit=LONGEST_TASK_S,
+    task_default_queue="default",
+    timezone="UTC",
+    beat_schedule_filename=str(settings.DATA_DIR / "beat-schedule"),
+    beat_schedule={
+        "sweep": {"task": "core.sweep", "schedule": timedelta(seconds=settings.SWEEP_INTERVAL_S)},
+        "promotions-due": {"task": "prompts.apply_due", "schedule": timedelta(seconds=settings.SWEEP_INTERVAL_S)},
+        "promotions-ready": {"task": "prompts.apply_ready", "schedule": timedelta(seconds=60)},
+        "promotions-expire": {"task": "prompts.expire", "schedule": timedelta(hours=1)},
+    },
+)
+app.autodiscover_tasks(["registry.core", "prompts_app", "evals_app"])
+
+
+@setup_logging.connect
+def keep_our_logging(**_: object) -> None:
+    """Celery would replace the root logger; the settings have already set it up."""

@@ -1,0 +1,17 @@
+"""The core app: what every other app stands on."""
+
+from django.apps import AppConfig
+
+
+class CoreConfig(AppConfig):
+    """Workspaces, members, keys, audit, outbox and jobs."""
+
+    name = "registry.core"
+    label = "core"
+    verbose_name = "Core"
+
+    def ready(self) -> None:
+        """Register the deploy checks and the rows that the sweeper looks after."""
+        from registry.core import checks, outbox  # noqa: F401
+
+        outbox.look_after()

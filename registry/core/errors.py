@@ -1,0 +1,106 @@
+"""What can go wrong, in the domain's words; one middleware makes HTML of it, one handler problem JSON."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from registry.core.canonical import JSON
+
+
+@dataclass(frozen=True)
+class FieldError:
+    """One field that was refused: `field` is a path such as `messages[2].role`."""
+
+    field: str
+    code: str
+    message: str
+
+
+class RegistryError(Exception):
+    """A refusal with a stable `code`, an HTTP `status`, a `detail` that says what to do, and machine-readable extras."""
+
+    status: ClassVar[int] = 400
+    title: ClassVar[str] = "Bad request"
+
+    def __init__(self, code: str, detail: str, *, errors: Sequence[FieldError] = (), **extra: "JSON") -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code = code
+        self.detail = detail
+        self.errors = tuple(errors)
+        self.extra: Mapping[str, JSON] = extra
+
+
+class Unauthenticated(RegistryError):
+    """No credentials, or credentials that are unknown, expired or revoked."""
+
+    status = 401
+    title = "Sign in, or send a key"
+
+
+class Forbidden(RegistryError):
+    """The caller is known and may not do this."""
+
+    status = 403
+    title = "Not allowed"
+
+
+class NotFound(RegistryError):
+    """It does not exist, or the caller may not know that it does."""
+
+    status = 404
+    title = "Not found"
+
+
+class Conflict(RegistryError):
+    """The request is sound, but the present state does not permit it."""
+
+    status = 409
+    title = "Conflict"
+
+
+class PreconditionFailed(RegistryError):
+    """The caller acted on a stale view (If-Match)."""
+
+    status = 412
+    title = "Your view is stale"
+
+
+class TooLarge(RegistryError):
+    """The body is larger than this route takes."""
+
+    status = 413
+    title = "Too large"
+
+
+class Invalid(RegistryError):
+    """The input is not acceptable; `errors` names the fields."""
+
+    status = 422
+    title = "Invalid input"
+
+
+class PreconditionRequired(RegistryError):
+    """The call changes something that others change too: it must carry If-Match."""
+
+    status = 428
+    title = "If-Match is required"
+
+
+class TooManyRequests(RegistryError):
+    """The caller's budget of requests is used up; `retry_after` says for how long (seconds)."""
+
+    status = 429
+    title = "Too many requests"
+
+
+class Unavailable(RegistryError):
+    """A part that this needs is down; trying again later helps."""
+
+    status = 503
+    title = "Unavailable for the moment"
+
+
+def invalid_field(field: str, code: str, message: str) -> Invalid:
+    """An `Invalid` about one field, whose detail is the field's message."""
+    return Invalid("invalid", message, errors=[FieldError(field, code, message)])

@@ -1,0 +1,69 @@
+"""From credentials to an Actor: a key by its token, a person by membership."""
+
+import hmac
+from datetime import timedelta
+
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from registry.core.actor import Actor, KeyKind, Role
+from registry.core.errors import Unauthenticated
+from registry.core.keys import KeyToken
+from registry.core.models import ApiKey, Member, User
+
+LAST_USED_EVERY_S = 60
+
+
+def actor_of_key(authorization: str, *, request_id: str = "", address: str = "") -> Actor:
+    """The actor of an `Authorization` header, Bearer or Basic; raises Unauthenticated for whatever is not a usable key."""
+    scheme, _, credentials = authorization.partition(" ")
+    token = None
+    if scheme.lower() == "bearer":
+        token = KeyToken.parse(credentials.strip())
+    elif scheme.lower() == "basic":
+        token = KeyToken.parse_basic(credentials.strip())
+    if token is None:
+        raise Unauthenticated("key.malformed", "Send `Authorization: Bearer gr_…` with a key of this server.")
+    key = ApiKey.objects.usable().select_related("workspace").filter(public_id=token.public_id).first()
+    if key is None or not hmac.compare_digest(key.secret_hash, token.hash):
+        raise Unauthenticated("key.unknown", "This key is unknown, expired or revoked: ask an admin for a new one.")
+    _touch(key)
+    return Actor(
+        kind="key",
+        workspace_id=key.workspace_id,
+        id=key.pk,
+        name=key.name,
+        key_kind=KeyKind(key.kind),
+        scopes=frozenset(key.scopes),
+        environment=key.environment,
+        member_id=key.responsible_id,
+        request_id=request_id,
+        address=address,
+    )
+
+
+def actor_of_member(member: Member, *, request_id: str = "", address: str = "") -> Actor:
+    """The actor for a member, whose row and user must be loaded."""
+    return Actor(
+        kind="member",
+        workspace_id=member.workspace_id,
+        id=member.pk,
+        name=member.user.name,
+        role=Role(member.role),
+        grants=frozenset(member.grants),
+        member_id=member.pk,
+        request_id=request_id,
+        address=address,
+    )
+
+
+def memberships(user: User) -> list[Member]:
+    """The active memberships of a person, by workspace name; one query."""
+    return list(
+        Member.objects.active().filter(user=user).select_related("workspace", "user").order_by("workspace__slug")
+    )
+
+
+def _touch(key: ApiKey) -> None:
+    stale = Q(last_used_at__isnull=True) | Q(last_used_at__lt=Now() - timedelta(seconds=LAST_USED_EVERY_S))
+    ApiKey.objects.filter(stale, pk=key.pk).update(last_used_at=Now())

@@ -1,0 +1,24 @@
+"""Tables of the core."""
+
+from registry.core.models.append_only import AppendOnly, append_only_models, append_only_triggers
+from registry.core.models.jobs import JobState, LeasedJob
+from registry.core.models.ledger import AuditEvent, AuditHead, IdempotencyRecord, Notification, OutboxMessage
+from registry.core.models.workspace import ApiKey, Member, SignInLink, User, Workspace
+
+__all__ = [
+    "ApiKey",
+    "AppendOnly",
+    "AuditEvent",
+    "AuditHead",
+    "IdempotencyRecord",
+    "JobState",
+    "LeasedJob",
+    "Member",
+    "Notification",
+    "OutboxMessage",
+    "SignInLink",
+    "User",
+    "Workspace",
+    "append_only_models",
+    "append_only_triggers",
+]

@@ -1,0 +1,155 @@
+"""People, the workspaces they belong to, and the keys that machines use."""
+
+from typing import ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower, Now
+
+from registry.core.actor import KeyKind, Role
+
+
+class UserManager(BaseUserManager["User"]):
+    """Finds people by e-mail address, whatever its case."""
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        """The user with that address, ignoring case."""
+        return self.get(email__iexact=username or "")
+
+
+class User(AbstractBaseUser):
+    """A person. What they may do is decided by their memberships, never by a flag here."""
+
+    email = models.EmailField(max_length=254)
+    name = models.CharField(max_length=120)
+    is_active = models.BooleanField(default=True)
+    time_zone = models.CharField(max_length=64, default="UTC")
+    created_at = models.DateTimeField(db_default=Now())
+
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+    objects = UserManager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(Lower("email"), name="user_email_is_unique")]
+
+    def __str__(self) -> str:
+        return self.email
+
+
+class Workspace(models.Model):
+    """A tenant: nothing in it is visible from another one."""
+
+    slug = models.SlugField(max_length=63, unique=True)
+    name = models.CharField(max_length=120)
+    # Raised by a restore from a backup, so that no client trusts a number that was given out twice.
+    epoch = models.PositiveIntegerField(default=1)
+    created_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+class MemberQuerySet(models.QuerySet["Member"]):
+    """Members, by the questions asked of them."""
+
+    def in_workspace(self, workspace_id: int) -> "MemberQuerySet":
+        """Members of one workspace."""
+        return self.filter(workspace_id=workspace_id)
+
+    def active(self) -> "MemberQuerySet":
+        """Members who can act: neither they nor their user is deactivated."""
+        return self.filter(is_active=True, user__is_active=True)
+
+    def at_least(self, role: Role) -> "MemberQuerySet":
+        """Members of that role or a higher one."""
+        return self.filter(role__in=[other for other in Role if other.rank >= role.rank])
+
+
+class Member(models.Model):
+    """A person in a workspace, with one role. Never deleted: rows they wrote keep pointing here."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="members")
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="memberships")
+    role = models.CharField(max_length=16, choices=[(role, role) for role in Role])
+    grants = ArrayField(models.CharField(max_length=32), default=list, blank=True)
+    is_active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(db_default=Now())
+
+    objects = MemberQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["workspace", "user"], name="member_once_per_workspace")]
+
+    def __str__(self) -> str:
+        return f"{self.user.email} in {self.workspace.slug}"
+
+    @property
+    def can_act(self) -> bool:
+        """False once the member or the user is deactivated."""
+        return self.is_active and self.user.is_active
+
+    @property
+    def rank(self) -> int:
+        """Height of the role on the ladder."""
+        return Role(self.role).rank
+
+
+class SignInLink(models.Model):
+    """A one-time way in; only the hash of its token is kept."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="sign_in_links")
+    token_hash = models.CharField(max_length=64, unique=True)
+    created_at = models.DateTimeField(db_default=Now())
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"link for {self.user_id}"
+
+
+class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
+    """Keys, by the questions asked of them."""
+
+    def in_workspace(self, workspace_id: int) -> "ApiKeyQuerySet":
+        """Keys of one workspace."""
+        return self.filter(workspace_id=workspace_id)
+
+    def usable(self) -> "ApiKeyQuerySet":
+        """Keys that still open something: not revoked, not expired (database time)."""
+        return self.filter(Q(expires_at__isnull=True) | Q(expires_at__gt=Now()), revoked_at__isnull=True)
+
+
+class ApiKey(models.Model):
+    """A machine's credential: looked up by its public id, compared by hash, shown once."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="keys")
+    kind = models.CharField(max_length=8, choices=[(kind, kind) for kind in KeyKind])
+    name = models.CharField(max_length=120)
+    public_id = models.CharField(max_length=12, unique=True)
+    secret_hash = models.CharField(max_length=64)
+    last4 = models.CharField(max_length=4)
+    scopes = ArrayField(models.CharField(max_length=16), default=list, blank=True)
+    # The permanent name of the environment a service key is bound to; empty for CI keys.
+    environment = models.CharField(max_length=63, blank=True, default="")
+    responsible = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="answers_for_keys")
+    created_at = models.DateTimeField(db_default=Now())
+    expires_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    rotated_from = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="successors")
+
+    objects = ApiKeyQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="service_keys_have_an_environment",
+                condition=Q(kind="ci", environment="") | (Q(kind="service") & ~Q(environment="")),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} (gr_{self.public_id}…{self.last4})"

@@ -1,0 +1,25 @@
+"""Celery's side of the core: ids in, one call, no logic."""
+
+import os
+import socket
+
+from celery import shared_task
+
+from registry.core import jobs, outbox
+
+
+def worker_name() -> str:
+    """Who holds a lease: host and process."""
+    return f"{socket.gethostname()[:48]}:{os.getpid()}"
+
+
+@shared_task(name="core.dispatch_outbox")
+def dispatch_outbox(pk: int) -> None:
+    """Deliver one outbox message."""
+    outbox.dispatch(pk, owner=worker_name())
+
+
+@shared_task(name="core.sweep")
+def sweep() -> None:
+    """Hint again at rows that were left behind."""
+    jobs.sweep()

@@ -1,0 +1,83 @@
+"""What the operator sets: every environment variable in one table, read once.
+
+`docs/configuration.md` lists the same names; a test holds the two together.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from environs import Env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+VARIABLES: dict[str, str] = {
+    "GREENROOM_ENV": "`production` (default) or `development`; development relaxes what only a laptop may relax.",
+    "SECRET_KEY": "Signs sessions and tokens. Required; at least 50 characters in production.",
+    "ENCRYPTION_KEYS": "Comma-separated Fernet keys for provider secrets; the first encrypts, all decrypt.",
+    "DATABASE_URL": "PostgreSQL, as the role that runs the application (no UPDATE or DELETE on append-only tables).",
+    "DATABASE_OWNER_URL": "PostgreSQL, as the role that owns the tables and migrates. Left out: the same as DATABASE_URL.",
+    "DATABASE_POOL_SIZE": "Connections each process may hold. Default 8.",
+    "BROKER_URL": "Valkey or Redis for Celery, limits and rate counters.",
+    "PUBLIC_URL": "Where people reach this server; links in notifications start with it.",
+    "ALLOWED_HOSTS": "Comma-separated host names served besides the one of PUBLIC_URL.",
+    "TLS_TERMINATED_BY_PROXY": "`1` where a proxy ends TLS and sets X-Forwarded-Proto. Default 0.",
+    "OUTBOUND_ALLOW": "Comma-separated host:port pairs on private addresses that providers may use.",
+    "LOCAL_MODEL_URL": "Base URL of the small local model; the demo's provider. Set by `make run`.",
+    "DATA_DIR": "Folder for files the server writes itself (beat schedule, collected assets). Default `var`.",
+    "EMAIL_URL": "Where e-mail goes. Default `consolemail://`.",
+    "LOG_LEVEL": "Default INFO.",
+    "LOG_FORMAT": "`json` (default in production) or `console`.",
+    "SWEEP_INTERVAL_S": "Seconds between two sweeps for lost work. Default 5.",
+}
+
+
+@dataclass(frozen=True)
+class Environment:
+    """The operator's choices, parsed."""
+
+    is_production: bool
+    secret_key: str
+    encryption_keys: tuple[str, ...]
+    database_url: str
+    database_owner_url: str
+    database_pool_size: int
+    broker_url: str
+    public_url: str
+    allowed_hosts: tuple[str, ...]
+    tls_terminated_by_proxy: bool
+    outbound_allow: frozenset[str]
+    local_model_url: str
+    data_dir: Path
+    email_url: str
+    log_level: str
+    log_format: str
+    sweep_interval_s: float
+
+
+def read_environment() -> Environment:
+    """Parse the process's environment; raises environs.EnvError naming the variable that is missing or malformed."""
+    env = Env()
+    mode = env.str("GREENROOM_ENV", "production")
+    if mode not in {"production", "development"}:
+        raise ValueError(f"GREENROOM_ENV is {mode!r}: use `production` or `development`")
+    is_production = mode == "production"
+    database_url = env.str("DATABASE_URL")
+    return Environment(
+        is_production=is_production,
+        secret_key=env.str("SECRET_KEY"),
+        encryption_keys=tuple(env.list("ENCRYPTION_KEYS", [])),
+        database_url=database_url,
+        database_owner_url=env.str("DATABASE_OWNER_URL", "") or database_url,
+        database_pool_size=env.int("DATABASE_POOL_SIZE", 8),
+        broker_url=env.str("BROKER_URL"),
+        public_url=env.str("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/"),
+        allowed_hosts=tuple(env.list("ALLOWED_HOSTS", [])),
+        tls_terminated_by_proxy=env.bool("TLS_TERMINATED_BY_PROXY", default=False),
+        outbound_allow=frozenset(env.list("OUTBOUND_ALLOW", [])),
+        local_model_url=env.str("LOCAL_MODEL_URL", ""),
+        data_dir=Path(env.str("DATA_DIR", str(BASE_DIR / "var"))),
+        email_url=env.str("EMAIL_URL", "consolemail://"),
+        log_level=env.str("LOG_LEVEL", "INFO"),
+        log_format=env.str("LOG_FORMAT", "json" if is_production else "console"),
+        sweep_interval_s=env.float("SWEEP_INTERVAL_S", 5.0),
+    )
