@@ -101,6 +101,13 @@ class Unavailable(RegistryError):
     title = "Unavailable for the moment"
 
 
+class ServerError(RegistryError):
+    """A bug of ours; the log has its traceback under the request id."""
+
+    status = 500
+    title = "Server error"
+
+
 def invalid_field(field: str, code: str, message: str) -> Invalid:
     """An `Invalid` about one field, whose detail is the field's message."""
     return Invalid("invalid", message, errors=[FieldError(field, code, message)])

@@ -1,0 +1,123 @@
+"""Workspaces and the people in them."""
+
+from collections.abc import Iterable
+
+from django.db import transaction
+
+from registry.core import audit
+from registry.core.actor import Actor, Role
+from registry.core.errors import Conflict, Forbidden, NotFound, invalid_field
+from registry.core.models import Member, User, Workspace
+from registry.core.permissions import Permission, require
+
+GRANTS = frozenset({"override"})
+
+
+def find_or_create_user(email: str, *, name: str = "") -> User:
+    """The person with that address, made without a password when there is none yet."""
+    found = User.objects.filter(email__iexact=email).first()
+    if found is not None:
+        return found
+    user = User(email=email, name=name or email.partition("@")[0].replace(".", " ").title())
+    user.set_unusable_password()
+    user.save()
+    return user
+
+
+@transaction.atomic
+def create_workspace(slug: str, *, name: str, owner: User) -> tuple[Workspace, Member]:
+    """A new tenant and its owner; the operator's command, so nobody's right is asked."""
+    workspace = Workspace.objects.create(slug=slug, name=name)
+    member = Member.objects.create(workspace=workspace, user=owner, role=Role.OWNER)
+    audit.record(
+        Actor.system(workspace.pk, "operator"),
+        "workspace.created",
+        subject_type="workspace",
+        subject_id=workspace.pk,
+        subject_name=slug,
+        detail={"owner": owner.email},
+    )
+    return workspace, member
+
+
+@transaction.atomic
+def add_member(actor: Actor, user: User, *, role: Role, grants: Iterable[str] = ()) -> Member:
+    """Let a person in, or back in; raises Conflict when they are a member already."""
+    require_administration(actor)
+    _refuse_rise_above(actor, role)
+    granted = _known(grants)
+    member = Member.objects.select_for_update().filter(workspace_id=actor.workspace_id, user=user).first()
+    if member is not None and member.is_active:
+        raise Conflict("member.exists", f"{user.email} is a member already: change their role instead.")
+    if member is None:
+        member = Member(workspace_id=actor.workspace_id, user=user)
+    member.role, member.grants, member.is_active = role, granted, True
+    member.save()
+    _record(actor, "member.added", member, before="", after=role)
+    return member
+
+
+@transaction.atomic
+def change_member(
+    actor: Actor, member: Member, *, role: Role | None = None, grants: Iterable[str] | None = None, is_active: bool | None = None
+) -> Member:
+    """Change role, grants or activity; the last owner can neither be demoted nor deactivated."""
+    require_administration(actor)
+    member = Member.objects.select_for_update().select_related("user").get(pk=member.pk)
+    before = member.role
+    new_role = role or Role(member.role)
+    _refuse_rise_above(actor, max(new_role, Role(member.role), key=lambda one: one.rank))
+    stays_owner = new_role is Role.OWNER and (member.is_active if is_active is None else is_active)
+    if member.role == Role.OWNER and not stays_owner:
+        _refuse_last_owner(member)
+    member.role = new_role
+    member.grants = member.grants if grants is None else _known(grants)
+    member.is_active = member.is_active if is_active is None else is_active
+    member.save(update_fields=["role", "grants", "is_active"])
+    event = "member.deactivated" if is_active is False else "member.changed"
+    _record(actor, event, member, before=before, after=new_role)
+    return member
+
+
+def find_member(workspace_id: int, email: str) -> Member:
+    """The member with that address; raises NotFound."""
+    rows = Member.objects.in_workspace(workspace_id).select_related("user", "workspace")
+    member = rows.filter(user__email__iexact=email).first()
+    if member is None:
+        raise NotFound("member.not_found", "No member of this workspace has that address.")
+    return member
+
+
+def require_administration(actor: Actor) -> None:
+    """Raise Forbidden unless the actor administers the workspace; the operator's own commands do."""
+    if actor.kind != "system":
+        require(actor, Permission.ADMINISTER)
+
+
+def _refuse_rise_above(actor: Actor, role: Role) -> None:
+    if actor.role is not None and role.rank > actor.role.rank:
+        raise Forbidden("actor.role", f"Only an owner can give or change the role {role}.")
+
+
+def _refuse_last_owner(member: Member) -> None:
+    owners = Member.objects.active().filter(workspace_id=member.workspace_id, role=Role.OWNER)
+    if not owners.select_for_update(of=("self",)).exclude(pk=member.pk).exists():
+        raise Conflict("member.last_owner", "A workspace keeps an owner: make somebody else an owner first.")
+
+
+def _known(grants: Iterable[str]) -> list[str]:
+    granted = sorted(set(grants))
+    if not GRANTS.issuperset(granted):
+        raise invalid_field("grants", "choice", f"Grants are: {', '.join(sorted(GRANTS))}.")
+    return granted
+
+
+def _record(actor: Actor, event: str, member: Member, *, before: str, after: str) -> None:
+    audit.record(
+        actor,
+        event,
+        subject_type="member",
+        subject_id=member.pk,
+        subject_name=member.user.email,
+        detail={"role_before": before, "role": after, "grants": list(member.grants), "active": member.is_active},
+    )

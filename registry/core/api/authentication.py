@@ -1,0 +1,66 @@
+"""Who calls the API: a key, or a signed-in person's session with the CSRF token on writes."""
+
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from registry.core.actor import Actor
+from registry.core.errors import NotFound, Unauthenticated
+from registry.core.identity import actor_of_key, actor_of_member, memberships
+from registry.core.models import User
+from registry.core.web import address_of, request_id_of
+
+
+class RegistryAuthentication(BaseAuthentication):
+    """`request.auth` becomes the Actor. With an `Authorization` header cookies are ignored."""
+
+    def authenticate(self, request: Request) -> tuple[Any, Actor] | None:
+        """The caller, or None when there are no credentials at all. Raises Unauthenticated or NotFound (workspace)."""
+        origin = {"request_id": request_id_of(request._request), "address": address_of(request._request)}
+        if "Authorization" in request.headers:
+            return None, actor_of_key(request.headers["Authorization"], **origin)
+        user = getattr(request._request, "user", None)
+        if not isinstance(user, User) or not user.is_active:
+            return None
+        SessionAuthentication().enforce_csrf(request)
+        return user, actor_of_session(user, request.headers.get("X-Workspace", ""), **origin)
+
+    def authenticate_header(self, request: Request) -> str:
+        """What a 401 asks for."""
+        return 'Bearer realm="greenroom"'
+
+
+def actor_of_session(user: User, slug: str, *, request_id: str = "", address: str = "") -> Actor:
+    """The person's actor in the workspace named, or in their only one; raises NotFound naming what to send."""
+    mine = [member for member in memberships(user) if not slug or member.workspace.slug == slug]
+    if len(mine) != 1:
+        raise NotFound("workspace.not_found", "Name one of your workspaces in the header X-Workspace.")
+    return actor_of_member(mine[0], request_id=request_id, address=address)
+
+
+class HasActor(BasePermission):
+    """Every route but the public ones needs a caller; what the caller may do is the action's question."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        """True with an actor; raises Unauthenticated otherwise."""
+        if isinstance(request.auth, Actor):
+            return True
+        raise Unauthenticated("unauthenticated", "Send `Authorization: Bearer gr_…`, or sign in.")
+
+
+class KeyOrSession(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """The two ways to call, for the OpenAPI document."""
+
+    target_class = RegistryAuthentication
+    name = ["key", "session"]
+
+    def get_security_definition(self, auto_schema: Any) -> list[dict[str, str]]:
+        """Bearer keys and the session cookie."""
+        return [
+            {"type": "http", "scheme": "bearer", "description": "A key of this workspace: `gr_…`."},
+            {"type": "apiKey", "in": "cookie", "name": "session", "description": "A signed-in person; writes need X-CSRFToken."},
+        ]

@@ -1,0 +1,100 @@
+"""Errors of the API as `application/problem+json` (RFC 9457)."""
+
+import json
+from typing import Any
+
+import structlog
+from django.core.exceptions import PermissionDenied
+from django.db import OperationalError
+from django.http import Http404, HttpRequest, HttpResponse
+from rest_framework import exceptions
+from rest_framework.views import set_rollback
+
+from registry.core.canonical import JSON
+from registry.core.errors import FieldError, Forbidden, Invalid, NotFound, RegistryError, Unauthenticated, Unavailable
+from registry.core.web import request_id_of
+
+PROBLEM = "application/problem+json"
+
+log = structlog.get_logger(__name__)
+
+
+def problem(request: HttpRequest, error: RegistryError) -> dict[str, JSON]:
+    """The document of an error, in the order of `API.md`."""
+    return {
+        "type": f"urn:greenroom:error:{error.code}",
+        "title": error.title,
+        "status": error.status,
+        "code": error.code,
+        "detail": error.detail,
+        "errors": [{"field": e.field, "code": e.code, "message": e.message} for e in error.errors],
+        "request_id": request_id_of(request),
+        **error.extra,
+    }
+
+
+def problem_response(request: HttpRequest, error: RegistryError) -> HttpResponse:
+    """The same as a finished answer."""
+    body = json.dumps(problem(request, error), ensure_ascii=False, default=str)
+    response = HttpResponse(body, status=error.status, content_type=PROBLEM)
+    if error.status == 401:
+        response["WWW-Authenticate"] = 'Bearer realm="greenroom"'
+    if "retry_after" in error.extra:
+        response["Retry-After"] = str(error.extra["retry_after"])
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def exception_handler(exc: Exception, context: dict[str, Any]) -> HttpResponse | None:
+    """DRF's hook: every exception that is an answer becomes a problem, None leaves a bug to Django."""
+    set_rollback()
+    error = as_registry_error(exc)
+    if error is None:
+        return None
+    response = problem_response(context["request"]._request, error)
+    if isinstance(exc, exceptions.MethodNotAllowed):
+        response["Allow"] = ", ".join(context["view"].allowed_methods)
+    return response
+
+
+def as_registry_error(exc: Exception) -> RegistryError | None:
+    """Our kind of error for what Django, DRF and the database raise; None for bugs."""
+    if isinstance(exc, RegistryError):
+        return exc
+    if isinstance(exc, Http404):
+        return NotFound("not_found", "There is nothing at this address, or this key may not see it.")
+    if isinstance(exc, PermissionDenied | exceptions.PermissionDenied):
+        return Forbidden("csrf.failed", "Send the CSRF token of your session in X-CSRFToken.")
+    if isinstance(exc, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):
+        return Unauthenticated("unauthenticated", "Send `Authorization: Bearer gr_…`, or sign in.")
+    if isinstance(exc, exceptions.ValidationError):
+        return Invalid("invalid", "Some fields were refused.", errors=list(field_errors(exc.detail)))
+    if isinstance(exc, exceptions.APIException):
+        return _plain(exc)
+    if isinstance(exc, OperationalError):
+        log.warning("database.unavailable", error=str(exc).splitlines()[0] if str(exc) else "")
+        return Unavailable("database.unavailable", "The database does not answer: try again in a moment.", retry_after=2)
+    return None
+
+
+def field_errors(detail: Any, path: str = "") -> list[FieldError]:
+    """DRF's nested error detail as a flat list with paths such as `cases[2].key`."""
+    if isinstance(detail, dict):
+        found: list[FieldError] = []
+        for key, value in detail.items():
+            here = "" if key == "non_field_errors" else str(key)
+            found += field_errors(value, f"{path}.{here}" if path and here else path or here)
+        return found
+    if isinstance(detail, list):
+        found = []
+        for index, value in enumerate(detail):
+            nested = isinstance(value, dict | list)
+            found += field_errors(value, f"{path}[{index}]" if nested else path)
+        return found
+    return [FieldError(path, getattr(detail, "code", "invalid"), str(detail))]
+
+
+def _plain(exc: exceptions.APIException) -> RegistryError:
+    kind = type("HttpError", (RegistryError,), {"status": exc.status_code, "title": str(exc.default_detail)})
+    error: RegistryError = kind(str(exc.default_code), str(exc.detail))
+    return error

@@ -1,0 +1,58 @@
+"""`/session`: a person signs in and out."""
+
+from django.contrib.auth import login, logout
+from django.middleware.csrf import get_token
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from registry.core.actions.sessions import check_credentials, redeem_link
+from registry.core.api.views import RegistryView, StrictSerializer, Text
+from registry.core.errors import Invalid
+from registry.core.web import address_of
+
+
+class SessionBody(StrictSerializer):
+    """A one-time token, or an address and a password."""
+
+    token = Text(required=False, max_length=200)
+    email = Text(required=False, max_length=254)
+    password = Text(required=False, max_length=1000)
+
+
+class SessionAnswer(serializers.Serializer[dict[str, str]]):
+    """What later writes must send in `X-CSRFToken`."""
+
+    csrf_token = serializers.CharField()
+
+
+class SessionView(RegistryView):
+    """Signing in needs neither key nor CSRF token: there is no session yet that could be abused."""
+
+    keeps_answers = False
+
+    def get_authenticators(self) -> list[object]:  # type: ignore[override]
+        """Nobody has to be known to sign in."""
+        return [] if self.request.method == "POST" else super().get_authenticators()  # type: ignore[return-value]
+
+    def get_permissions(self) -> list[object]:  # type: ignore[override]
+        """Open for both methods: signing out without a session is harmless."""
+        return []
+
+    def post(self, request: Request) -> Response:
+        """Sign in; 200 with the cookie and the CSRF token."""
+        given = self.body(SessionBody)
+        address = address_of(request._request)
+        if set(given) == {"token"}:
+            user = redeem_link(given["token"], address=address)
+        elif set(given) == {"email", "password"}:
+            user = check_credentials(given["email"], given["password"], address=address)
+        else:
+            raise Invalid("session.invalid", "Send either `token`, or `email` and `password`.")
+        login(request._request, user, backend="django.contrib.auth.backends.ModelBackend")
+        return Response({"csrf_token": get_token(request._request)}, headers={"Cache-Control": "no-store"})
+
+    def delete(self, request: Request) -> Response:
+        """Sign out."""
+        logout(request._request)
+        return Response(status=204)

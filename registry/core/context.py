@@ -1,0 +1,24 @@
+"""What every page's template may use."""
+
+from typing import Any
+
+from django.http import HttpRequest
+
+from registry.core.identity import memberships
+from registry.core.models import Notification, User
+
+
+def workspace(request: HttpRequest) -> dict[str, Any]:
+    """The workspace of the page, the reader's membership in it, their other workspaces and unread notifications."""
+    user = getattr(request, "user", None)
+    if not isinstance(user, User):
+        return {}
+    here = getattr(request, "workspace", None)
+    unread = Notification.objects.filter(user=user, workspace=here, read_at=None).count() if here else 0
+    return {
+        "workspace": here,
+        "member": getattr(request, "member", None),
+        "actor": getattr(request, "actor", None),
+        "memberships": memberships(user),
+        "unread_notifications": unread,
+    }

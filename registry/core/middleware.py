@@ -1,0 +1,77 @@
+"""What surrounds every request: an id, a body limit, and errors in the form the caller reads."""
+
+import uuid
+from collections.abc import Callable
+
+import structlog
+from django.core.exceptions import RequestDataTooBig
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http.request import UnreadablePostError
+
+from registry.core.errors import NotFound, RegistryError, TooLarge
+from registry.core.views.errors import answer_error
+from registry.core.web import REQUEST_ID
+
+type Handler = Callable[[HttpRequest], HttpResponseBase]
+
+log = structlog.get_logger(__name__)
+
+MEGABYTE = 1024 * 1024
+
+
+class RequestIdMiddleware:
+    """Gives each request an id (the caller's, when it is well-formed), on its logs and on its answer."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        given = request.headers.get("X-Request-Id", "")
+        request_id = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        request.request_id = request_id  # type: ignore[attr-defined]
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            response = self.get_response(request)
+        response["X-Request-Id"] = request_id
+        return response
+
+
+class BodyLimitMiddleware:
+    """Answers 413 from the declared length, before anything is read: 2 MB, more where a prompt or an import may be large."""
+
+    LARGE = (("/versions", 8), ("/preview", 8), ("/render", 8), ("/import", 10), ("/edit", 8), ("/draft", 8))
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        limit = next((size for suffix, size in self.LARGE if request.path.endswith(suffix)), 2) * MEGABYTE
+        try:
+            length = int(request.META.get("CONTENT_LENGTH") or 0)
+        except ValueError:
+            length = 0
+        if length > limit:
+            error = TooLarge("body.too_large", f"The body has {length} bytes; this route takes {limit}.")
+            return answer_error(request, error)
+        return self.get_response(request)
+
+
+class RegistryErrorMiddleware:
+    """Turns a RegistryError raised by a view into a page or a problem; everything unexpected is logged and answered 500."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Answer for the exceptions that are an answer; None leaves the rest to Django's 500."""
+        if isinstance(exception, RegistryError):
+            return answer_error(request, exception)
+        if isinstance(exception, Http404):
+            return answer_error(request, NotFound("not_found", "There is nothing at this address."))
+        if isinstance(exception, RequestDataTooBig | UnreadablePostError):
+            return answer_error(request, TooLarge("body.too_large", "The body is larger than this route takes."))
+        log.exception("request.failed", path=request.path)
+        return None
+

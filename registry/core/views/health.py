@@ -1,0 +1,37 @@
+"""Is this process alive, and can it do its work?"""
+
+import redis
+from django.db import DatabaseError, connection
+from django.http import HttpRequest, JsonResponse
+from psycopg_pool import PoolTimeout
+
+from registry.core import valkey
+
+
+def livez(request: HttpRequest) -> JsonResponse:
+    """200 as long as the process answers."""
+    return JsonResponse({"status": "ok"})
+
+
+def readyz(request: HttpRequest) -> JsonResponse:
+    """200 when the database answers; without the broker the server still serves, and says so."""
+    parts = {"database": _database_answers(), "broker": _broker_answers()}
+    return JsonResponse(
+        {"status": "ok" if parts["database"] else "unavailable", **parts}, status=200 if parts["database"] else 503
+    )
+
+
+def _database_answers() -> bool:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except (DatabaseError, PoolTimeout):
+        return False
+    return True
+
+
+def _broker_answers() -> bool:
+    try:
+        return bool(valkey.client().ping())
+    except redis.RedisError:
+        return False

@@ -1,0 +1,38 @@
+"""HTTP helpers shared by pages and the API: who is calling, from where, and under which request id."""
+
+import re
+
+from django.http import HttpRequest
+from django_htmx.middleware import HtmxDetails
+
+from registry.core.actor import Actor
+from registry.core.models import Member, User, Workspace
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+
+
+class PageRequest(HttpRequest):
+    """A request of a signed-in person inside a workspace, as page views see it."""
+
+    htmx: HtmxDetails
+    request_id: str
+    user: User  # type: ignore[assignment]
+    actor: Actor
+    member: Member
+    workspace: Workspace
+
+
+def request_id_of(request: HttpRequest) -> str:
+    """The id that every log line, audit row and error of this request carries."""
+    return str(getattr(request, "request_id", ""))
+
+
+def address_of(request: HttpRequest) -> str:
+    """The peer's address; forwarded headers are not believed here."""
+    return str(request.META.get("REMOTE_ADDR", ""))
+
+
+def is_api(request: HttpRequest) -> bool:
+    """Whether the answer to this request is JSON rather than a page."""
+    return request.path.startswith("/api/")
+

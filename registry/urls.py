@@ -1,0 +1,14 @@
+"""Everything that has an address; the apps bring their own lists."""
+
+from django.urls import URLPattern, URLResolver, include, path
+
+from registry.core.views import health
+
+handler404 = "registry.core.views.errors.not_found"
+handler500 = "registry.core.views.errors.server_error"
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("livez", health.livez, name="livez"),
+    path("readyz", health.readyz, name="readyz"),
+    path("api/v1/", include("registry.api_urls")),
+]
