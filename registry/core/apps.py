@@ -13,5 +13,6 @@ class CoreConfig(AppConfig):
     def ready(self) -> None:
         """Register the deploy checks and the rows that the sweeper looks after."""
         from registry.core import checks, outbox  # noqa: F401
+        from registry.core.api import openapi  # noqa: F401
 
         outbox.look_after()

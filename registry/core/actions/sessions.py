@@ -7,9 +7,9 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
-from registry.core.api.throttling import count
 from registry.core.errors import Unauthenticated
 from registry.core.keys import hash_secret, new_link_token
+from registry.core.limits import count
 from registry.core.models import SignInLink, User
 
 LINK_LIFETIME = timedelta(days=7)

@@ -1,18 +1,19 @@
 """Who calls the API: a key, or a signed-in person's session with the CSRF token on writes."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from registry.core.actor import Actor
 from registry.core.errors import NotFound, Unauthenticated
 from registry.core.identity import actor_of_key, actor_of_member, memberships
 from registry.core.models import User
 from registry.core.web import address_of, request_id_of
+
+if TYPE_CHECKING:
+    from rest_framework.views import APIView
 
 
 class RegistryAuthentication(BaseAuthentication):
@@ -45,22 +46,8 @@ def actor_of_session(user: User, slug: str, *, request_id: str = "", address: st
 class HasActor(BasePermission):
     """Every route but the public ones needs a caller; what the caller may do is the action's question."""
 
-    def has_permission(self, request: Request, view: APIView) -> bool:
+    def has_permission(self, request: Request, view: "APIView") -> bool:
         """True with an actor; raises Unauthenticated otherwise."""
         if isinstance(request.auth, Actor):
             return True
         raise Unauthenticated("unauthenticated", "Send `Authorization: Bearer gr_…`, or sign in.")
-
-
-class KeyOrSession(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """The two ways to call, for the OpenAPI document."""
-
-    target_class = RegistryAuthentication
-    name = ["key", "session"]
-
-    def get_security_definition(self, auto_schema: Any) -> list[dict[str, str]]:
-        """Bearer keys and the session cookie."""
-        return [
-            {"type": "http", "scheme": "bearer", "description": "A key of this workspace: `gr_…`."},
-            {"type": "apiKey", "in": "cookie", "name": "session", "description": "A signed-in person; writes need X-CSRFToken."},
-        ]

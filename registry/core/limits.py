@@ -1,0 +1,36 @@
+"""Budgets of requests, counted in Valkey by the minute."""
+
+import time
+
+import redis
+import structlog
+
+from registry.core import valkey
+from registry.core.errors import TooManyRequests, Unavailable
+
+WINDOW_S = 60
+
+log = structlog.get_logger(__name__)
+
+
+def count(bucket: str, limit: int, *, fail_closed: bool = False) -> None:
+    """Count one use of `bucket` in this minute; raises TooManyRequests past `limit`.
+
+    Without Valkey everything passes, unless `fail_closed` (signing in), which raises Unavailable.
+    """
+    minute, second = divmod(int(time.time()), WINDOW_S)
+    name = f"limit:{bucket}:{minute}"
+    try:
+        pipe = valkey.client().pipeline()
+        pipe.incr(name)
+        pipe.expire(name, WINDOW_S * 2)
+        used = int(pipe.execute()[0])
+    except redis.RedisError:
+        log.warning("limit.unavailable", bucket=bucket.split(":")[0])
+        if fail_closed:
+            raise Unavailable("limit.unavailable", "Signing in is paused for a moment: try again.", retry_after=5) from None
+        return
+    if used > limit:
+        raise TooManyRequests(
+            "rate.limited", f"More than {limit} requests in a minute: slow down.", retry_after=WINDOW_S - second
+        )
