@@ -113,7 +113,7 @@ def _create_roles(places: Places, database: str) -> None:
         f"SELECT 'CREATE ROLE {role} LOGIN {right}' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') \\gexec\n"  # noqa: S608
         for role, right in ((OWNER_ROLE, "CREATEDB"), (APP_ROLE, ""))
     )
-    found = f"SELECT FROM pg_database WHERE datname = '{database}'"  # noqa: S608
+    found = f"SELECT FROM pg_database WHERE datname = '{database}'"
     script = f"{roles}SELECT 'CREATE DATABASE {database} OWNER {OWNER_ROLE}' WHERE NOT EXISTS ({found}) \\gexec\n"
     command: list[str | Path] = [
         _binaries() / "psql",
