@@ -1,0 +1,83 @@
+"""What is asked of a provider and what comes back, as plain values. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from registry.core.canonical import JSON
+
+EXCERPT_CHARACTERS = 500
+
+
+class Failure(StrEnum):
+    """Why there is no answer; the word is stored with the result."""
+
+    REFUSED = "refused"  # our own rule: the address must not be connected to
+    CONNECTION = "connection"
+    TIMEOUT = "timeout"
+    RATE_LIMITED = "rate_limited"
+    REJECTED = "rejected"  # 4xx: asking again would be rejected again
+    SERVER = "server"
+    GARBAGE = "garbage"  # not a chat completion, or one that cannot be stored
+    TOO_LARGE = "too_large"
+    NO_TEXT = "no_text"
+
+    @property
+    def is_worth_retrying(self) -> bool:
+        """False where the same request must fail again, or its time is up."""
+        return self not in {Failure.REFUSED, Failure.REJECTED, Failure.TOO_LARGE, Failure.TIMEOUT}
+
+
+class ProviderError(Exception):
+    """No usable answer. `excerpt` is what came instead, cleaned and cut; `retry_after_s` what the provider asked for."""
+
+    def __init__(
+        self, kind: Failure, excerpt: str, *, status: int | None = None, retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(f"{kind}: {excerpt}")
+        self.kind = kind
+        self.excerpt = excerpt
+        self.status = status
+        self.retry_after_s = retry_after_s
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where to ask. `timeout_s` is all the time one question may spend waiting for answers, over all its tries."""
+
+    base_url: str
+    api_key: str = field(repr=False)
+    timeout_s: float
+
+
+@dataclass(frozen=True)
+class Question:
+    """One chat completion: `parameters` are further members of the request, such as temperature or response_format."""
+
+    model: str
+    messages: tuple[Mapping[str, JSON], ...]
+    parameters: Mapping[str, JSON]
+
+    def body(self) -> dict[str, JSON]:
+        """The request's JSON."""
+        return {**self.parameters, "model": self.model, "messages": [dict(message) for message in self.messages]}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A complete answer: text without NUL or lone surrogates, token counts as the provider gave them, None if it did not."""
+
+    text: str
+    input_tokens: int | None
+    output_tokens: int | None
+    latency_ms: int
+
+
+def excerpt_of(text: str, *, secret: str = "") -> str:
+    """The beginning of `text`, fit to be stored and shown: no NUL, no lone surrogate, not the key that was sent."""
+    if secret:
+        text = text.replace(secret, "[key]")
+    text = (
+        text[: 2 * EXCERPT_CHARACTERS].encode("utf-8", "replace").decode().replace("\x00", "\N{REPLACEMENT CHARACTER}")
+    )
+    return text if len(text) <= EXCERPT_CHARACTERS else text[: EXCERPT_CHARACTERS - 1] + "…"
