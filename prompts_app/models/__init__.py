@@ -1,0 +1,55 @@
+"""Tables of the prompts app."""
+
+from prompts_app.models.environment import (
+    Deployment,
+    DeploymentKind,
+    Environment,
+    EnvironmentRevision,
+    Freeze,
+    LivePointer,
+    PolicyVersion,
+    Quarantine,
+)
+from prompts_app.models.promotion import (
+    PENDING,
+    Approval,
+    CheckDefinition,
+    CheckDefinitionChange,
+    CheckState,
+    Comment,
+    Override,
+    Promotion,
+    PromotionState,
+    RequiredCheck,
+    VersionCheck,
+    Vote,
+)
+from prompts_app.models.prompt import Draft, Kind, Prompt, PromptVersion, VersionYank
+
+__all__ = [
+    "PENDING",
+    "Approval",
+    "CheckDefinition",
+    "CheckDefinitionChange",
+    "CheckState",
+    "Comment",
+    "Deployment",
+    "DeploymentKind",
+    "Draft",
+    "Environment",
+    "EnvironmentRevision",
+    "Freeze",
+    "Kind",
+    "LivePointer",
+    "Override",
+    "PolicyVersion",
+    "Promotion",
+    "PromotionState",
+    "Prompt",
+    "PromptVersion",
+    "Quarantine",
+    "RequiredCheck",
+    "VersionCheck",
+    "VersionYank",
+    "Vote",
+]

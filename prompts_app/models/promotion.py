@@ -1,0 +1,235 @@
+"""The way of a version into an environment: promotions, votes, comments, and the checks they rest on."""
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from prompts_app.models.environment import Deployment, Environment, PolicyVersion
+from prompts_app.models.prompt import Prompt, PromptVersion
+from registry.core.models import AppendOnly, Member, Workspace, append_only_triggers
+
+
+class PromotionState(models.TextChoices):
+    """Where a promotion is; "approved" and "gate passed" are no states, they are computed when they matter."""
+
+    OPEN = "open"
+    SCHEDULED = "scheduled"
+    SUSPENDED = "suspended"
+    APPLIED = "applied"
+    CLOSED = "closed"
+    EXPIRED = "expired"
+    SUPERSEDED = "superseded"
+
+
+PENDING = (PromotionState.OPEN, PromotionState.SCHEDULED, PromotionState.SUSPENDED)
+
+
+class PromotionQuerySet(models.QuerySet["Promotion"]):
+    """Promotions, by the questions asked of them."""
+
+    def in_workspace(self, workspace_id: int) -> "PromotionQuerySet":
+        """Promotions of one workspace's prompts."""
+        return self.filter(prompt__workspace_id=workspace_id)
+
+    def pending(self) -> "PromotionQuerySet":
+        """Those that may still be applied."""
+        return self.filter(state__in=PENDING)
+
+
+class Promotion(models.Model):
+    """The wish to make a version live in an environment, over the deployment that was live when it was opened.
+
+    `stamp` rises with every change of state, base, schedule or votes; with the environment's policy number it is the ETag.
+    """
+
+    prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="promotions")
+    version = models.ForeignKey(PromptVersion, on_delete=models.PROTECT, related_name="promotions")
+    environment = models.ForeignKey(Environment, on_delete=models.PROTECT, related_name="promotions")
+    title = models.CharField(max_length=200, blank=True, default="")
+    state = models.CharField(max_length=12, choices=PromotionState, default=PromotionState.OPEN)
+    base = models.ForeignKey(Deployment, null=True, on_delete=models.PROTECT, related_name="+")
+    policy_opened = models.ForeignKey(PolicyVersion, on_delete=models.PROTECT, related_name="+")
+    author = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="promotions")
+    author_name = models.CharField(max_length=254)
+    key_name = models.CharField(max_length=120, blank=True, default="")
+    acknowledges_breaking = models.BooleanField(default=False)
+    scheduled_for = models.DateTimeField(null=True, blank=True)
+    scheduled_by = models.ForeignKey(Member, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    ready_by = models.ForeignKey(Member, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    stamp = models.PositiveIntegerField(default=1)
+    deployment = models.ForeignKey(Deployment, null=True, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(db_default=Now())
+    last_activity_at = models.DateTimeField(db_default=Now())
+    ended_at = models.DateTimeField(null=True, blank=True)
+    note = models.TextField(blank=True, default="")
+
+    objects = PromotionQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["version", "environment"],
+                condition=Q(state__in=["open", "scheduled", "suspended"]),
+                name="one_pending_promotion_per_version",
+            )
+        ]
+        indexes = [
+            models.Index(fields=["environment", "state"], name="promotion_by_environment"),
+            models.Index(
+                fields=["scheduled_for"], condition=Q(state="scheduled"), name="promotion_schedule"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"promotion {self.pk}"
+
+    @property
+    def is_pending(self) -> bool:
+        """True while it may still be applied."""
+        return self.state in PENDING
+
+
+class Vote(models.TextChoices):
+    """What a reviewer says; `withdrawn` takes the earlier vote back."""
+
+    APPROVE = "approve"
+    REQUEST_CHANGES = "request_changes"
+    WITHDRAWN = "withdrawn"
+
+
+class Approval(AppendOnly):
+    """One vote; a person's latest counts. It holds for the subject it names and for nothing else."""
+
+    promotion = models.ForeignKey(Promotion, on_delete=models.PROTECT, related_name="approvals")
+    member = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="approvals")
+    member_name = models.CharField(max_length=254)
+    vote = models.CharField(max_length=16, choices=Vote)
+    subject_hash = models.CharField(max_length=64)
+    # What the hash was made of, as JSON text, so that a stale vote can say what changed.
+    subject = models.TextField(default="{}")
+    comment = models.TextField(blank=True, default="")
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["pk"]
+        triggers = append_only_triggers()
+        indexes = [models.Index(fields=["promotion", "member", "-id"], name="latest_vote")]
+
+    def __str__(self) -> str:
+        return f"{self.vote} by {self.member_name}"
+
+
+class Comment(models.Model):
+    """A remark on a promotion, or on one line of its diff."""
+
+    promotion = models.ForeignKey(Promotion, on_delete=models.PROTECT, related_name="comments")
+    member = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="comments")
+    author_name = models.CharField(max_length=254)
+    body = models.TextField()
+    path = models.CharField(max_length=200, blank=True, default="")
+    line = models.PositiveIntegerField(null=True, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+    resolved_at = models.DateTimeField(null=True, blank=True)
+    resolved_by_name = models.CharField(max_length=254, blank=True, default="")
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"comment on {self.promotion_id}"
+
+
+class Override(models.Model):
+    """A deployment over blockers, with the reason and exactly the blockers present; reviewed afterwards."""
+
+    deployment = models.OneToOneField(Deployment, on_delete=models.PROTECT, related_name="override")
+    promotion = models.OneToOneField(Promotion, on_delete=models.PROTECT, related_name="override")
+    by = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="overrides")
+    reason = models.TextField()
+    blockers = models.TextField()
+    created_at = models.DateTimeField(db_default=Now())
+    reviewed_by = models.ForeignKey(Member, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    reviewed_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"override of {self.promotion_id}"
+
+
+class CheckDefinition(models.Model):
+    """A check by name in a workspace. `recipe` digests all that its evidence depends on besides the two contents:
+    when it changes, older evidence is stale."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="check_definitions")
+    name = models.CharField(max_length=120)
+    title = models.CharField(max_length=200, blank=True, default="")
+    recipe = models.CharField(max_length=64)
+    is_safety = models.BooleanField(default=False)
+    updated_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["workspace", "name"], name="check_name_once")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class CheckDefinitionChange(AppendOnly):
+    """Who changed the meaning of a check, and when: they do not approve what it lets through."""
+
+    definition = models.ForeignKey(CheckDefinition, on_delete=models.PROTECT, related_name="changes")
+    recipe = models.CharField(max_length=64)
+    by = models.ForeignKey(Member, null=True, on_delete=models.PROTECT, related_name="+")
+    at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        triggers = append_only_triggers()
+
+    def __str__(self) -> str:
+        return f"{self.definition_id} → {self.recipe[:12]}"
+
+
+class RequiredCheck(models.Model):
+    """A prompt must pass this check wherever the environment's policy asks for its suites."""
+
+    prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="required_checks")
+    definition = models.ForeignKey(CheckDefinition, on_delete=models.PROTECT, related_name="required_by")
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["prompt", "definition"], name="check_required_once")]
+
+    def __str__(self) -> str:
+        return f"{self.definition_id} for {self.prompt_id}"
+
+
+class CheckState(models.TextChoices):
+    """What a check said; `missing` and `stale` are computed, never stored."""
+
+    PENDING = "pending"
+    PASSED = "passed"
+    FAILED = "failed"
+    INCONCLUSIVE = "inconclusive"
+    ERROR = "error"
+
+
+class VersionCheck(AppendOnly):
+    """A fact about a digest, like a commit status; the newest per digest, name and baseline counts."""
+
+    prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="checks")
+    digest = models.CharField(max_length=64)
+    name = models.CharField(max_length=120)
+    baseline_digest = models.CharField(max_length=64, null=True)  # noqa: DJ001 - null means "nothing was live"
+    evidence_key = models.CharField(max_length=64, blank=True, default="")
+    state = models.CharField(max_length=12, choices=CheckState)
+    run_id = models.BigIntegerField(null=True)
+    url = models.CharField(max_length=500, blank=True, default="")
+    summary = models.TextField(blank=True, default="")
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["-pk"]
+        triggers = append_only_triggers()
+        indexes = [models.Index(fields=["prompt", "digest", "name", "-id"], name="newest_check")]
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.state}"
