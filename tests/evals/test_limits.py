@@ -1,0 +1,120 @@
+import asyncio
+import time
+from collections.abc import Iterator
+from itertools import count
+
+import pytest
+import redis
+from django.conf import settings
+
+from evals_app.providers.limits import Limits, SharedLimits
+
+_numbers = count(9_000_000)
+
+
+@pytest.fixture
+def provider_id() -> Iterator[int]:
+    """An id nobody else uses, and its keys gone afterwards."""
+    number = next(_numbers)
+    yield number
+    valkey = redis.Redis.from_url(settings.VALKEY_URL)
+    for key in valkey.scan_iter(f"greenroom:limit:{{{number}}}:*"):
+        valkey.delete(key)
+    valkey.close()
+
+
+async def _hold(limits: SharedLimits, limit: Limits, held: list[int], *, for_s: float, tokens: int = 0) -> float:
+    async with limits.turn(limit, tokens=tokens, longest_s=5):
+        held[0] += 1
+        held[1] = max(held[1], held[0])
+        began = time.monotonic()
+        await asyncio.sleep(for_s)
+        held[0] -= 1
+    return began
+
+
+def _run(limit: Limits, *, questions: int, workers: int, for_s: float, tokens: int = 0) -> tuple[list[float], int]:
+    async def work() -> tuple[list[float], int]:
+        shared = [SharedLimits(settings.VALKEY_URL) for _ in range(workers)]
+        held = [0, 0]
+        try:
+            jobs = (_hold(shared[n % workers], limit, held, for_s=for_s, tokens=tokens) for n in range(questions))
+            return sorted(await asyncio.gather(*jobs)), held[1]
+        finally:
+            for limits in shared:
+                await limits.close()
+
+    return asyncio.run(work())
+
+
+def test_concurrency__three_workers__never_more_in_flight_than_allowed(provider_id: int):
+    began, most = _run(Limits(provider_id, 4), questions=40, workers=3, for_s=0.02)
+    assert len(began) == 40 and most == 4
+
+
+def test_requests_per_minute__two_workers__share_one_rate(provider_id: int):
+    # 1,200 a minute: a burst of 120, then 18 a second.
+    began, _ = _run(Limits(provider_id, 64, requests_per_minute=1200), questions=140, workers=2, for_s=0)
+    assert 0.6 < began[-1] - began[0] < 3
+
+
+def test_tokens_per_minute__estimates__hold_questions_back(provider_id: int):
+    # 60,000 a minute: 6,000 at once, then 900 a second.
+    began, _ = _run(Limits(provider_id, 64, tokens_per_minute=60_000), questions=8, workers=2, for_s=0, tokens=1000)
+    assert 1.0 < began[-1] - began[0] < 4
+
+
+def test_tokens__fewer_used_than_reserved__are_given_back(provider_id: int):
+    async def work() -> float:
+        shared = SharedLimits(settings.VALKEY_URL)
+        limit = Limits(provider_id, 4, tokens_per_minute=60_000)
+        began = time.monotonic()
+        for _ in range(12):
+            async with shared.turn(limit, tokens=6000, longest_s=5) as turn:
+                turn.tokens_used = 10
+        await shared.close()
+        return time.monotonic() - began
+
+    assert asyncio.run(work()) < 2
+
+
+def test_pause__told_to_one_worker__holds_all(provider_id: int):
+    async def work() -> float:
+        one, other = SharedLimits(settings.VALKEY_URL), SharedLimits(settings.VALKEY_URL)
+        await one.pause(provider_id, 0.8)
+        began = time.monotonic()
+        async with other.turn(Limits(provider_id, 4), tokens=0, longest_s=5):
+            waited = time.monotonic() - began
+        await one.close()
+        await other.close()
+        return waited
+
+    assert 0.7 < asyncio.run(work()) < 3
+
+
+def test_slot__its_worker_died__is_free_after_its_lease(provider_id: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("evals_app.providers.limits.LEASE_MARGIN_S", 0.5)
+
+    async def work() -> float:
+        dead, alive = SharedLimits(settings.VALKEY_URL), SharedLimits(settings.VALKEY_URL)
+        limit = Limits(provider_id, 1)
+        await dead._wait(limit, "never given back", tokens=0, longest_s=0.3)
+        began = time.monotonic()
+        async with alive.turn(limit, tokens=0, longest_s=5):
+            waited = time.monotonic() - began
+        await dead.close()
+        await alive.close()
+        return waited
+
+    assert 0.5 < asyncio.run(work()) < 3
+
+
+def test_valkey__unreachable__questions_wait_and_can_be_cancelled(provider_id: int):
+    async def work() -> None:
+        shared = SharedLimits("redis://127.0.0.1:1/0")
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1.5), shared.turn(Limits(provider_id, 1), tokens=0, longest_s=5):
+                pass
+        await shared.close()
+
+    asyncio.run(work())
