@@ -133,7 +133,7 @@ class SharedLimits:
 
     async def _wait(self, limits: Limits, lease: str, *, tokens: int, longest_s: float) -> None:
         keys = [_key(limits.provider_id, part) for part in ("slots", "requests", "tokens", "pause")]
-        arguments = [
+        arguments: list[str | int] = [
             lease,
             limits.concurrency,
             int((longest_s + LEASE_MARGIN_S) * 1000),

@@ -1,0 +1,1 @@
+"""Changes: one module per subject, one public function per change."""

@@ -1,0 +1,1 @@
+"""How a run is worked through: chunks are claimed, asked, scored and saved, each result once."""

@@ -1,0 +1,22 @@
+"""Tables of the evals app."""
+
+from evals_app.models.provider import Provider
+from evals_app.models.run import Arm, Reason, Result, Run, RunChunk, RunMetric, RunState, Verdict
+from evals_app.models.suite import Case, RunOn, Suite, SuiteAttachment, SuiteVersion
+
+__all__ = [
+    "Arm",
+    "Case",
+    "Provider",
+    "Reason",
+    "Result",
+    "Run",
+    "RunChunk",
+    "RunMetric",
+    "RunOn",
+    "RunState",
+    "Suite",
+    "SuiteAttachment",
+    "SuiteVersion",
+    "Verdict",
+]

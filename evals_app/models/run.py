@@ -1,0 +1,203 @@
+"""Runs, the chunks they are worked through in, their results and what the results add up to."""
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from evals_app.models.suite import Case, SuiteVersion
+from prompts_app.models import Prompt, PromptVersion
+from registry.core.models import LeasedJob, Member, Workspace
+
+
+class RunState(models.TextChoices):
+    """Where a run is."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    FINISHED = "finished"
+    ERROR = "error"
+    CANCELLED = "cancelled"
+
+
+OPEN_STATES = (RunState.QUEUED, RunState.RUNNING)
+
+
+class Verdict(models.TextChoices):
+    """What a finished run says; empty where every metric is only reported."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    INCONCLUSIVE = "inconclusive"
+
+
+class Reason(models.TextChoices):
+    """Why a run started: nothing else starts one."""
+
+    NEW_VERSION = "new_version"
+    PROMOTION = "promotion"
+    BY_HAND = "by_hand"
+
+
+class Arm(models.TextChoices):
+    """Which of the two versions answered."""
+
+    CANDIDATE = "candidate"
+    BASELINE = "baseline"
+
+
+class RunQuerySet(models.QuerySet["Run"]):
+    """Runs, by the questions asked of them."""
+
+    def in_workspace(self, workspace_id: int) -> "RunQuerySet":
+        """Runs of one workspace."""
+        return self.filter(workspace_id=workspace_id)
+
+    def open(self) -> "RunQuerySet":
+        """Queued or running."""
+        return self.filter(state__in=OPEN_STATES)
+
+    def of_evidence(self, prompt_id: int, evidence_key: str) -> "RunQuerySet":
+        """Runs that answer the same question about the same prompt; exploratory runs have no key."""
+        return self.filter(prompt_id=prompt_id, evidence_key=evidence_key)
+
+
+class Run(models.Model):
+    """A suite version replayed on a candidate and, where there is one, a baseline.
+
+    `repeats` answers are asked for per arm and case, numbered from `first_repeat`: a re-run goes on where the one before
+    it stopped. `look` counts the runs pooled with this one, itself included; `posts_check` is false for exploratory runs
+    and once the suite's looks are used up. The settings are the effective model settings of each arm, as JSON text.
+    """
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="runs")
+    prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="runs")
+    candidate = models.ForeignKey(PromptVersion, on_delete=models.PROTECT, related_name="candidate_runs")
+    baseline = models.ForeignKey(PromptVersion, null=True, on_delete=models.PROTECT, related_name="baseline_runs")
+    suite_version = models.ForeignKey(SuiteVersion, on_delete=models.PROTECT, related_name="runs")
+    evidence_key = models.CharField(max_length=64, blank=True, default="")
+    posts_check = models.BooleanField()
+    reason = models.CharField(max_length=16, choices=Reason)
+    started_by = models.ForeignKey(Member, null=True, on_delete=models.PROTECT, related_name="+")
+    started_by_name = models.CharField(max_length=254)
+    candidate_settings = models.TextField()
+    baseline_settings = models.TextField(blank=True, default="")
+    first_repeat = models.PositiveIntegerField(default=0)
+    repeats = models.PositiveSmallIntegerField()
+    look = models.PositiveSmallIntegerField(default=1)
+    state = models.CharField(max_length=12, choices=RunState, default=RunState.QUEUED)
+    verdict = models.CharField(max_length=12, choices=Verdict, blank=True, default="")
+    summary = models.TextField(blank=True, default="")
+    created_at = models.DateTimeField(db_default=Now())
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    objects = RunQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["prompt", "evidence_key"],
+                condition=Q(state__in=["queued", "running"]) & ~Q(evidence_key=""),
+                name="one_open_run_per_evidence",
+            )
+        ]
+        indexes = [
+            models.Index(fields=["workspace", "-id"], name="run_by_workspace"),
+            models.Index(fields=["prompt", "-id"], name="run_by_prompt"),
+            models.Index(fields=["prompt", "evidence_key"], condition=~Q(evidence_key=""), name="run_by_evidence"),
+            models.Index(fields=["state"], condition=Q(state__in=["queued", "running"]), name="run_open"),
+        ]
+
+    def __str__(self) -> str:
+        return f"run {self.pk}"
+
+    @property
+    def is_open(self) -> bool:
+        """True while it may still change by itself."""
+        return self.state in OPEN_STATES
+
+    @property
+    def arms(self) -> tuple[Arm, ...]:
+        """The arms asked, candidate first."""
+        return (Arm.CANDIDATE,) if self.baseline_id is None else (Arm.CANDIDATE, Arm.BASELINE)
+
+
+class RunChunk(LeasedJob):
+    """Consecutive cases of a run, on all arms and repeats, worked through by one worker at a time."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="chunks")
+    first_position = models.PositiveIntegerField()
+    last_position = models.PositiveIntegerField()
+    total = models.PositiveIntegerField()
+    done = models.PositiveIntegerField(default=0)
+    errors = models.PositiveIntegerField(default=0)
+
+    class Meta(LeasedJob.Meta):
+        abstract = False
+        constraints = [
+            models.UniqueConstraint(fields=["run", "first_position"], name="chunk_once_per_run"),
+            models.CheckConstraint(name="chunk_is_never_overdone", condition=Q(done__lte=F("total"))),
+        ]
+
+    def __str__(self) -> str:
+        return f"cases {self.first_position}-{self.last_position} of run {self.run_id}"
+
+
+class Result(models.Model):
+    """One answer, or why there is none (`error` names the kind, `output` holds the excerpt then).
+
+    `scores` is JSON text, a list of `{name, score, passed, detail}` in the order of the scorers. `cost` is in US dollars,
+    null where the price is not known.
+    """
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="results")
+    case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="results")
+    arm = models.CharField(max_length=10, choices=Arm)
+    repeat = models.PositiveIntegerField()
+    output = models.TextField(blank=True, default="")
+    error = models.CharField(max_length=20, blank=True, default="")
+    scores = models.TextField(default="[]")
+    is_passed = models.BooleanField(default=False)
+    input_tokens = models.PositiveIntegerField(null=True)
+    output_tokens = models.PositiveIntegerField(null=True)
+    cost = models.DecimalField(max_digits=14, decimal_places=8, null=True)
+    latency_ms = models.PositiveIntegerField(null=True)
+    provider_name = models.CharField(max_length=63, blank=True, default="")
+    model = models.CharField(max_length=200, blank=True, default="")
+    request_digest = models.CharField(max_length=64, blank=True, default="")
+    attempt = models.PositiveSmallIntegerField(default=1)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["case__position", "-arm", "repeat"]
+        constraints = [
+            models.UniqueConstraint(fields=["run", "case", "arm", "repeat"], name="result_once_per_run_case_arm_repeat")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.arm} on case {self.case_id} in run {self.run_id}"
+
+
+class RunMetric(models.Model):
+    """What a finished run says about one metric, in numbers and in one sentence."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="metrics")
+    position = models.PositiveSmallIntegerField()
+    name = models.CharField(max_length=120)
+    mode = models.CharField(max_length=16)
+    mean_new = models.FloatField(null=True)
+    mean_base = models.FloatField(null=True)
+    delta = models.FloatField(null=True)
+    lower = models.FloatField(null=True)
+    upper = models.FloatField(null=True)
+    case_count = models.PositiveIntegerField(default=0)
+    verdict = models.CharField(max_length=12, blank=True, default="")
+    sentence = models.TextField()
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [models.UniqueConstraint(fields=["run", "name"], name="metric_once_per_run")]
+
+    def __str__(self) -> str:
+        return f"{self.name} of run {self.run_id}"

@@ -1,0 +1,130 @@
+"""Suites, their immutable versions with cases, and which prompts they are attached to."""
+
+import json
+from typing import cast
+
+from django.db import models
+from django.db.models.functions import Now
+
+from prompts_app.models import Prompt
+from registry.core.canonical import JSON
+from registry.core.models import AppendOnly, Member, Workspace, append_only_triggers
+
+
+class SuiteQuerySet(models.QuerySet["Suite"]):
+    """Suites, by the questions asked of them."""
+
+    def in_workspace(self, workspace_id: int) -> "SuiteQuerySet":
+        """The suites of one workspace, by slug."""
+        return self.filter(workspace_id=workspace_id).order_by("slug")
+
+
+class Suite(models.Model):
+    """A question that can be asked of any version of a prompt. `last_number` is the counter of its versions."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="suites")
+    slug = models.SlugField(max_length=63)
+    title = models.CharField(max_length=200)
+    is_safety = models.BooleanField(default=False)
+    last_number = models.PositiveIntegerField(default=0)
+    created_by = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(db_default=Now())
+
+    objects = SuiteQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["workspace", "slug"], name="suite_slug_once_per_workspace")]
+
+    def __str__(self) -> str:
+        return self.slug
+
+    @property
+    def check_name(self) -> str:
+        """The name its checks are posted under."""
+        return f"suite/{self.slug}"
+
+
+class SuiteVersion(AppendOnly):
+    """What a suite asked at one moment, for good.
+
+    `rules` is the JSON text of everything but the cases; `digest` covers both. The fields that queries and pages ask for
+    are repeated as columns.
+    """
+
+    suite = models.ForeignKey(Suite, on_delete=models.PROTECT, related_name="versions")
+    number = models.PositiveIntegerField()
+    digest = models.CharField(max_length=64)
+    rules = models.TextField()
+    case_count = models.PositiveIntegerField()
+    mode = models.CharField(max_length=16)
+    repeats = models.PositiveSmallIntegerField()
+    looks = models.PositiveSmallIntegerField()
+    author = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="+")
+    author_name = models.CharField(max_length=254)
+    key_name = models.CharField(max_length=120, blank=True, default="")
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["-number"]
+        triggers = append_only_triggers()
+        constraints = [models.UniqueConstraint(fields=["suite", "number"], name="suite_version_number_once")]
+
+    def __str__(self) -> str:
+        return f"{self.suite_id} v{self.number}"
+
+
+class Case(AppendOnly):
+    """One question of a suite version: JSON text with variables, messages, expected answer and what else belongs to it."""
+
+    suite_version = models.ForeignKey(SuiteVersion, on_delete=models.PROTECT, related_name="cases")
+    position = models.PositiveIntegerField()
+    key = models.CharField(max_length=200)
+    content = models.TextField()
+
+    class Meta:
+        ordering = ["position"]
+        triggers = append_only_triggers()
+        constraints = [
+            models.UniqueConstraint(fields=["suite_version", "key"], name="case_key_once_per_suite_version"),
+            models.UniqueConstraint(fields=["suite_version", "position"], name="case_position_once_per_suite_version"),
+        ]
+
+    def __str__(self) -> str:
+        return self.key
+
+    def to_json(self) -> dict[str, JSON]:
+        """The case as it was given, keys in the author's order."""
+        return cast("dict[str, JSON]", json.loads(self.content))
+
+
+class RunOn(models.TextChoices):
+    """When an attached suite runs by itself: for each new version, or only when a promotion needs it."""
+
+    NEW_VERSION = "new_version"
+    PROMOTION = "promotion"
+
+
+class SuiteAttachmentQuerySet(models.QuerySet["SuiteAttachment"]):
+    """Attachments, by the questions asked of them."""
+
+    def in_workspace(self, workspace_id: int) -> "SuiteAttachmentQuerySet":
+        """Attachments of one workspace's prompts."""
+        return self.filter(prompt__workspace_id=workspace_id).order_by("suite__slug")
+
+
+class SuiteAttachment(models.Model):
+    """A suite asked of a prompt's versions; a required one must have passed wherever policy asks for suites."""
+
+    prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="suite_attachments")
+    suite = models.ForeignKey(Suite, on_delete=models.PROTECT, related_name="attachments")
+    is_required = models.BooleanField(default=False)
+    run_on = models.CharField(max_length=16, choices=RunOn, default=RunOn.NEW_VERSION)
+    created_at = models.DateTimeField(db_default=Now())
+
+    objects = SuiteAttachmentQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["prompt", "suite"], name="suite_attached_once_per_prompt")]
+
+    def __str__(self) -> str:
+        return f"{self.suite_id} on {self.prompt_id}"
