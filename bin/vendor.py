@@ -107,7 +107,10 @@ def build(target: Path) -> None:
             entries[file] = package(modules, owner)
         command = "--bundle --minify --format=iife --global-name=CM --legal-comments=none --target=es2022"
         alias = "--alias:@codemirror/lang-html=./prose.js"
-        run(["npx", "esbuild", "codemirror.js", *command.split(), alias, f"--outfile={target / 'codemirror.js'}"], folder)
+        run(
+            ["npx", "esbuild", "codemirror.js", *command.split(), alias, f"--outfile={target / 'codemirror.js'}"],
+            folder,
+        )
         parts = ("lang-jinja", "lang-json", "merge", "view", "state")
         entries["codemirror.js"] = package(modules, "codemirror") | {
             "with": ", ".join(f"{part} {package(modules, f'@codemirror/{part}')['version']}" for part in parts)

@@ -1,5 +1,217 @@
-"""Shared bits of pages as template tags."""
+"""What every page draws the same way: icons, states, times, people, environments. Built in: no `{% load %}` needed."""
+
+import unicodedata
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from django import template
+from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 
 register = template.Library()
+
+PALETTE = ("slate", "sky", "blue", "violet", "pink", "red", "orange", "amber", "green", "teal")
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a state is shown: never by colour alone."""
+
+    tone: str
+    icon: str
+    word: str
+    is_moving: bool = False
+
+
+LOOKS: dict[str, Look] = {
+    # checks and runs
+    "passed": Look("pass", "circle-check", "Passed"),
+    "failed": Look("fail", "circle-x", "Failed"),
+    "inconclusive": Look("warn", "circle-question-mark", "Inconclusive"),
+    "pending": Look("info", "circle-dashed", "Pending"),
+    "missing": Look("idle", "circle", "No evidence yet"),
+    "stale": Look("warn", "clock-alert", "Stale"),
+    "error": Look("fail", "triangle-alert", "Error"),
+    "queued": Look("idle", "clock", "Queued"),
+    "running": Look("info", "loader-circle", "Running", is_moving=True),
+    "done": Look("pass", "circle-check", "Done"),
+    "cancelled": Look("idle", "ban", "Cancelled"),
+    # promotions
+    "open": Look("accent", "git-pull-request", "Open"),
+    "scheduled": Look("info", "calendar-clock", "Scheduled"),
+    "suspended": Look("warn", "hourglass", "Suspended"),
+    "applied": Look("pass", "rocket", "Applied"),
+    "closed": Look("idle", "circle-slash", "Closed"),
+    "expired": Look("idle", "clock-alert", "Expired"),
+    "superseded": Look("idle", "layers", "Superseded"),
+    "ready": Look("pass", "circle-check", "Ready to apply"),
+    "blocked": Look("fail", "octagon-x", "Blocked"),
+    # levels of a blocker
+    "hard": Look("fail", "octagon-x", "Cannot be overridden"),
+    "soft": Look("warn", "circle-alert", "Blocks"),
+    "advisory": Look("info", "info", "To know"),
+    # votes
+    "approved": Look("pass", "circle-check", "Approved"),
+    "changes_requested": Look("fail", "circle-x", "Changes requested"),
+    "valid": Look("pass", "circle-check", "Counts"),
+    "ineligible": Look("idle", "circle-slash", "Does not count"),
+    "withdrawn": Look("idle", "circle-minus", "Withdrawn"),
+    # deployments
+    "promotion": Look("pass", "rocket", "Promoted"),
+    "rollback": Look("warn", "undo-2", "Rolled back"),
+    "withdrawal": Look("idle", "circle-minus", "Withdrawn"),
+    "live": Look("pass", "circle-check", "Live"),
+    # versions, keys, members
+    "yanked": Look("fail", "ban", "Yanked"),
+    "quarantined": Look("warn", "shield-alert", "Quarantined"),
+    "archived": Look("idle", "archive", "Archived"),
+    "frozen": Look("info", "snowflake", "Frozen"),
+    "active": Look("pass", "circle-check", "Active"),
+    "revoked": Look("idle", "ban", "Revoked"),
+    "deactivated": Look("idle", "circle-slash", "Deactivated"),
+    # contract changes
+    "breaking": Look("fail", "triangle-alert", "Breaking"),
+    "compatible": Look("pass", "circle-check", "Compatible"),
+    "notice": Look("info", "info", "Notice"),
+}
+
+
+@register.simple_tag
+def icon(name: str, size: str = "", label: str = "") -> SafeString:
+    """A drawing of the vendored sprite; hidden from screen readers unless it has a `label`."""
+    reading = format_html('role="img" aria-label="{}"', label) if label else SafeString('aria-hidden="true"')
+    extent = format_html(' data-size="{}"', size) if size else ""
+    address = static("vendor/icons.svg")
+    return format_html('<svg class="icon" {}{}><use href="{}#{}"></use></svg>', reading, extent, address, name)
+
+
+def look(state: str) -> Look:
+    """How a state is shown; an unknown one is shown by its own name."""
+    known = LOOKS.get(str(state))
+    return known or Look("idle", "circle", str(state).replace("_", " ").capitalize())
+
+
+@register.simple_tag
+def status(state: str, word: str = "", *, pill: bool = False) -> SafeString:
+    """A state as icon, word and colour; `word` replaces the usual word."""
+    shown = look(state)
+    return format_html(
+        '<span class="status{}" data-tone="{}"{}>{}<span class="status-word">{}</span></span>',
+        " pill" if pill else "",
+        shown.tone,
+        SafeString(" data-moving") if shown.is_moving else "",
+        icon(shown.icon),
+        word or shown.word,
+    )
+
+
+@register.filter
+def tone(state: str) -> str:
+    """The tone of a state, for `data-tone`."""
+    return look(state).tone
+
+
+@register.filter
+def state_icon(state: str) -> str:
+    """The name of a state's icon."""
+    return look(state).icon
+
+
+@register.simple_tag
+def environment(name: str, color: str = "") -> SafeString:
+    """An environment's chip: its colour and its name."""
+    return format_html('<span class="env" data-color="{}"><i class="env-mark"></i>{}</span>', color, name)
+
+
+@register.simple_tag
+def person(name: str, *, mark_only: bool = False) -> SafeString:
+    """A person's initials on their own colour, and their name."""
+    words = [word for word in name.replace("@", " ").replace(".", " ").split() if word[0].isalnum()]
+    initials = "".join(word[0] for word in words[:2]) or "?"
+    color = PALETTE[zlib.crc32(name.encode()) % len(PALETTE)]
+    mark = format_html('<span class="avatar" data-color="{}" aria-hidden="true">{}</span>', color, initials)
+    if mark_only:
+        return format_html('<span class="person" title="{}">{}<span class="sr-only">{}</span></span>', name, mark, name)
+    return format_html('<span class="person">{}{}</span>', mark, name)
+
+
+STEPS = ((60, 1, "s"), (3600, 60, "min"), (86_400, 3600, "h"), (30 * 86_400, 86_400, "d"))
+
+
+def distance(span: timedelta) -> str:
+    """A length of time in its largest fitting unit: `4 min`, `3 h`, `12 d`."""
+    seconds = int(abs(span.total_seconds()))
+    for below, unit, name in STEPS:
+        if seconds < below:
+            return f"{seconds // unit} {name}"
+    return f"{seconds // 86_400} d"
+
+
+@register.simple_tag
+def ago(value: datetime | None, *, empty: str = "never") -> SafeString:
+    """How long ago (or in how long) as a `<time>`; the page shows the exact time in the reader's own zone."""
+    if value is None:
+        return format_html('<span class="quiet-text">{}</span>', empty)
+    span = timezone.now() - value
+    if abs(span) < timedelta(seconds=10):
+        words = "just now"
+    elif abs(span) > timedelta(days=45):
+        words = f"{value.astimezone(UTC):%-d %b %Y}"
+    else:
+        words = f"{distance(span)} ago" if span > timedelta(0) else f"in {distance(span)}"
+    return time_element(value, words)
+
+
+@register.simple_tag
+def moment(value: datetime | None, *, empty: str = "-") -> SafeString:
+    """The exact time, in UTC until the page puts it into the reader's zone."""
+    if value is None:
+        return format_html('<span class="quiet-text">{}</span>', empty)
+    return time_element(value, f"{value.astimezone(UTC):%-d %b %Y, %H:%M} UTC", exact=True)
+
+
+def time_element(value: datetime, words: str, *, exact: bool = False) -> SafeString:
+    """`<time>` with the machine's form, the words shown and the exact time as a title."""
+    utc = value.astimezone(UTC)
+    return format_html(
+        '<time datetime="{}" title="{}" data-when="{}">{}</time>',
+        f"{utc:%Y-%m-%dT%H:%M:%SZ}",
+        f"{utc:%Y-%m-%d %H:%M:%S} UTC",
+        "exact" if exact else "ago",
+        words,
+    )
+
+
+@register.filter
+def short(digest: str) -> str:
+    """The first twelve digits of a digest: enough to tell two apart."""
+    return digest[:12]
+
+
+def is_invisible(character: str) -> bool:
+    """True for what a reader cannot see but a model reads: controls, zero width, bidirectional marks, tag characters."""
+    if character in "\n\t":
+        return False
+    return unicodedata.category(character) in {"Cf", "Cc", "Co", "Zl", "Zp"} or character in "\u00a0\u3164\u115f\u1160"
+
+
+@register.filter
+def visible(text: str) -> SafeString:
+    """Escaped text in which invisible and bidirectional characters are shown by their code point."""
+    return format_html_join("", "{}", ((piece,) for piece in visible_pieces(text)))
+
+
+def visible_pieces(text: str) -> Iterable[str | SafeString]:
+    """Runs of ordinary text, and a mark for each invisible character, in order."""
+    start = 0
+    for index, character in enumerate(text):
+        if is_invisible(character):
+            yield text[start:index]
+            name = unicodedata.name(character, "control character").lower()
+            yield format_html('<span class="invisible" title="{}">U+{}</span>', name, f"{ord(character):04X}")
+            start = index + 1
+    yield text[start:]

@@ -1,0 +1,155 @@
+// What pages do beyond plain HTML: menus, copying, toasts, themes, times, dialogs, keys. Everything is found by data
+// attributes and by delegation, so that fragments swapped in by htmx need no wiring.
+"use strict";
+(() => {
+  const root = document.documentElement;
+  root.dataset.js = "";
+  const find = (selector, from = document) => from.querySelector(selector);
+  const all = (selector, from = document) => [...from.querySelectorAll(selector)];
+
+  // Toasts ------------------------------------------------------------------
+  const TONES = { success: ["pass", "circle-check"], error: ["fail", "circle-x"], warning: ["warn", "triangle-alert"], info: ["info", "info"] };
+
+  function toast(text, level = "info") {
+    const [tone, icon] = TONES[level] || TONES.info;
+    const made = find("#toast-template").content.firstElementChild.cloneNode(true);
+    made.dataset.tone = tone;
+    find("p", made).textContent = text;
+    const use = find("use", made);
+    use.setAttribute("href", use.getAttribute("href").replace(/#.*/, `#${icon}`));
+    find("[data-toasts]").append(made);
+    if (tone !== "fail") leaveLater(made);
+  }
+
+  function leaveLater(element) {
+    let left = 8;
+    const tick = setInterval(() => {
+      if (element.matches(":hover, :focus-within")) return;
+      if (--left <= 0) { clearInterval(tick); element.remove(); }
+    }, 1000);
+  }
+
+  document.addEventListener("toast", (event) => toast(event.detail.text || event.detail.value || "", event.detail.level));
+  document.addEventListener("htmx:error", () => toast("The server could not be reached. Nothing was lost: try again.", "error"));
+  document.addEventListener("htmx:response:error", (event) => {
+    const status = event.detail.ctx.response.status;
+    if (status >= 500) toast(`The server failed (${status}). Try again, or reload the page.`, "error");
+  });
+  // A page in answer to a fragment's request (signed out meanwhile, a proxy's error) is opened, not pasted into this one.
+  document.addEventListener("htmx:before:swap", (event) => {
+    const { ctx } = event.detail;
+    if (!/^\s*<!doctype/i.test(ctx.text || "") || ctx.request.headers["HX-Request-Type"] === "full") return;
+    event.preventDefault();
+    if (ctx.response.status < 400) location.assign(ctx.response.raw.url);
+    else if (ctx.response.status < 500) toast("This could not be done. Reload the page and try again.", "error");
+  });
+
+  // Times in the reader's own zone -------------------------------------------
+  const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+  const full = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
+
+  function localise(from) {
+    for (const time of all("time[data-when]", from)) {
+      const when = new Date(time.dateTime);
+      time.title = full.format(when);
+      if (time.dataset.when === "exact") time.textContent = exact.format(when);
+      delete time.dataset.when;
+    }
+  }
+
+  // A `datetime-local` field beside a hidden one that carries the moment in UTC.
+  function carryMoments(form) {
+    for (const local of all("input[data-moment]", form)) {
+      if (local.value) find(`#${local.dataset.moment}`).value = new Date(local.value).toISOString();
+    }
+  }
+
+  // Themes: the choice is a cookie, so that the server draws the page right at once -----------
+  function switchTheme() {
+    const dark = matchMedia("(prefers-color-scheme: dark)").matches;
+    const now = root.dataset.theme || (dark ? "dark" : "light");
+    const next = now === "dark" ? "light" : "dark";
+    root.dataset.theme = next;
+    const secure = location.protocol === "https:" ? "; secure" : "";
+    document.cookie = `theme=${next}; path=/; max-age=31536000; samesite=lax${secure}`;
+  }
+
+  async function copy(button) {
+    const source = document.getElementById(button.dataset.copy);
+    const text = source ? source.value ?? source.textContent : button.dataset.copyText;
+    try {
+      await navigator.clipboard.writeText(text);
+      toast("Copied.", "success");
+    } catch {
+      const range = document.createRange();
+      if (source) { range.selectNodeContents(source); getSelection().removeAllRanges(); getSelection().addRange(range); }
+      toast("Press Ctrl+C to copy what is selected.", "info");
+    }
+  }
+
+  // Clicks, keys, submits ------------------------------------------------------
+  document.addEventListener("click", (event) => {
+    const target = event.target.closest("[data-copy], [data-copy-text], [data-theme-switch], [data-dismiss], [data-dialog], [data-close]");
+    for (const menu of all("details[data-menu][open]")) if (!menu.contains(event.target)) menu.open = false;
+    if (!target) return;
+    if (target.matches("[data-copy], [data-copy-text]")) copy(target);
+    if (target.matches("[data-theme-switch]")) switchTheme();
+    if (target.matches("[data-dismiss]")) target.closest("[data-toast]").remove();
+    if (target.matches("[data-close]")) target.closest("dialog").close();
+    if (target.matches("[data-dialog]")) {
+      event.preventDefault();
+      document.getElementById(target.dataset.dialog).showModal();
+    }
+  });
+
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") {
+      for (const menu of all("details[data-menu][open]")) { menu.open = false; find("summary", menu).focus(); }
+    }
+    const typing = event.target.closest("input, textarea, select, [contenteditable]");
+    if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "/") {
+      const field = find("[data-shortcut='/']");
+      if (field) { event.preventDefault(); field.focus(); field.select(); }
+    }
+    if (["ArrowDown", "ArrowUp", "j", "k"].includes(event.key)) step(event);
+  });
+
+  // Up and down (or k and j) move through the rows of a list that asks for it.
+  function step(event) {
+    const rows = all("[data-rows] [data-row]");
+    if (!rows.length) return;
+    const at = rows.indexOf(document.activeElement);
+    if (at < 0 && document.activeElement !== document.body && !event.target.closest("main")) return;
+    const next = rows[event.key === "ArrowDown" || event.key === "j" ? at + 1 : Math.max(at - 1, 0)];
+    if (next) { event.preventDefault(); next.focus(); }
+  }
+
+  // One press is one request: a plain form's button rests until the next page is there.
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    carryMoments(form);
+    if (event.defaultPrevented || form.method === "get" || form.matches("[hx-post], [hx-get]")) return;
+    if (form.dataset.sent) { event.preventDefault(); return; }
+    form.dataset.sent = "1";
+    for (const button of all("button[type=submit]", form)) button.setAttribute("aria-disabled", "true");
+  });
+  addEventListener("pageshow", (event) => {
+    if (!event.persisted) return;
+    for (const form of all("form[data-sent]")) {
+      delete form.dataset.sent;
+      for (const button of all("button[aria-disabled]", form)) button.removeAttribute("aria-disabled");
+    }
+  });
+
+  // Filters apply when they change; without this script their form has a button.
+  document.addEventListener("change", (event) => {
+    if (event.target.matches("[data-apply]")) event.target.form.requestSubmit();
+  });
+
+  document.addEventListener("htmx:after:settle", (event) => localise(event.target));
+  localise(document);
+  all("[data-toast]").forEach((element) => { if (element.dataset.tone !== "fail") leaveLater(element); });
+  find("#main [autofocus], #main [aria-invalid='true']")?.focus();
+  addEventListener("DOMContentLoaded", () => find(".side a[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" }));
+})();
