@@ -21,18 +21,21 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from urllib.parse import quote
 
 from registry.embedded import postgres, valkey
 from registry.embedded.account import choose
 from registry.embedded.places import EngineError, Places
 
-__all__ = ["EngineError", "Engines", "Lease", "hold", "is_running", "start", "stop"]
+__all__ = ["ALL", "EngineError", "Engines", "Lease", "hold", "is_running", "start", "stop"]
 
 DATABASE = "greenroom"
+ENGINES: Mapping[str, ModuleType] = {"postgres": postgres, "valkey": valkey}
+ALL = tuple(ENGINES)
 
 
 @dataclass(frozen=True)
@@ -52,20 +55,19 @@ class Lease:
 
     engines: Engines
     data_dir: Path
+    names: tuple[str, ...]
     durable: bool
 
     def revive(self) -> tuple[str, ...]:
         """Starts again what has died; names it. About a millisecond when all is well."""
         places = Places(self.data_dir)
-        dead = tuple(
-            name for name, engine in (("postgres", postgres), ("valkey", valkey)) if not engine.is_alive(places)
-        )
+        dead = tuple(name for name in self.names if not ENGINES[name].is_alive(places))
         if dead:
-            start(self.data_dir, durable=self.durable)
+            start(self.data_dir, names=dead, durable=self.durable)
         return dead
 
 
-def start(data_dir: Path | str, *, durable: bool = True) -> Engines:
+def start(data_dir: Path | str, *, names: tuple[str, ...] = ALL, durable: bool = True) -> Engines:
     """Running engines with their data under `data_dir`; 0.5 s the first time, nothing to wait for when they run.
 
     `durable=False` is for tests: nothing is forced to disk. Raises EngineError, its text one line to show.
@@ -73,7 +75,7 @@ def start(data_dir: Path | str, *, durable: bool = True) -> Engines:
     places = Places(Path(data_dir).expanduser().absolute())
     places.make()
     with _guard(places):
-        return _start(places, durable=durable)
+        return _start(places, names, durable=durable)
 
 
 def stop(data_dir: Path | str) -> None:
@@ -85,34 +87,37 @@ def stop(data_dir: Path | str) -> None:
 
 
 def is_running(data_dir: Path | str) -> bool:
-    """True when both engines answer."""
+    """True when both engines answer. 10 ms."""
     places = Places(Path(data_dir).expanduser().absolute())
-    return places.run.is_dir() and postgres.is_ready(places) and valkey.is_ready(places)
+    return places.run.is_dir() and all(engine.is_ready(places) for engine in ENGINES.values())
 
 
 @contextlib.contextmanager
-def hold(data_dir: Path | str, *, durable: bool = True) -> Iterator[Lease]:
+def hold(data_dir: Path | str, *, names: tuple[str, ...] = ALL, durable: bool = True) -> Iterator[Lease]:
     """Engines that run at least as long as the block; whoever leaves last stops them (a killed holder counts as gone)."""
     places = Places(Path(data_dir).expanduser().absolute())
     places.make()
     with places.users_lock.open("w") as share:
         with _guard(places):
             fcntl.flock(share, fcntl.LOCK_SH)
-            engines = _start(places, durable=durable)
+            engines = _start(places, names, durable=durable)
         try:
-            yield Lease(engines, places.data_dir, durable)
+            yield Lease(engines, places.data_dir, names, durable)
         finally:
             with _guard(places), contextlib.suppress(BlockingIOError):
                 fcntl.flock(share, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 _stop(places)
 
 
-def _start(places: Places, *, durable: bool) -> Engines:
-    if not (postgres.is_ready(places) and valkey.is_ready(places)):
+def _start(places: Places, names: tuple[str, ...], *, durable: bool) -> Engines:
+    missing = [name for name in names if not ENGINES[name].is_ready(places)]
+    if missing:
         account = choose(places)
         places.make_sockets(account.uid)
-        postgres.ensure_running(places, account, database=DATABASE, durable=durable)
-        valkey.ensure_running(places, durable=durable)
+        if "postgres" in missing:
+            postgres.ensure_running(places, account, database=DATABASE, durable=durable)
+        if "valkey" in missing:
+            valkey.ensure_running(places, durable=durable)
     return _engines(places)
 
 

