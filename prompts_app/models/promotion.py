@@ -57,6 +57,8 @@ class Promotion(models.Model):
     scheduled_by = models.ForeignKey(Member, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     ready_by = models.ForeignKey(Member, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     stamp = models.PositiveIntegerField(default=1)
+    # Votes up to this id were dropped by reopening under a newer policy.
+    votes_after = models.PositiveBigIntegerField(default=0)
     deployment = models.ForeignKey(Deployment, null=True, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(db_default=Now())
     last_activity_at = models.DateTimeField(db_default=Now())
@@ -90,11 +92,12 @@ class Promotion(models.Model):
 
 
 class Vote(models.TextChoices):
-    """What a reviewer says; `withdrawn` takes the earlier vote back."""
+    """What a reviewer says; `withdrawn` takes the earlier vote back, `dismissed` was done to it by an admin."""
 
     APPROVE = "approve"
     REQUEST_CHANGES = "request_changes"
     WITHDRAWN = "withdrawn"
+    DISMISSED = "dismissed"
 
 
 class Approval(AppendOnly):

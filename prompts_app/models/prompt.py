@@ -91,8 +91,8 @@ class PromptVersionQuerySet(models.QuerySet["PromptVersion"]):
 class PromptVersion(AppendOnly):
     """What a prompt said at one moment, for good.
 
-    `content` is the JSON text of what is served, in the author's order; `source` is the text as written where it differs
-    (include tags not expanded), else empty. `digest` covers `content` and is the same for the same content anywhere.
+    `content` is the JSON text of what is served, in the author's order; `source` is the JSON text of `text` or `messages`
+    as written where that differs (include tags not expanded), else empty. `digest` covers `content`.
     """
 
     prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="versions")
@@ -129,7 +129,7 @@ class PromptVersion(AppendOnly):
     def editable(self) -> dict[str, JSON]:
         """What an editor starts from: the content fields with include tags as they were written."""
         fields = {name: value for name, value in self.to_json().items() if name in CONTENT_FIELDS}
-        return {**fields, "text": self.source} if self.source else fields
+        return {**fields, **json.loads(self.source)} if self.source else fields
 
 
 class VersionYank(AppendOnly):

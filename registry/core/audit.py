@@ -3,12 +3,11 @@
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-
-from django.db import connection
+from datetime import UTC
 
 from registry.core.actor import Actor
 from registry.core.canonical import JSON, canonical_json
+from registry.core.clock import database_now
 from registry.core.models import AuditEvent, AuditHead
 
 SEALED = (
@@ -43,7 +42,7 @@ def record(
 
     Locks the workspace's audit head until commit: the last lock in the order every action follows.
     """
-    head = _locked_head(actor.workspace_id)
+    head = lock(actor.workspace_id)
     row = AuditEvent(
         workspace_id=actor.workspace_id,
         sequence=head.sequence + 1,
@@ -59,7 +58,7 @@ def record(
         detail=canonical_json(dict(detail or {})),
         request_id=actor.request_id,
         address=actor.address,
-        at=_database_now(),
+        at=database_now(),
         previous_hash=head.hash,
     )
     row.hash = seal(row)
@@ -107,14 +106,9 @@ def verify_chain(workspace_id: int) -> ChainReport:
     return ChainReport(True, rows, None)
 
 
-def _locked_head(workspace_id: int) -> AuditHead:
+def lock(workspace_id: int) -> AuditHead:
+    """Hold the end of the chain until commit. Whoever holds it knows that no person or key changes a fact meanwhile:
+    each of their actions would have to record itself here before it could commit."""
     AuditHead.objects.bulk_create([AuditHead(workspace_id=workspace_id)], ignore_conflicts=True)
     return AuditHead.objects.select_for_update().get(workspace_id=workspace_id)
 
-
-def _database_now() -> datetime:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp()")
-        (now,) = cursor.fetchone()
-    assert isinstance(now, datetime)
-    return now

@@ -1,0 +1,285 @@
+"""The facts a promotion is judged by, read from the database; the judging itself is `gates`."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from prompts_app.contracts import breaking_changes
+from prompts_app.gates import (
+    Blocker,
+    CheckFact,
+    Facts,
+    Predecessor,
+    Subject,
+    VoteFact,
+    blockers,
+    evidence_key,
+)
+from prompts_app.models import (
+    Approval,
+    CheckDefinitionChange,
+    Comment,
+    Deployment,
+    DeploymentKind,
+    Environment,
+    Freeze,
+    LivePointer,
+    PolicyVersion,
+    Promotion,
+    PromotionState,
+    Prompt,
+    PromptVersion,
+    Quarantine,
+    RequiredCheck,
+    VersionCheck,
+    VersionYank,
+    Vote,
+)
+from prompts_app.policy import Policy, stricter
+from registry.core.actor import Actor, Role
+from registry.core.clock import database_now
+from registry.core.errors import Forbidden
+from registry.core.identity import actor_of_member
+from registry.core.models import Member
+from registry.core.permissions import Permission, require
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A promotion's facts and what follows from them at one moment."""
+
+    facts: Facts
+    now: datetime
+    blockers: tuple[Blocker, ...]
+    approvals: tuple[Approval, ...] = ()
+
+    @property
+    def policy(self) -> Policy:
+        """The stricter of the policies then and now."""
+        return self.facts.policy
+
+
+def judge(promotion: Promotion, actor: Actor | None) -> Judgement:
+    """Everything about a promotion, as `actor` would meet it; about 15 queries, whatever the sizes."""
+    environment = promotion.environment
+    policy = stricter(promotion.policy_opened.load(), current_policy(environment).load())
+    is_scheduled = promotion.state == PromotionState.SCHEDULED
+    live = live_deployment(promotion.prompt, environment)
+    approvals = latest_votes(promotion)
+    excluded = not_eligible(promotion, live)
+    facts = _facts(
+        promotion.prompt,
+        promotion.version,
+        environment,
+        policy=policy,
+        subject=subject_of(promotion),
+        live=live,
+        is_scheduled=is_scheduled,
+        actor_refusal=_refusal_for(promotion, actor, policy),
+        votes=tuple(_vote(row, excluded) for row in approvals),
+        eligible=eligible_reviewers(promotion.prompt.workspace_id, excluded),
+        unresolved_comments=Comment.objects.filter(promotion=promotion, resolved_at=None).count(),
+    )
+    now = database_now()
+    return Judgement(facts, now, blockers(facts, now), approvals)
+
+
+def judge_automatic(version: PromptVersion, environment: Environment, policy: Policy) -> Judgement:
+    """Whether an `auto_apply` environment takes a new version: nobody's right is asked, a breaking contract is advisory."""
+    live = live_deployment(version.prompt, environment)
+    subject = Subject(version.digest, live.pk if live else None, environment.name, None, acknowledges_breaking=True)
+    facts = _facts(version.prompt, version, environment, policy=policy, subject=subject, live=live)
+    now = database_now()
+    return Judgement(facts, now, blockers(facts, now))
+
+
+def subject_of(promotion: Promotion) -> Subject:
+    """What an approval of this promotion is bound to."""
+    return Subject(
+        digest=promotion.version.digest,
+        base=promotion.base_id,
+        environment=promotion.environment.name,
+        scheduled_for=promotion.scheduled_for,
+        acknowledges_breaking=promotion.acknowledges_breaking,
+    )
+
+
+def current_policy(environment: Environment) -> PolicyVersion:
+    """The policy in force."""
+    return PolicyVersion.objects.filter(environment=environment).order_by("-number")[0]
+
+
+def live_deployment(prompt: Prompt, environment: Environment) -> Deployment | None:
+    """The deployment that is live, its version loaded; None when nothing is."""
+    pointer = (
+        LivePointer.objects.live()
+        .select_related("deployment__version__prompt")
+        .filter(prompt=prompt, environment=environment)
+        .first()
+    )
+    return pointer.deployment if pointer else None
+
+
+def latest_votes(promotion: Promotion) -> tuple[Approval, ...]:
+    """Each person's latest vote that stands, oldest first."""
+    rows = Approval.objects.filter(promotion=promotion, pk__gt=promotion.votes_after)
+    newest = rows.select_related("member__user").order_by("member_id", "-pk").distinct("member_id")
+    standing = [row for row in newest if row.vote not in {Vote.WITHDRAWN, Vote.DISMISSED}]
+    return tuple(sorted(standing, key=lambda row: row.pk))
+
+
+def not_eligible(promotion: Promotion, live: Deployment | None) -> dict[int, str]:
+    """Members who may not approve this promotion, whatever their role, and why."""
+    live_digest = live.version.digest if live and live.version else None
+    excluded = dict.fromkeys(_suite_editors(promotion, live), "changed a suite that this gate uses since the live deployment")
+    excluded |= dict.fromkeys(chain_authors(promotion.version, live_digest), "wrote part of what would change")
+    return excluded | {promotion.author_id: "opened this promotion"}
+
+
+def chain_authors(version: PromptVersion, live_digest: str | None) -> set[int]:
+    """Authors on the `based_on` chain from the candidate back to the live version, not included."""
+    rows = PromptVersion.objects.filter(prompt=version.prompt_id, number__lte=version.number)
+    chain = {
+        number: (based_on, author, digest)
+        for number, based_on, author, digest in rows.values_list("number", "based_on", "author_id", "digest")
+    }
+    authors: set[int] = set()
+    number: int | None = version.number
+    while number is not None and chain[number][2] != live_digest:
+        number, author, _ = chain[number]
+        authors.add(author)
+    return authors
+
+
+def eligible_reviewers(workspace_id: int, excluded: Iterable[int]) -> tuple[tuple[int, str], ...]:
+    """Ids and names of the active members who may approve."""
+    rows = Member.objects.in_workspace(workspace_id).active().at_least(Role.REVIEWER).exclude(pk__in=list(excluded))
+    return tuple(rows.order_by("user__name", "pk").values_list("pk", "user__name"))
+
+
+def required_check_facts(prompt: Prompt, version: PromptVersion, policy: Policy, live: Deployment | None) -> tuple[CheckFact, ...]:
+    """The checks required of a version against what is live, each as it stands; two queries."""
+    baseline = live.version.digest if live and live.version else None
+    wanted: dict[str, tuple[str, bool]] = {}
+    if policy.require_suites:
+        required = RequiredCheck.objects.filter(prompt=prompt).select_related("definition").order_by("definition__name")
+        for row in required:
+            key = evidence_key(version.digest, baseline, row.definition.recipe)
+            wanted[row.definition.name] = (key, row.definition.is_safety)
+    wanted |= {name: ("", False) for name in policy.external_checks}
+    newest = _newest_checks(prompt, version.digest, baseline, list(wanted))
+    return tuple(_check_fact(name, key, is_safety, newest.get(name)) for name, (key, is_safety) in wanted.items())
+
+
+def predecessor_of(prompt: Prompt, digest: str, environment: Environment) -> Predecessor | None:
+    """What happened to a digest in the next lower environment; None where there is no lower one."""
+    lower = (
+        Environment.objects.in_workspace(environment.workspace_id).filter(rank__lt=environment.rank).order_by("-rank", "-pk").first()
+    )
+    if lower is None:
+        return None
+    history = list(
+        Deployment.objects.filter(prompt=prompt, environment=lower)
+        .order_by("pk")
+        .values_list("created_at", "kind", "version__digest")
+    )
+    spans: list[tuple[datetime, datetime | None]] = []
+    since: datetime | None = None
+    was_rolled_back = False
+    for at, kind, live_digest in history:
+        if since is not None and live_digest != digest:
+            spans.append((since, at))
+            since, was_rolled_back = None, kind == DeploymentKind.ROLLBACK
+        elif since is None and live_digest == digest:
+            since, was_rolled_back = at, False
+    if since is not None:
+        spans.append((since, None))
+    return Predecessor(lower.name, tuple(spans), was_rolled_back)
+
+
+def _facts(
+    prompt: Prompt,
+    version: PromptVersion,
+    environment: Environment,
+    *,
+    policy: Policy,
+    subject: Subject,
+    live: Deployment | None,
+    is_scheduled: bool = False,
+    actor_refusal: str = "",
+    votes: tuple[VoteFact, ...] = (),
+    eligible: tuple[tuple[int, str], ...] = (),
+    unresolved_comments: int = 0,
+) -> Facts:
+    quarantine = Quarantine.objects.filter(environment=environment, prompt=prompt, digest=version.digest, cleared_at=None)
+    freezes = Freeze.objects.filter(environment=environment).covering_now().order_by("pk")
+    return Facts(
+        subject=subject,
+        live_deployment=live.pk if live else None,
+        policy=policy,
+        is_scheduled=is_scheduled,
+        is_yanked=VersionYank.objects.filter(version=version).exists(),
+        actor_refusal=actor_refusal,
+        breaking=breaking_changes(live.version.load(), version.load()) if live and live.version else (),
+        predecessor=predecessor_of(prompt, version.digest, environment) if policy.require_predecessor else None,
+        required_suites=RequiredCheck.objects.filter(prompt=prompt).count(),
+        checks=required_check_facts(prompt, version, policy, live),
+        votes=votes,
+        eligible=eligible,
+        quarantined_because=quarantine.values_list("deployment__reason", flat=True).first(),
+        frozen_because=tuple(freezes.values_list("reason", flat=True)),
+        unresolved_comments=unresolved_comments,
+    )
+
+
+def _refusal_for(promotion: Promotion, actor: Actor | None, policy: Policy) -> str:
+    """Why the promotion may not be applied by whoever would apply it: the scheduler where scheduled, else the reader."""
+    if promotion.state == PromotionState.SCHEDULED and promotion.scheduled_by is not None:
+        return member_refusal(promotion.scheduled_by, policy)
+    if actor is None:
+        return "Nobody asked for it."
+    return actor_refusal(actor, policy)
+
+
+def actor_refusal(actor: Actor, policy: Policy) -> str:
+    """Why this actor may not apply under this policy; empty when they may."""
+    try:
+        require(actor, Permission.APPLY, protected=policy.protected)
+    except Forbidden as refusal:
+        return refusal.detail
+    return ""
+
+
+def member_refusal(member: Member, policy: Policy) -> str:
+    """The same for a member asked when the clock applies in their name."""
+    if not member.can_act:
+        return f"{member.user.name} can no longer act here."
+    return actor_refusal(actor_of_member(member), policy)
+
+
+def _vote(row: Approval, excluded: dict[int, str]) -> VoteFact:
+    refusal = excluded.get(row.member_id, "")
+    if not refusal and not row.member.can_act:
+        refusal = "is no longer active"
+    elif not refusal and row.member.rank < Role.REVIEWER.rank:
+        refusal = "is no longer a reviewer"
+    return VoteFact(row.member_id, row.member.user.name, row.vote == Vote.APPROVE, row.subject_hash, refusal)
+
+
+def _suite_editors(promotion: Promotion, live: Deployment | None) -> set[int]:
+    changes = CheckDefinitionChange.objects.filter(definition__required_by__prompt=promotion.prompt_id, by__isnull=False)
+    if live is not None:
+        changes = changes.filter(at__gt=live.created_at)
+    return set(changes.values_list("by_id", flat=True))
+
+
+def _newest_checks(prompt: Prompt, digest: str, baseline: str | None, names: list[str]) -> dict[str, VersionCheck]:
+    rows = VersionCheck.objects.filter(prompt=prompt, digest=digest, name__in=names)
+    fitting = rows.filter(name__startswith="external/") | rows.filter(baseline_digest=baseline)
+    return {row.name: row for row in fitting.order_by("name", "-pk").distinct("name")}
+
+
+def _check_fact(name: str, key: str, is_safety: bool, row: VersionCheck | None) -> CheckFact:
+    if row is None:
+        return CheckFact(name, expected_key=key, is_safety=is_safety)
+    return CheckFact(name, row.state, row.created_at, row.evidence_key, key, is_safety, row.url)
