@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from prompts_app.contracts import breaking_changes
+from prompts_app.contracts import contract_changes
 from prompts_app.gates import (
     Blocker,
     CheckFact,
@@ -197,6 +197,13 @@ def predecessor_of(prompt: Prompt, digest: str, environment: Environment) -> Pre
     return Predecessor(lower.name, tuple(spans), was_rolled_back)
 
 
+def breaking_changes(live: PromptVersion, version: PromptVersion) -> tuple[str, ...]:
+    """What would break for users of the live version, in words."""
+    old, new = live.load(), version.load()
+    changes = contract_changes(old.variables, new.variables, old.response_format, new.response_format)
+    return tuple(f"{change.variable} {change.change.replace('_', ' ')}" for change in changes if change.level == "breaking")
+
+
 def _facts(
     prompt: Prompt,
     version: PromptVersion,
@@ -220,7 +227,7 @@ def _facts(
         is_scheduled=is_scheduled,
         is_yanked=VersionYank.objects.filter(version=version).exists(),
         actor_refusal=actor_refusal,
-        breaking=breaking_changes(live.version.load(), version.load()) if live and live.version else (),
+        breaking=breaking_changes(live.version, version) if live and live.version else (),
         predecessor=predecessor_of(prompt, version.digest, environment) if policy.require_predecessor else None,
         required_suites=RequiredCheck.objects.filter(prompt=prompt).count(),
         checks=required_check_facts(prompt, version, policy, live),

@@ -1,0 +1,125 @@
+"""Prompts: made, described, archived."""
+
+from collections.abc import Sequence
+
+from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
+
+from prompts_app.content import KINDS, check_prompt_name
+from prompts_app.facts import current_policy
+from prompts_app.models import Environment, LivePointer, Prompt
+from registry.core import audit
+from registry.core.actor import Actor
+from registry.core.canonical import InvalidJson, check_text
+from registry.core.errors import Conflict, FieldError, Invalid, NotFound, invalid_field
+from registry.core.permissions import Permission, require
+
+MAX_TAGS, MAX_TAG = 50, 64
+SEARCHABLE_CHARACTERS = 200_000
+
+
+@transaction.atomic
+def create_prompt(actor: Actor, name: str, *, kind: str, description: str = "", tags: Sequence[str] = ()) -> Prompt:
+    """A prompt without versions; its name and kind are for good. Raises Conflict `prompt.exists`."""
+    require(actor, Permission.WRITE)
+    check_prompt_name(name)
+    if kind not in KINDS:
+        raise invalid_field("kind", "choice", f"A prompt is one of: {', '.join(KINDS)}.")
+    prompt = Prompt(
+        workspace_id=actor.workspace_id,
+        name=name,
+        kind=kind,
+        description=checked_text("description", description),
+        tags=checked_tags(tags),
+        created_by_id=actor.member_id,
+    )
+    prompt.searchable = searchable(prompt)
+    try:
+        with transaction.atomic():
+            prompt.save(force_insert=True)
+    except IntegrityError:
+        raise Conflict("prompt.exists", f"There is a prompt named {name} already: add a version to it.", name=name) from None
+    _record(actor, "prompt.created", prompt)
+    return prompt
+
+
+@transaction.atomic
+def change_prompt(
+    actor: Actor,
+    prompt: Prompt,
+    *,
+    description: str | None = None,
+    tags: Sequence[str] | None = None,
+    archived: bool | None = None,
+) -> Prompt:
+    """Describe, tag, archive or unarchive; what is left out stays. Nothing is recorded where nothing changes."""
+    require(actor, Permission.WRITE if archived is None else Permission.CURATE)
+    prompt = Prompt.objects.select_for_update(no_key=True).get(pk=prompt.pk)
+    before = (prompt.description, prompt.tags, prompt.is_archived)
+    if archived and not prompt.is_archived:
+        _refuse_archiving_what_is_protected(prompt)
+    if archived is not None and archived != prompt.is_archived:
+        prompt.archived_at = Now() if archived else None  # type: ignore[assignment]
+    prompt.description = prompt.description if description is None else checked_text("description", description)
+    prompt.tags = prompt.tags if tags is None else checked_tags(tags)
+    prompt.searchable = searchable(prompt)
+    prompt.save(update_fields=["description", "tags", "archived_at", "searchable"])
+    prompt.refresh_from_db()
+    if before != (prompt.description, prompt.tags, prompt.is_archived):
+        event = "prompt.changed" if archived is None else "prompt.archived" if archived else "prompt.unarchived"
+        _record(actor, event, prompt)
+    return prompt
+
+
+def find_prompt(workspace_id: int, name: str) -> Prompt:
+    """The prompt of that name, archived or not; raises NotFound."""
+    prompt = Prompt.objects.in_workspace(workspace_id).filter(name=name).first()
+    if prompt is None:
+        raise NotFound("prompt.not_found", "This workspace has no prompt of that name.")
+    return prompt
+
+
+def searchable(prompt: Prompt, text: str | None = None) -> str:
+    """What search looks through: name, tags, description, and the newest text (None: as it was)."""
+    head = " ".join([prompt.name, prompt.name.replace("/", " "), *prompt.tags, prompt.description])
+    body = prompt.searchable.partition("\n\n")[2] if text is None else text
+    return f"{head.replace('\n\n', '\n')}\n\n{body}"[:SEARCHABLE_CHARACTERS]
+
+
+def checked_text(field: str, text: str) -> str:
+    """The text itself, or Invalid naming the character that cannot be stored."""
+    try:
+        check_text(text)
+    except InvalidJson as problem:
+        raise Invalid("invalid", problem.message, errors=[FieldError(field, "character", problem.message)]) from None
+    return text
+
+
+def checked_tags(tags: Sequence[str]) -> list[str]:
+    """Tags, each once, in the order given; raises Invalid for empty, long or unprintable ones."""
+    found = list(dict.fromkeys(tags))
+    if len(found) > MAX_TAGS or any(not tag.strip() or len(tag) > MAX_TAG or not tag.isprintable() for tag in found):
+        raise invalid_field("tags", "format", f"At most {MAX_TAGS} tags of 1 to {MAX_TAG} printable characters.")
+    return found
+
+
+def _refuse_archiving_what_is_protected(prompt: Prompt) -> None:
+    live = Environment.objects.filter(pk__in=LivePointer.objects.live().filter(prompt=prompt).values("environment"))
+    protected = [environment.name for environment in live if current_policy(environment).load().protected]
+    if protected:
+        raise Conflict(
+            "prompt.live",
+            f"It is live in {', '.join(protected)}, which is protected: withdraw it there first.",
+            environments=list(protected),
+        )
+
+
+def _record(actor: Actor, event: str, prompt: Prompt) -> None:
+    audit.record(
+        actor,
+        event,
+        subject_type="prompt",
+        subject_id=prompt.pk,
+        subject_name=prompt.name,
+        detail={"kind": prompt.kind, "description": prompt.description, "tags": list(prompt.tags)},
+    )
