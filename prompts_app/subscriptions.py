@@ -1,5 +1,28 @@
-"""Which topics this app answers to."""
+"""Which topics this app answers to: facts that may make a promotion ready, and news that people are told."""
+
+from prompts_app.actions.applying import apply_if_ready
+from prompts_app.actions.telling import TOLD, tell
+from prompts_app.models import Promotion, VersionCheck
+from registry.core.outbox import Message, subscribe
 
 
 def subscribe_all() -> None:
     """Register the handlers; called once, when the app is ready."""
+    for topic in ("promotion.changed", "promotion.voted", "promotion.commented"):
+        subscribe(topic, _reconsider)
+    subscribe("check.finished", _reconsider_what_waits_for)
+    for topic in TOLD:
+        subscribe(topic, tell)
+
+
+def _reconsider(message: Message) -> None:
+    pk = message.payload["promotion_id"]
+    assert isinstance(pk, int)
+    apply_if_ready(pk)
+
+
+def _reconsider_what_waits_for(message: Message) -> None:
+    check = VersionCheck.objects.get(pk=message.payload["check_id"])
+    waiting = Promotion.objects.pending().filter(prompt=check.prompt_id, version__digest=check.digest)
+    for pk in waiting.exclude(ready_by=None).values_list("pk", flat=True):
+        apply_if_ready(pk)

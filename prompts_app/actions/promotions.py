@@ -1,0 +1,284 @@
+"""Promotions until they are applied: opened, moved on, ended. Applying is `applying`, voting is `reviews`."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from prompts_app.actions.moving import Place, lock_places
+from prompts_app.actions.prompts import checked_text
+from prompts_app.facts import current_policy
+from prompts_app.models import (
+    PENDING,
+    Approval,
+    Environment,
+    Promotion,
+    PromotionState,
+    PromptVersion,
+)
+from prompts_app.policy import stricter
+from registry.core import audit, outbox
+from registry.core.actor import Actor
+from registry.core.canonical import JSON
+from registry.core.clock import database_now
+from registry.core.errors import Conflict, Forbidden, NotFound, PreconditionFailed, invalid_field
+from registry.core.models import Member
+from registry.core.permissions import Permission, require
+
+OPEN, SCHEDULED, SUSPENDED = PENDING
+EXPIRES_AFTER = timedelta(days=14)
+FARTHEST_SCHEDULE = timedelta(days=365)
+
+
+@transaction.atomic
+def open_promotion(
+    actor: Actor,
+    version: PromptVersion,
+    environment: Environment,
+    *,
+    title: str = "",
+    acknowledge_breaking: bool = False,
+    scheduled_for: datetime | None = None,
+) -> Promotion:
+    """Ask for a version to go live over what is live now.
+
+    Raises Conflict `promotion.exists` (naming it), `version.live` and `prompt.archived`; `scheduled_for` schedules at once,
+    with the rights that takes.
+    """
+    require(actor, Permission.WRITE)
+    if version.prompt.is_archived:
+        raise Conflict("prompt.archived", "This prompt is archived: unarchive it first.")
+    [place] = lock_places(version.prompt, [environment])
+    _refuse_repetition(place, version)
+    policy = current_policy(environment)
+    promotion = Promotion(
+        prompt=version.prompt,
+        version=version,
+        environment=environment,
+        title=checked_text("title", title) or f"Version {version.number} to {environment.label}",
+        base=place.live,
+        policy_opened=policy,
+        author_id=actor.member_id,
+        author_name=_name(actor),
+        key_name=actor.name if actor.kind == "key" else "",
+        acknowledges_breaking=acknowledge_breaking,
+    )
+    if scheduled_for is not None:
+        _refuse_scheduling(actor, policy.load().protected, scheduled_for)
+        promotion.state, promotion.scheduled_for, promotion.scheduled_by_id = SCHEDULED, scheduled_for, actor.member_id
+    promotion.save(force_insert=True)
+    promotion.refresh_from_db()
+    record(actor, "promotion.opened", promotion)
+    outbox.send(actor.workspace_id, "promotion.needs_checks", {"promotion_id": promotion.pk})
+    outbox.send(actor.workspace_id, "promotion.opened", {"promotion_id": promotion.pk})
+    return promotion
+
+
+def schedule(actor: Actor, promotion: Promotion, *, stamp: int | None, at: datetime) -> Promotion:
+    """Let the clock apply it at `at`; approvals given for no time, or another, go stale."""
+    _refuse_scheduling(actor, _is_protected(promotion), at)
+
+    def change(row: Promotion) -> None:
+        row.state, row.scheduled_for, row.scheduled_by_id = SCHEDULED, at, actor.member_id
+
+    return _change(actor, promotion, stamp, "promotion.scheduled", {OPEN}, change)
+
+
+def unschedule(actor: Actor, promotion: Promotion, *, stamp: int | None) -> Promotion:
+    """Back to open without a time; approvals given before scheduling are valid again."""
+    return _change(actor, promotion, stamp, "promotion.unscheduled", {SCHEDULED}, _clear_schedule)
+
+
+def resume(actor: Actor, promotion: Promotion, *, stamp: int | None) -> Promotion:
+    """A suspended promotion is open again, without a time."""
+    return _change(actor, promotion, stamp, "promotion.resumed", {SUSPENDED}, _clear_schedule)
+
+
+def rebase(actor: Actor, promotion: Promotion, *, stamp: int | None) -> Promotion:
+    """Aim at what is live now; evidence stays good where it fits, approvals go stale. A base that did not move stays."""
+    require(actor, Permission.WRITE)
+    with transaction.atomic():
+        [place] = lock_places(promotion.prompt, [promotion.environment])
+        row = under_lock(place, promotion, stamp, "rebase", set(PENDING))
+        live = place.live
+        if row.base_id == (live.pk if live else None):
+            return row
+        row.base = live
+        _save(row)
+        record(actor, "promotion.rebased", row, detail={"base": row.base_id})
+        outbox.send(actor.workspace_id, "promotion.needs_checks", {"promotion_id": row.pk})
+        outbox.send(actor.workspace_id, "promotion.changed", {"promotion_id": row.pk})
+    return row
+
+
+def reopen(actor: Actor, promotion: Promotion, *, stamp: int | None) -> Promotion:
+    """Be judged by the policy as it is now instead of the stricter of then and now; all votes are dropped."""
+
+    def change(row: Promotion) -> None:
+        row.policy_opened = current_policy(row.environment)
+        newest = Approval.objects.filter(promotion=row).order_by("-pk").values_list("pk", flat=True).first()
+        row.votes_after = newest or row.votes_after
+
+    return _change(actor, promotion, stamp, "promotion.reopened", set(PENDING), change)
+
+
+def close(actor: Actor, promotion: Promotion, *, stamp: int | None, reason: str = "") -> Promotion:
+    """Give it up."""
+
+    def change(row: Promotion) -> None:
+        end(row, PromotionState.CLOSED, note=checked_text("reason", reason))
+
+    return _change(actor, promotion, stamp, "promotion.closed", set(PENDING), change)
+
+
+def acknowledge_breaking(actor: Actor, promotion: Promotion, *, stamp: int | None, acknowledged: bool = True) -> Promotion:
+    """The author says that services know of the breaking change; approvals given without that go stale."""
+    if actor.member_id != promotion.author_id:
+        raise Forbidden("promotion.not_author", "Only whoever opened this promotion can acknowledge that it breaks the contract.")
+
+    def change(row: Promotion) -> None:
+        row.acknowledges_breaking = acknowledged
+
+    return _change(actor, promotion, stamp, "promotion.acknowledged", set(PENDING), change)
+
+
+def set_ready(actor: Actor, promotion: Promotion, *, stamp: int | None, ready: bool = True) -> Promotion:
+    """Promote when ready: apply by itself, in the person's name, as soon as nothing is in the way."""
+    if not actor.is_person:
+        raise Forbidden("actor.key", "Only a person may do this: sign in, or ask a member with the role for it.")
+    require(actor, Permission.APPLY, protected=_is_protected(promotion))
+
+    def change(row: Promotion) -> None:
+        row.ready_by_id = actor.member_id if ready else None
+
+    row = _change(actor, promotion, stamp, "promotion.set_ready", {OPEN}, change)
+    outbox.send(actor.workspace_id, "promotion.changed", {"promotion_id": row.pk})
+    return row
+
+
+def expire_promotions() -> int:
+    """End what nobody has touched for 14 days; the system's own doing. Returns how many ended."""
+    ended = 0
+    for pk in Promotion.objects.pending().filter(last_activity_at__lt=Now() - EXPIRES_AFTER).values_list("pk", flat=True):
+        with transaction.atomic():
+            due = Promotion.objects.pending().filter(pk=pk, last_activity_at__lt=Now() - EXPIRES_AFTER)
+            row = due.select_related("prompt").select_for_update(of=("self",), no_key=True, skip_locked=True).first()
+            if row is not None:
+                end(row, PromotionState.EXPIRED, note="nobody touched it for 14 days")
+                _save(row, is_activity=False)
+                outbox.send(row.prompt.workspace_id, "promotion.ended", {"promotion_id": row.pk})
+                ended += 1
+    return ended
+
+
+def find_promotion(workspace_id: int, pk: int) -> Promotion:
+    """One promotion with what judging it needs; raises NotFound."""
+    rows = Promotion.objects.in_workspace(workspace_id).select_related(
+        "prompt", "version__prompt", "environment", "base__version", "policy_opened__environment", "author__user",
+        "scheduled_by__user", "scheduled_by__workspace", "ready_by__user", "deployment",
+    )
+    promotion = rows.filter(pk=pk).first()
+    if promotion is None:
+        raise NotFound("promotion.not_found", "This workspace has no such promotion.")
+    return promotion
+
+
+def under_lock(place: Place, promotion: Promotion, stamp: int | None, action: str, states: set[PromotionState]) -> Promotion:
+    """The promotion as it is under the place's locks, or Conflict `promotion.state` / PreconditionFailed."""
+    row = place.promotion(promotion.pk)
+    if row is None:
+        row = Promotion.objects.get(pk=promotion.pk)
+    _refuse_state(row, stamp, action, states)
+    return row
+
+
+def end(row: Promotion, state: PromotionState, *, note: str = "") -> None:
+    """Put an end to a promotion, in memory; the caller saves it."""
+    row.state, row.note, row.ready_by, row.ended_at = state, note, None, database_now()
+
+
+def record(actor: Actor, event: str, promotion: Promotion, *, detail: dict[str, JSON] | None = None) -> None:
+    """The audit row of an action on a promotion."""
+    audit.record(
+        actor,
+        event,
+        subject_type="promotion",
+        subject_id=promotion.pk,
+        subject_name=f"{promotion.prompt.name} v{promotion.version.number} → {promotion.environment.name}",
+        after=promotion.version.digest,
+        detail={"state": promotion.state, **(detail or {})},
+    )
+
+
+def _change(
+    actor: Actor,
+    promotion: Promotion,
+    stamp: int | None,
+    event: str,
+    states: set[PromotionState],
+    change: Callable[[Promotion], None],
+) -> Promotion:
+    """The shape of every simple change: lock the row, look at its state, change, save, record, tell."""
+    require(actor, Permission.WRITE)
+    with transaction.atomic():
+        row = locked(promotion)
+        _refuse_state(row, stamp, event.partition(".")[2], states)
+        change(row)
+        _save(row)
+        record(actor, event, row)
+        is_over = row.state not in PENDING
+        outbox.send(actor.workspace_id, "promotion.ended" if is_over else "promotion.changed", {"promotion_id": row.pk})
+    return row
+
+
+def locked(promotion: Promotion) -> Promotion:
+    """The row under lock, with what recording needs."""
+    rows = Promotion.objects.select_related("prompt", "version__prompt", "environment", "policy_opened__environment")
+    return rows.select_for_update(of=("self",), no_key=True).get(pk=promotion.pk)
+
+
+def _save(row: Promotion, *, is_activity: bool = True) -> None:
+    row.stamp += 1
+    if is_activity:
+        row.last_activity_at = database_now()
+    row.save()
+
+
+def _clear_schedule(row: Promotion) -> None:
+    row.state, row.scheduled_for, row.scheduled_by = OPEN, None, None
+
+
+def _refuse_state(row: Promotion, stamp: int | None, action: str, states: set[PromotionState]) -> None:
+    if stamp is not None and stamp != row.stamp:
+        raise PreconditionFailed("precondition.failed", "It changed since you read it: read it again.")
+    if row.state not in states:
+        allowed: list[JSON] = [str(name) for name in sorted(states)]
+        detail = f"This promotion is {row.state}: that is possible only while it is {' or '.join(sorted(states))}."
+        raise Conflict("promotion.state", detail, state=row.state, allowed=allowed)
+
+
+def _refuse_repetition(place: Place, version: PromptVersion) -> None:
+    existing = next((row for row in place.promotions if row.version_id == version.pk), None)
+    if existing is not None:
+        detail = f"Promotion {existing.pk} asks for the same version here: go on with that one."
+        raise Conflict("promotion.exists", detail, promotion=existing.pk)
+    if place.live_version is not None and place.live_version.digest == version.digest:
+        raise Conflict("version.live", f"This content is live in {place.environment.name} already.")
+
+
+def _refuse_scheduling(actor: Actor, protected: bool, at: datetime) -> None:
+    require(actor, Permission.APPLY, protected=protected)
+    now = database_now()
+    if not now < at < now + FARTHEST_SCHEDULE:
+        raise invalid_field("at", "range", "A time in the future, within a year, such as 2030-01-31T09:00:00Z.")
+
+
+def _is_protected(promotion: Promotion) -> bool:
+    return stricter(promotion.policy_opened.load(), current_policy(promotion.environment).load()).protected
+
+
+def _name(actor: Actor) -> str:
+    return Member.objects.select_related("user").get(pk=actor.member_id).user.name
+

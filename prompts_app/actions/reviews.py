@@ -1,0 +1,154 @@
+"""Votes and comments on promotions."""
+
+import json
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from prompts_app.actions.prompts import checked_text
+from prompts_app.actions.promotions import locked, record
+from prompts_app.facts import latest_votes, live_deployment, not_eligible, subject_of
+from prompts_app.models import PENDING, Approval, Comment, Promotion, Vote
+from registry.core import outbox
+from registry.core.actor import Actor
+from registry.core.clock import database_now
+from registry.core.errors import Conflict, Forbidden, NotFound, PreconditionFailed, invalid_field
+from registry.core.models import Member
+from registry.core.permissions import Permission, require
+
+EVENTS = {
+    Vote.APPROVE: "promotion.approved",
+    Vote.REQUEST_CHANGES: "promotion.changes_requested",
+    Vote.WITHDRAWN: "promotion.vote_withdrawn",
+}
+
+
+@transaction.atomic
+def vote(actor: Actor, promotion: Promotion, choice: Vote, *, stamp: int | None, subject_hash: str, comment: str = "") -> Approval:
+    """A reviewer's word on exactly what they saw; raises Conflict `approval.changed` when it is something else by now.
+
+    Only an eligible person may approve or ask for changes; whoever voted may always take it back.
+    """
+    require(actor, Permission.REVIEW)
+    checked_text("comment", comment)
+    row = _pending(promotion, stamp)
+    current = subject_of(row)
+    if choice is not Vote.WITHDRAWN:
+        if subject_hash != current.hash:
+            detail = "What you looked at has changed: look again, then vote."
+            raise Conflict("approval.changed", detail, subject_hash=current.hash)
+        why = not_eligible(row, live_deployment(row.prompt, row.environment)).get(actor.member_id or 0)
+        if why:
+            raise Forbidden("approval.ineligible", f"Somebody else reviews this: you {why}.")
+    elif not any(mine.member_id == actor.member_id for mine in latest_votes(row)):
+        raise Conflict("approval.none", "You have no vote on this promotion that could be withdrawn.")
+    approval = _write(row, actor, choice, subject_hash=current.hash, subject=json.dumps(current.to_json()), comment=comment)
+    record(actor, EVENTS[choice], row, detail={"subject_hash": current.hash, "comment": comment})
+    outbox.send(actor.workspace_id, "promotion.voted", {"promotion_id": row.pk, "approval_id": approval.pk})
+    return approval
+
+
+@transaction.atomic
+def dismiss_request(actor: Actor, promotion: Promotion, member: Member, *, stamp: int | None, reason: str) -> Approval:
+    """An admin sets aside a request for changes, for a reason; not one on their own work."""
+    require(actor, Permission.ADMINISTER)
+    if not reason.strip():
+        raise invalid_field("reason", "required", "Say why this request no longer stands.")
+    row = _pending(promotion, stamp)
+    if actor.member_id in not_eligible(row, live_deployment(row.prompt, row.environment)):
+        raise Forbidden("approval.ineligible", "Somebody else dismisses this: it is about your own work.")
+    standing = {one.member_id: one for one in latest_votes(row) if one.vote == Vote.REQUEST_CHANGES}
+    if member.pk not in standing:
+        raise Conflict("approval.none", f"{member.user.name} has no request for changes here.")
+    of_member = standing[member.pk]
+    dismissal = Approval.objects.create(
+        promotion=row,
+        member_id=member.pk,
+        member_name=of_member.member_name,
+        vote=Vote.DISMISSED,
+        subject_hash=of_member.subject_hash,
+        comment=f"Dismissed by {actor.name}: {checked_text('reason', reason)}",
+    )
+    _touch(row)
+    record(actor, "promotion.request_dismissed", row, detail={"member": of_member.member_name, "reason": reason})
+    outbox.send(actor.workspace_id, "promotion.changed", {"promotion_id": row.pk})
+    return dismissal
+
+
+@transaction.atomic
+def comment(actor: Actor, promotion: Promotion, *, body: str, path: str = "", line: int | None = None) -> Comment:
+    """Say something about a promotion, or about one line of its diff."""
+    require(actor, Permission.WRITE)
+    if not body.strip():
+        raise invalid_field("body", "required", "Write something.")
+    row = locked(promotion)
+    remark = Comment.objects.create(
+        promotion=row,
+        member_id=actor.member_id,
+        author_name=_name(actor),
+        body=checked_text("body", body),
+        path=path,
+        line=line,
+    )
+    # A remark is activity, but changes nothing anybody voted on: the stamp stays.
+    Promotion.objects.filter(pk=row.pk).update(last_activity_at=database_now())
+    record(actor, "promotion.commented", row, detail={"comment": remark.pk})
+    outbox.send(actor.workspace_id, "promotion.commented", {"promotion_id": row.pk, "comment_id": remark.pk})
+    return remark
+
+
+@transaction.atomic
+def resolve_comment(actor: Actor, remark: Comment, *, resolved: bool = True) -> Comment:
+    """Mark a comment as dealt with, or as open again."""
+    require(actor, Permission.WRITE)
+    row = locked(remark.promotion)
+    changed = Comment.objects.filter(pk=remark.pk, resolved_at__isnull=resolved).update(
+        resolved_at=Now() if resolved else None, resolved_by_name=actor.name if resolved else ""
+    )
+    if changed:
+        record(actor, "promotion.comment_resolved", row, detail={"comment": remark.pk, "resolved": resolved})
+    remark.refresh_from_db()
+    return remark
+
+
+def find_comment(promotion: Promotion, pk: int) -> Comment:
+    """One comment of a promotion; raises NotFound."""
+    remark = Comment.objects.filter(promotion=promotion, pk=pk).select_related("promotion").first()
+    if remark is None:
+        raise NotFound("comment.not_found", "This promotion has no such comment.")
+    return remark
+
+
+def _pending(promotion: Promotion, stamp: int | None) -> Promotion:
+    row = locked(promotion)
+    if stamp is not None and stamp != row.stamp:
+        raise PreconditionFailed("precondition.failed", "It changed since you read it: read it again.")
+    if row.state not in PENDING:
+        raise Conflict("promotion.state", f"This promotion is {row.state}: nothing is left to vote on.", state=row.state, allowed=[])
+    return row
+
+
+def _write(row: Promotion, actor: Actor, choice: Vote, *, subject_hash: str, subject: str, comment: str) -> Approval:
+    approval = Approval.objects.create(
+        promotion=row,
+        member_id=actor.member_id,
+        member_name=actor.name,
+        vote=choice,
+        subject_hash=subject_hash,
+        subject=subject,
+        comment=comment,
+    )
+    _touch(row)
+    return approval
+
+
+def _touch(row: Promotion) -> None:
+    row.stamp += 1
+    row.last_activity_at = database_now()
+    row.save(update_fields=["stamp", "last_activity_at"])
+
+
+def _name(actor: Actor) -> str:
+    if actor.is_person:
+        return actor.name
+    return Member.objects.select_related("user").get(pk=actor.member_id).user.name

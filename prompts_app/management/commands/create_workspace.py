@@ -1,0 +1,73 @@
+"""`manage.py create_workspace`: a tenant with its environments, its owner and its first keys."""
+
+import json
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandParser
+from django.db import transaction
+
+from prompts_app.actions.environments import create_default_environments
+from prompts_app.actions.keys import issue_key
+from prompts_app.models import Environment
+from registry.core.actions.sessions import create_sign_in_link
+from registry.core.actions.workspaces import create_workspace, find_or_create_user
+from registry.core.actor import Actor, KeyKind
+from registry.core.models import Member, User, Workspace
+from registry.core.permissions import CI_SCOPES
+
+
+def sign_in(user: User) -> dict[str, str]:
+    """A fresh one-time way in, as commands print it."""
+    token = create_sign_in_link(user)
+    return {"email": user.email, "sign_in_url": f"{settings.PUBLIC_URL}/sign-in/{token}", "token": token}
+
+
+class Command(BaseCommand):
+    """Idempotent by name: a second call prints new tokens and no keys."""
+
+    help = "Create a workspace with environments, an owner and keys; print them as one line of JSON."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """--name, --owner, --open, --json."""
+        parser.add_argument("--name", required=True, help="its slug, such as acme")
+        parser.add_argument("--owner", required=True, help="the owner's e-mail address")
+        parser.add_argument("--open", action="store_true", help="protect nothing, ask nothing of a promotion, let the CI key promote")
+        parser.add_argument("--json", action="store_true", help="print JSON (the only form there is)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Print one line of JSON on standard output."""
+        with transaction.atomic():
+            self.stdout.write(json.dumps(self._create(options["name"], options["owner"], is_open=options["open"])))
+
+    def _create(self, name: str, email: str, *, is_open: bool) -> dict[str, Any]:
+        workspace = Workspace.objects.filter(slug=name).first()
+        if workspace is not None:
+            owner = self._existing_owner(workspace, email)
+            environments = [environment.name for environment in Environment.objects.in_workspace(workspace.pk)]
+            return {"workspace": name, "environments": environments, "owner": sign_in(owner)}
+        owner = find_or_create_user(email)
+        workspace, member = create_workspace(name, name=name, owner=owner)
+        actor = Actor.system(workspace.pk, "operator")
+        environments = [environment.name for environment in create_default_environments(actor, is_open=is_open)]
+        scopes = CI_SCOPES if is_open else None
+        ci = issue_key(actor, kind=KeyKind.CI, name="CI", scopes=scopes, responsible=member).token
+        service = {
+            environment: issue_key(
+                actor, kind=KeyKind.SERVICE, name=f"Service {environment}", environment=environment, responsible=member
+            ).token.token
+            for environment in environments
+        }
+        public_key, secret_key = ci.basic
+        return {
+            "workspace": name,
+            "environments": environments,
+            "owner": sign_in(owner),
+            "keys": {"ci": ci.token, "service": service},
+            "langfuse": {"public_key": public_key, "secret_key": secret_key},
+        }
+
+    def _existing_owner(self, workspace: Workspace, email: str) -> User:
+        members = Member.objects.in_workspace(workspace.pk).select_related("user")
+        member = members.filter(user__email__iexact=email).first() or members.filter(role="owner").order_by("pk")[0]
+        return member.user
