@@ -131,7 +131,9 @@ def latest_votes(promotion: Promotion) -> tuple[Approval, ...]:
 def not_eligible(promotion: Promotion, live: Deployment | None) -> dict[int, str]:
     """Members who may not approve this promotion, whatever their role, and why."""
     live_digest = live.version.digest if live and live.version else None
-    excluded = dict.fromkeys(_suite_editors(promotion, live), "changed a suite that this gate uses since the live deployment")
+    excluded = dict.fromkeys(
+        _suite_editors(promotion, live), "changed a suite that this gate uses since the live deployment"
+    )
     excluded |= dict.fromkeys(chain_authors(promotion.version, live_digest), "wrote part of what would change")
     return excluded | {promotion.author_id: "opened this promotion"}
 
@@ -157,7 +159,9 @@ def eligible_reviewers(workspace_id: int, excluded: Iterable[int]) -> tuple[tupl
     return tuple(rows.order_by("user__name", "pk").values_list("pk", "user__name"))
 
 
-def required_check_facts(prompt: Prompt, version: PromptVersion, policy: Policy, live: Deployment | None) -> tuple[CheckFact, ...]:
+def required_check_facts(
+    prompt: Prompt, version: PromptVersion, policy: Policy, live: Deployment | None
+) -> tuple[CheckFact, ...]:
     """The checks required of a version against what is live, each as it stands; two queries."""
     baseline = live.version.digest if live and live.version else None
     wanted: dict[str, tuple[str, bool]] = {}
@@ -166,7 +170,7 @@ def required_check_facts(prompt: Prompt, version: PromptVersion, policy: Policy,
         for row in required:
             key = evidence_key(version.digest, baseline, row.definition.recipe)
             wanted[row.definition.name] = (key, row.definition.is_safety)
-    wanted |= {name: ("", False) for name in policy.external_checks}
+    wanted |= dict.fromkeys(policy.external_checks, ("", False))
     newest = _newest_checks(prompt, version.digest, baseline, list(wanted))
     return tuple(_check_fact(name, key, is_safety, newest.get(name)) for name, (key, is_safety) in wanted.items())
 
@@ -174,7 +178,10 @@ def required_check_facts(prompt: Prompt, version: PromptVersion, policy: Policy,
 def predecessor_of(prompt: Prompt, digest: str, environment: Environment) -> Predecessor | None:
     """What happened to a digest in the next lower environment; None where there is no lower one."""
     lower = (
-        Environment.objects.in_workspace(environment.workspace_id).filter(rank__lt=environment.rank).order_by("-rank", "-pk").first()
+        Environment.objects.in_workspace(environment.workspace_id)
+        .filter(rank__lt=environment.rank)
+        .order_by("-rank", "-pk")
+        .first()
     )
     if lower is None:
         return None
@@ -201,7 +208,9 @@ def breaking_changes(live: PromptVersion, version: PromptVersion) -> tuple[str, 
     """What would break for users of the live version, in words."""
     old, new = live.load(), version.load()
     changes = contract_changes(old.variables, new.variables, old.response_format, new.response_format)
-    return tuple(f"{change.variable} {change.change.replace('_', ' ')}" for change in changes if change.level == "breaking")
+    return tuple(
+        f"{change.variable} {change.change.replace('_', ' ')}" for change in changes if change.level == "breaking"
+    )
 
 
 def _facts(
@@ -218,7 +227,9 @@ def _facts(
     eligible: tuple[tuple[int, str], ...] = (),
     unresolved_comments: int = 0,
 ) -> Facts:
-    quarantine = Quarantine.objects.filter(environment=environment, prompt=prompt, digest=version.digest, cleared_at=None)
+    quarantine = Quarantine.objects.filter(
+        environment=environment, prompt=prompt, digest=version.digest, cleared_at=None
+    )
     freezes = Freeze.objects.filter(environment=environment).covering_now().order_by("pk")
     return Facts(
         subject=subject,
@@ -274,7 +285,9 @@ def _vote(row: Approval, excluded: dict[int, str]) -> VoteFact:
 
 
 def _suite_editors(promotion: Promotion, live: Deployment | None) -> set[int]:
-    changes = CheckDefinitionChange.objects.filter(definition__required_by__prompt=promotion.prompt_id, by__isnull=False)
+    changes = CheckDefinitionChange.objects.filter(
+        definition__required_by__prompt=promotion.prompt_id, by__isnull=False
+    )
     if live is not None:
         changes = changes.filter(at__gt=live.created_at)
     return set(changes.values_list("by_id", flat=True))

@@ -208,7 +208,9 @@ def _schedule(facts: Facts, now: datetime) -> Iterator[Blocker]:
 
 def _contract(facts: Facts) -> Iterator[Blocker]:
     if facts.breaking and not facts.subject.acknowledges_breaking:
-        message = f"Services that use what is live would break: {'; '.join(facts.breaking)}. The author can acknowledge it."
+        message = (
+            f"Services that use what is live would break: {'; '.join(facts.breaking)}. The author can acknowledge it."
+        )
         yield Blocker("contract.breaking", Level.SOFT, message, ("author",))
 
 

@@ -16,13 +16,11 @@ def subscribe_all() -> None:
 
 
 def _reconsider(message: Message) -> None:
-    pk = message.payload["promotion_id"]
-    assert isinstance(pk, int)
-    apply_if_ready(pk)
+    apply_if_ready(message.id("promotion_id"))
 
 
 def _reconsider_what_waits_for(message: Message) -> None:
-    check = VersionCheck.objects.get(pk=message.payload["check_id"])
+    check = VersionCheck.objects.get(pk=message.id("check_id"))
     waiting = Promotion.objects.pending().filter(prompt=check.prompt_id, version__digest=check.digest)
     for pk in waiting.exclude(ready_by=None).values_list("pk", flat=True):
         apply_if_ready(pk)

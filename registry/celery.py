@@ -16,7 +16,12 @@ VISIBILITY = {"visibility_timeout": LONGEST_TASK_S * 2}
 app = Celery("greenroom", set_as_current=True)
 app.conf.update(
     broker_url=settings.CELERY_BROKER_URL,
-    broker_transport_options={**VISIBILITY, "unacked_restore_interval": 5, "socket_timeout": 2, "socket_connect_timeout": 2},
+    broker_transport_options={
+        **VISIBILITY,
+        "unacked_restore_interval": 5,
+        "socket_timeout": 2,
+        "socket_connect_timeout": 2,
+    },
     result_backend_transport_options=VISIBILITY,
     visibility_timeout=VISIBILITY["visibility_timeout"],
     broker_connection_retry_on_startup=True,

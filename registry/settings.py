@@ -21,7 +21,9 @@ OUTBOUND_ALLOW = ENV.outbound_allow
 LOCAL_MODEL_URL = ENV.local_model_url
 IS_PRODUCTION = ENV.is_production
 LOOPBACK_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
-ALLOWED_HOSTS = sorted({PUBLIC.hostname or "localhost", *ENV.allowed_hosts, *([] if ENV.is_production else LOOPBACK_HOSTS)})
+ALLOWED_HOSTS = sorted(
+    {PUBLIC.hostname or "localhost", *ENV.allowed_hosts, *([] if ENV.is_production else LOOPBACK_HOSTS)}
+)
 CSRF_TRUSTED_ORIGINS = [f"{PUBLIC.scheme}://{PUBLIC.netloc}"]
 
 INSTALLED_APPS = [

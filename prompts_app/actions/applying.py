@@ -6,8 +6,8 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from prompts_app.actions.moving import Moved, Place, lock_places, move
-from prompts_app.actions.prompts import checked_text
 from prompts_app.actions.promotions import end, find_promotion, record, under_lock
+from prompts_app.actions.prompts import checked_text
 from prompts_app.facts import Judgement, judge, member_refusal
 from prompts_app.gates import Blocker, Level, standing
 from prompts_app.models import DeploymentKind, Override, Promotion, PromotionState

@@ -39,7 +39,9 @@ def define_check(
         CheckDefinitionChange.objects.create(
             definition=definition, recipe=recipe, by_id=actor.member_id if changed_by_person else None
         )
-    CheckDefinition.objects.filter(pk=definition.pk).update(title=title, recipe=recipe, is_safety=is_safety, updated_at=Now())
+    CheckDefinition.objects.filter(pk=definition.pk).update(
+        title=title, recipe=recipe, is_safety=is_safety, updated_at=Now()
+    )
     definition.refresh_from_db()
     return definition
 
@@ -89,7 +91,9 @@ def post_external_check(
     """Keep what an outside system says of a version; a CI key's business."""
     require(actor, Permission.POST_CHECK)
     if not CHECK_NAME.fullmatch(name):
-        raise invalid_field("name", "format", "Outside checks are named external/… in lower case; suite/… is the engine's.")
+        raise invalid_field(
+            "name", "format", "Outside checks are named external/… in lower case; suite/… is the engine's."
+        )
     if state not in CHECK_STATES:
         raise invalid_field("state", "choice", f"One of: {', '.join(CheckState)}.")
     if url and not url.startswith(("https://", "http://")):

@@ -34,7 +34,12 @@ def create_environment(
 ) -> Environment:
     """A new stage; without a rank it comes last. Raises Conflict `environment.exists`."""
     require_administration(actor)
-    if not name or len(name) > 63 or not all(c.islower() or c.isdigit() or c in "-_" for c in name) or not name.isascii():
+    if (
+        not name
+        or len(name) > 63
+        or not all(c.islower() or c.isdigit() or c in "-_" for c in name)
+        or not name.isascii()
+    ):
         raise invalid_field("name", "format", "Lower-case letters, digits, - and _, up to 63 characters.")
     if colour not in COLOURS:
         raise invalid_field("colour", "choice", f"One of: {', '.join(COLOURS)}.")
@@ -63,9 +68,7 @@ def create_environment(
 def create_default_environments(actor: Actor, *, is_open: bool = False) -> list[Environment]:
     """development → staging → production; `is_open` asks nothing of a promotion and protects nothing."""
     return [
-        create_environment(
-            actor, name, colour=DEFAULT_COLOURS[name], rank=rank, policy=OPEN if is_open else policy
-        )
+        create_environment(actor, name, colour=DEFAULT_COLOURS[name], rank=rank, policy=OPEN if is_open else policy)
         for rank, (name, policy) in enumerate(DEFAULTS.items())
     ]
 
@@ -120,7 +123,9 @@ def archive_environment(actor: Actor, environment: Environment) -> Environment:
 
 
 @transaction.atomic
-def freeze_environment(actor: Actor, environment: Environment, *, starts_at: datetime, ends_at: datetime, reason: str) -> Freeze:
+def freeze_environment(
+    actor: Actor, environment: Environment, *, starts_at: datetime, ends_at: datetime, reason: str
+) -> Freeze:
     """Stop promotions from `starts_at` up to, not including, `ends_at`."""
     require_administration(actor)
     if not reason.strip():
@@ -128,9 +133,18 @@ def freeze_environment(actor: Actor, environment: Environment, *, starts_at: dat
     if ends_at <= starts_at:
         raise invalid_field("ends_at", "range", "A freeze ends after it starts.")
     freeze = Freeze.objects.create(
-        environment=environment, starts_at=starts_at, ends_at=ends_at, reason=checked_text("reason", reason), by_name=actor.name
+        environment=environment,
+        starts_at=starts_at,
+        ends_at=ends_at,
+        reason=checked_text("reason", reason),
+        by_name=actor.name,
     )
-    _record(actor, "environment.frozen", environment, {"starts_at": starts_at.isoformat(), "ends_at": ends_at.isoformat(), "reason": reason})
+    _record(
+        actor,
+        "environment.frozen",
+        environment,
+        {"starts_at": starts_at.isoformat(), "ends_at": ends_at.isoformat(), "reason": reason},
+    )
     return freeze
 
 

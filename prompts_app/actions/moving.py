@@ -65,7 +65,9 @@ def lock_places(prompt: Prompt, environments: Sequence[Environment]) -> list[Pla
         .order_by("environment_id")
         .select_for_update(of=("self",), no_key=True)
     )
-    deployments = Deployment.objects.select_related("version__prompt").in_bulk([pointer.deployment_id for pointer in pointers])
+    deployments = Deployment.objects.select_related("version__prompt").in_bulk(
+        [pointer.deployment_id for pointer in pointers]
+    )
     promotions = list(
         Promotion.objects.pending()
         .filter(prompt=prompt, environment__in=ordered)
@@ -173,7 +175,9 @@ def _supersede(place: Place, version: PromptVersion | None, *, applied: Promotio
     if version is None:
         return []
     digests = dict(
-        PromptVersion.objects.filter(pk__in=[promotion.version_id for promotion in place.promotions]).values_list("pk", "digest")
+        PromptVersion.objects.filter(pk__in=[promotion.version_id for promotion in place.promotions]).values_list(
+            "pk", "digest"
+        )
     )
     ended = [
         promotion
@@ -181,6 +185,10 @@ def _supersede(place: Place, version: PromptVersion | None, *, applied: Promotio
         if promotion != applied and digests[promotion.version_id] == version.digest
     ]
     Promotion.objects.filter(pk__in=[promotion.pk for promotion in ended]).update(
-        state=PromotionState.SUPERSEDED, ended_at=Now(), stamp=F("stamp") + 1, ready_by=None, note="its content went live otherwise"
+        state=PromotionState.SUPERSEDED,
+        ended_at=Now(),
+        stamp=F("stamp") + 1,
+        ready_by=None,
+        note="its content went live otherwise",
     )
     return ended

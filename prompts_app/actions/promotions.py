@@ -4,7 +4,6 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F
 from django.db.models.functions import Now
 
 from prompts_app.actions.moving import Place, lock_places
@@ -83,17 +82,17 @@ def schedule(actor: Actor, promotion: Promotion, *, stamp: int | None, at: datet
     def change(row: Promotion) -> None:
         row.state, row.scheduled_for, row.scheduled_by_id = SCHEDULED, at, actor.member_id
 
-    return _change(actor, promotion, stamp, "promotion.scheduled", {OPEN}, change)
+    return _change(actor, promotion, stamp, "promotion.scheduled", states={OPEN}, change=change)
 
 
 def unschedule(actor: Actor, promotion: Promotion, *, stamp: int | None) -> Promotion:
     """Back to open without a time; approvals given before scheduling are valid again."""
-    return _change(actor, promotion, stamp, "promotion.unscheduled", {SCHEDULED}, _clear_schedule)
+    return _change(actor, promotion, stamp, "promotion.unscheduled", states={SCHEDULED}, change=_clear_schedule)
 
 
 def resume(actor: Actor, promotion: Promotion, *, stamp: int | None) -> Promotion:
     """A suspended promotion is open again, without a time."""
-    return _change(actor, promotion, stamp, "promotion.resumed", {SUSPENDED}, _clear_schedule)
+    return _change(actor, promotion, stamp, "promotion.resumed", states={SUSPENDED}, change=_clear_schedule)
 
 
 def rebase(actor: Actor, promotion: Promotion, *, stamp: int | None) -> Promotion:
@@ -121,7 +120,7 @@ def reopen(actor: Actor, promotion: Promotion, *, stamp: int | None) -> Promotio
         newest = Approval.objects.filter(promotion=row).order_by("-pk").values_list("pk", flat=True).first()
         row.votes_after = newest or row.votes_after
 
-    return _change(actor, promotion, stamp, "promotion.reopened", set(PENDING), change)
+    return _change(actor, promotion, stamp, "promotion.reopened", states=set(PENDING), change=change)
 
 
 def close(actor: Actor, promotion: Promotion, *, stamp: int | None, reason: str = "") -> Promotion:
@@ -130,18 +129,22 @@ def close(actor: Actor, promotion: Promotion, *, stamp: int | None, reason: str 
     def change(row: Promotion) -> None:
         end(row, PromotionState.CLOSED, note=checked_text("reason", reason))
 
-    return _change(actor, promotion, stamp, "promotion.closed", set(PENDING), change)
+    return _change(actor, promotion, stamp, "promotion.closed", states=set(PENDING), change=change)
 
 
-def acknowledge_breaking(actor: Actor, promotion: Promotion, *, stamp: int | None, acknowledged: bool = True) -> Promotion:
+def acknowledge_breaking(
+    actor: Actor, promotion: Promotion, *, stamp: int | None, acknowledged: bool = True
+) -> Promotion:
     """The author says that services know of the breaking change; approvals given without that go stale."""
     if actor.member_id != promotion.author_id:
-        raise Forbidden("promotion.not_author", "Only whoever opened this promotion can acknowledge that it breaks the contract.")
+        raise Forbidden(
+            "promotion.not_author", "Only whoever opened this promotion can acknowledge that it breaks the contract."
+        )
 
     def change(row: Promotion) -> None:
         row.acknowledges_breaking = acknowledged
 
-    return _change(actor, promotion, stamp, "promotion.acknowledged", set(PENDING), change)
+    return _change(actor, promotion, stamp, "promotion.acknowledged", states=set(PENDING), change=change)
 
 
 def set_ready(actor: Actor, promotion: Promotion, *, stamp: int | None, ready: bool = True) -> Promotion:
@@ -153,7 +156,7 @@ def set_ready(actor: Actor, promotion: Promotion, *, stamp: int | None, ready: b
     def change(row: Promotion) -> None:
         row.ready_by_id = actor.member_id if ready else None
 
-    row = _change(actor, promotion, stamp, "promotion.set_ready", {OPEN}, change)
+    row = _change(actor, promotion, stamp, "promotion.set_ready", states={OPEN}, change=change)
     outbox.send(actor.workspace_id, "promotion.changed", {"promotion_id": row.pk})
     return row
 
@@ -161,7 +164,9 @@ def set_ready(actor: Actor, promotion: Promotion, *, stamp: int | None, ready: b
 def expire_promotions() -> int:
     """End what nobody has touched for 14 days; the system's own doing. Returns how many ended."""
     ended = 0
-    for pk in Promotion.objects.pending().filter(last_activity_at__lt=Now() - EXPIRES_AFTER).values_list("pk", flat=True):
+    for pk in (
+        Promotion.objects.pending().filter(last_activity_at__lt=Now() - EXPIRES_AFTER).values_list("pk", flat=True)
+    ):
         with transaction.atomic():
             due = Promotion.objects.pending().filter(pk=pk, last_activity_at__lt=Now() - EXPIRES_AFTER)
             row = due.select_related("prompt").select_for_update(of=("self",), no_key=True, skip_locked=True).first()
@@ -176,8 +181,16 @@ def expire_promotions() -> int:
 def find_promotion(workspace_id: int, pk: int) -> Promotion:
     """One promotion with what judging it needs; raises NotFound."""
     rows = Promotion.objects.in_workspace(workspace_id).select_related(
-        "prompt", "version__prompt", "environment", "base__version", "policy_opened__environment", "author__user",
-        "scheduled_by__user", "scheduled_by__workspace", "ready_by__user", "deployment",
+        "prompt",
+        "version__prompt",
+        "environment",
+        "base__version",
+        "policy_opened__environment",
+        "author__user",
+        "scheduled_by__user",
+        "scheduled_by__workspace",
+        "ready_by__user",
+        "deployment",
     )
     promotion = rows.filter(pk=pk).first()
     if promotion is None:
@@ -185,7 +198,9 @@ def find_promotion(workspace_id: int, pk: int) -> Promotion:
     return promotion
 
 
-def under_lock(place: Place, promotion: Promotion, stamp: int | None, action: str, states: set[PromotionState]) -> Promotion:
+def under_lock(
+    place: Place, promotion: Promotion, stamp: int | None, action: str, states: set[PromotionState]
+) -> Promotion:
     """The promotion as it is under the place's locks, or Conflict `promotion.state` / PreconditionFailed."""
     row = place.promotion(promotion.pk)
     if row is None:
@@ -217,6 +232,7 @@ def _change(
     promotion: Promotion,
     stamp: int | None,
     event: str,
+    *,
     states: set[PromotionState],
     change: Callable[[Promotion], None],
 ) -> Promotion:
@@ -281,4 +297,3 @@ def _is_protected(promotion: Promotion) -> bool:
 
 def _name(actor: Actor) -> str:
     return Member.objects.select_related("user").get(pk=actor.member_id).user.name
-

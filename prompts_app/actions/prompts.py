@@ -38,7 +38,9 @@ def create_prompt(actor: Actor, name: str, *, kind: str, description: str = "", 
         with transaction.atomic():
             prompt.save(force_insert=True)
     except IntegrityError:
-        raise Conflict("prompt.exists", f"There is a prompt named {name} already: add a version to it.", name=name) from None
+        raise Conflict(
+            "prompt.exists", f"There is a prompt named {name} already: add a version to it.", name=name
+        ) from None
     _record(actor, "prompt.created", prompt)
     return prompt
 
@@ -59,7 +61,7 @@ def change_prompt(
     if archived and not prompt.is_archived:
         _refuse_archiving_what_is_protected(prompt)
     if archived is not None and archived != prompt.is_archived:
-        prompt.archived_at = Now() if archived else None  # type: ignore[assignment]
+        prompt.archived_at = Now() if archived else None
     prompt.description = prompt.description if description is None else checked_text("description", description)
     prompt.tags = prompt.tags if tags is None else checked_tags(tags)
     prompt.searchable = searchable(prompt)

@@ -5,8 +5,8 @@ import json
 from django.db import transaction
 from django.db.models.functions import Now
 
-from prompts_app.actions.prompts import checked_text
 from prompts_app.actions.promotions import locked, record
+from prompts_app.actions.prompts import checked_text
 from prompts_app.facts import latest_votes, live_deployment, not_eligible, subject_of
 from prompts_app.models import PENDING, Approval, Comment, Promotion, Vote
 from registry.core import outbox
@@ -24,7 +24,9 @@ EVENTS = {
 
 
 @transaction.atomic
-def vote(actor: Actor, promotion: Promotion, choice: Vote, *, stamp: int | None, subject_hash: str, comment: str = "") -> Approval:
+def vote(
+    actor: Actor, promotion: Promotion, choice: Vote, *, stamp: int | None, subject_hash: str, comment: str = ""
+) -> Approval:
     """A reviewer's word on exactly what they saw; raises Conflict `approval.changed` when it is something else by now.
 
     Only an eligible person may approve or ask for changes; whoever voted may always take it back.
@@ -37,12 +39,14 @@ def vote(actor: Actor, promotion: Promotion, choice: Vote, *, stamp: int | None,
         if subject_hash != current.hash:
             detail = "What you looked at has changed: look again, then vote."
             raise Conflict("approval.changed", detail, subject_hash=current.hash)
-        why = not_eligible(row, live_deployment(row.prompt, row.environment)).get(actor.member_id or 0)
+        why = not_eligible(row, live_deployment(row.prompt, row.environment)).get(actor.member_id)
         if why:
             raise Forbidden("approval.ineligible", f"Somebody else reviews this: you {why}.")
     elif not any(mine.member_id == actor.member_id for mine in latest_votes(row)):
         raise Conflict("approval.none", "You have no vote on this promotion that could be withdrawn.")
-    approval = _write(row, actor, choice, subject_hash=current.hash, subject=json.dumps(current.to_json()), comment=comment)
+    approval = _write(
+        row, actor, choice, subject_hash=current.hash, subject=json.dumps(current.to_json()), comment=comment
+    )
     record(actor, EVENTS[choice], row, detail={"subject_hash": current.hash, "comment": comment})
     outbox.send(actor.workspace_id, "promotion.voted", {"promotion_id": row.pk, "approval_id": approval.pk})
     return approval
@@ -124,7 +128,12 @@ def _pending(promotion: Promotion, stamp: int | None) -> Promotion:
     if stamp is not None and stamp != row.stamp:
         raise PreconditionFailed("precondition.failed", "It changed since you read it: read it again.")
     if row.state not in PENDING:
-        raise Conflict("promotion.state", f"This promotion is {row.state}: nothing is left to vote on.", state=row.state, allowed=[])
+        raise Conflict(
+            "promotion.state",
+            f"This promotion is {row.state}: nothing is left to vote on.",
+            state=row.state,
+            allowed=[],
+        )
     return row
 
 

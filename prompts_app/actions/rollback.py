@@ -76,7 +76,9 @@ def withdraw(actor: Actor, prompt: Prompt, environment: Environment, *, reason: 
         if place.pointer.deployment is None:
             raise Conflict("withdraw.nothing_live", f"{prompt.name} was never live in {environment.name}.")
         return Moved(place.pointer.deployment, place.pointer.deployment.revision)
-    moved = move(place, None, kind=DeploymentKind.WITHDRAWAL, actor=actor, reason=reason, detail={"quarantine": quarantine})
+    moved = move(
+        place, None, kind=DeploymentKind.WITHDRAWAL, actor=actor, reason=reason, detail={"quarantine": quarantine}
+    )
     _after_leaving(place, live, moved, quarantine=quarantine)
     return moved
 
@@ -122,7 +124,9 @@ def _target(place: Place, to_deployment: int | None) -> Deployment:
     if to_deployment is None:
         target = default_target(place)
         if target is None:
-            raise Conflict("rollback.no_target", "Nothing else was live here that one could go back to: withdraw it instead.")
+            raise Conflict(
+                "rollback.no_target", "Nothing else was live here that one could go back to: withdraw it instead."
+            )
         return target
     rows = Deployment.objects.filter(prompt=place.prompt, environment=place.environment, version__isnull=False)
     found = rows.select_related("version__prompt").filter(pk=to_deployment).first()
@@ -136,10 +140,14 @@ def _refuse_blocked(place: Place, target: Deployment, *, acknowledge_breaking: b
     assert version is not None
     found: list[Blocker] = []
     if VersionYank.objects.filter(version=version).exists():
-        found.append(Blocker("version.yanked", Level.HARD, "That version was withdrawn: go back to another one.", ("nobody",)))
+        found.append(
+            Blocker("version.yanked", Level.HARD, "That version was withdrawn: go back to another one.", ("nobody",))
+        )
     breaking = breaking_changes(live, version) if live is not None and not acknowledge_breaking else ()
     if breaking:
-        message = f"Services that use what is live would break: {'; '.join(breaking)}. Send acknowledge_breaking to go on."
+        message = (
+            f"Services that use what is live would break: {'; '.join(breaking)}. Send acknowledge_breaking to go on."
+        )
         found.append(Blocker("contract.breaking", Level.SOFT, message, ("releasers",)))
     if not clear_quarantine and _quarantined(place).filter(digest=version.digest).exists():
         message = "That content was rolled back here before: send clear_quarantine to go back to it all the same."
@@ -154,7 +162,10 @@ def _after_leaving(place: Place, left: Deployment | None, moved: Moved, *, quara
         Quarantine.objects.bulk_create(
             [
                 Quarantine(
-                    environment=place.environment, prompt=place.prompt, digest=left.version.digest, deployment=moved.deployment
+                    environment=place.environment,
+                    prompt=place.prompt,
+                    digest=left.version.digest,
+                    deployment=moved.deployment,
                 )
             ],
             ignore_conflicts=True,

@@ -47,8 +47,10 @@ def _opened(message: Message) -> Iterable[News]:
 
 def _voted(message: Message) -> Iterable[News]:
     promotion = _promotion(message)
-    approval = Approval.objects.get(pk=message.payload["approval_id"])
-    did = {"approve": "approved", "request_changes": "asked for changes to", "withdrawn": "took back a vote on"}[approval.vote]
+    approval = Approval.objects.get(pk=message.id("approval_id"))
+    did = {"approve": "approved", "request_changes": "asked for changes to", "withdrawn": "took back a vote on"}[
+        approval.vote
+    ]
     yield News(promotion, f"{approval.member_name} {did} {_what(promotion)}", frozenset({promotion.author_id}))
 
 
@@ -62,7 +64,7 @@ def _changed(message: Message) -> Iterable[News]:
 
 
 def _finished(message: Message) -> Iterable[News]:
-    check = VersionCheck.objects.get(pk=message.payload["check_id"])
+    check = VersionCheck.objects.get(pk=message.id("check_id"))
     pending = Promotion.objects.pending().filter(prompt=check.prompt_id, version__digest=check.digest)
     for pk in pending.values_list("pk", flat=True):
         promotion = find_promotion(message.workspace_id, pk)
@@ -70,7 +72,7 @@ def _finished(message: Message) -> Iterable[News]:
 
 
 def _deployed(message: Message) -> Iterable[News]:
-    deployment = Deployment.objects.get(pk=message.payload["deployment_id"])
+    deployment = Deployment.objects.get(pk=message.id("deployment_id"))
     if deployment.promotion_id is not None:
         promotion = find_promotion(message.workspace_id, deployment.promotion_id)
         yield News(promotion, f"{deployment.actor_name} promoted {_what(promotion)}", _involved(promotion))
@@ -115,7 +117,7 @@ def _suspended(message: Message) -> Iterable[News]:
 
 def _commented(message: Message) -> Iterable[News]:
     promotion = _promotion(message)
-    comment = promotion.comments.get(pk=message.payload["comment_id"])
+    comment = promotion.comments.get(pk=message.id("comment_id"))
     told = _involved(promotion) - {comment.member_id}
     yield News(promotion, f"{comment.author_name} commented on {_what(promotion)}", told)
 
@@ -134,9 +136,7 @@ TOLD: dict[str, Callable[[Message], Iterable[News]]] = {
 
 
 def _promotion(message: Message) -> Promotion:
-    pk = message.payload["promotion_id"]
-    assert isinstance(pk, int)
-    return find_promotion(message.workspace_id, pk)
+    return find_promotion(message.workspace_id, message.id("promotion_id"))
 
 
 def _what(promotion: Promotion) -> str:

@@ -75,13 +75,14 @@ def create_version(
             content=body,
             source="" if written == resolved.source else _source_json(written),
             message=message,
-            author_id=_author(actor),
-            author_name=Member.objects.select_related("user").get(pk=_author(actor)).user.name,
+            author_id=actor.member_id,
+            author_name=Member.objects.select_related("user").get(pk=actor.member_id).user.name,
             key_name=actor.name if actor.kind == "key" else "",
             based_on=newest.number if newest else None,
         )
         Prompt.objects.filter(pk=prompt.pk).update(
-            last_number=F("last_number") + 1, searchable=searchable(prompt, f"{version.author_name}\n{'\n'.join(texts(written))}")
+            last_number=F("last_number") + 1,
+            searchable=searchable(prompt, f"{version.author_name}\n{'\n'.join(texts(written))}"),
         )
         version.save(force_insert=True)
         version.refresh_from_db()
@@ -123,10 +124,14 @@ def yank_version(actor: Actor, version: PromptVersion, *, reason: str) -> Versio
     environments = list(Environment.objects.in_workspace(prompt.workspace_id))
     live_in = [p.environment.name for p in lock_places(prompt, environments) if p.live_version == version]
     if live_in:
-        raise Conflict("version.live", f"It is live in {', '.join(live_in)}: roll back or withdraw it first.", environments=list(live_in))
+        raise Conflict(
+            "version.live",
+            f"It is live in {', '.join(live_in)}: roll back or withdraw it first.",
+            environments=list(live_in),
+        )
     if VersionYank.objects.filter(version=version).exists():
         raise Conflict("version.yanked", "This version was withdrawn before.")
-    yank = VersionYank.objects.create(version=version, reason=checked_text("reason", reason), by_id=_author(actor))
+    yank = VersionYank.objects.create(version=version, reason=checked_text("reason", reason), by_id=actor.member_id)
     audit.record(
         actor,
         "version.yanked",
@@ -139,13 +144,15 @@ def yank_version(actor: Actor, version: PromptVersion, *, reason: str) -> Versio
     return yank
 
 
-def save_draft(actor: Actor, prompt: Prompt, content: Mapping[str, JSON], *, message: str = "", based_on: int | None = None) -> Draft:
+def save_draft(
+    actor: Actor, prompt: Prompt, content: Mapping[str, JSON], *, message: str = "", based_on: int | None = None
+) -> Draft:
     """Keep what a person has typed, acceptable or not; one draft per person and prompt."""
     require(actor, Permission.WRITE)
     text = json.dumps(dict(content), ensure_ascii=False)
     checked_text("content", text)
     draft, _ = Draft.objects.update_or_create(
-        prompt=prompt, member_id=_author(actor), defaults={"content": text, "message": message, "based_on": based_on}
+        prompt=prompt, member_id=actor.member_id, defaults={"content": text, "message": message, "based_on": based_on}
     )
     return draft
 
@@ -153,7 +160,7 @@ def save_draft(actor: Actor, prompt: Prompt, content: Mapping[str, JSON], *, mes
 def discard_draft(actor: Actor, prompt: Prompt) -> None:
     """Forget the person's draft, if there is one."""
     require(actor, Permission.WRITE)
-    Draft.objects.filter(prompt=prompt, member_id=_author(actor)).delete()
+    Draft.objects.filter(prompt=prompt, member_id=actor.member_id).delete()
 
 
 def newest_version(prompt: Prompt) -> PromptVersion | None:
@@ -174,7 +181,11 @@ def _promote_automatically(actor: Actor, version: PromptVersion) -> tuple[Moved,
     environments = list(Environment.objects.in_workspace(version.prompt.workspace_id))
     automatic = [(e, policy) for e in environments if (policy := current_policy(e)).load().auto_apply]
     moved = []
-    places = {place.environment.pk: place for place in lock_places(version.prompt, [e for e, _ in automatic])} if automatic else {}
+    places = (
+        {place.environment.pk: place for place in lock_places(version.prompt, [e for e, _ in automatic])}
+        if automatic
+        else {}
+    )
     for environment, policy in automatic:
         judgement = judge_automatic(version, environment, policy.load())
         if standing(judgement.blockers):
@@ -188,7 +199,7 @@ def _promote_automatically(actor: Actor, version: PromptVersion) -> tuple[Moved,
             state=PromotionState.APPLIED,
             base=place.live,
             policy_opened=policy,
-            author_id=_author(actor),
+            author_id=actor.member_id,
             author_name=version.author_name,
             key_name=version.key_name,
             acknowledges_breaking=True,
@@ -196,7 +207,9 @@ def _promote_automatically(actor: Actor, version: PromptVersion) -> tuple[Moved,
         done = move(
             place, version, kind=DeploymentKind.PROMOTION, actor=actor, promotion=promotion, detail={"automatic": True}
         )
-        Promotion.objects.filter(pk=promotion.pk).update(deployment=done.deployment, ended_at=done.deployment.created_at)
+        Promotion.objects.filter(pk=promotion.pk).update(
+            deployment=done.deployment, ended_at=done.deployment.created_at
+        )
         moved.append(done)
     return tuple(moved)
 
@@ -212,7 +225,9 @@ def _refuse_conflicts(prompt: Prompt, newest: PromptVersion | None, based_on: in
 
 def _resolve(workspace_id: int, tag: IncludeTag) -> ResolvedInclude:
     """The version an include tag names: by number, or what is live in the environment that its label names."""
-    rows = PromptVersion.objects.in_workspace(workspace_id).filter(prompt__name=tag.name).select_related("prompt", "yank")
+    rows = (
+        PromptVersion.objects.in_workspace(workspace_id).filter(prompt__name=tag.name).select_related("prompt", "yank")
+    )
     if tag.version is not None:
         version = rows.filter(number=tag.version).first()
     elif tag.label == "latest":
@@ -227,16 +242,12 @@ def _resolve(workspace_id: int, tag: IncludeTag) -> ResolvedInclude:
         raise Invalid("include.yanked", f"Version {version.number} of {tag.name} was withdrawn: include another one.")
     text = version.editable().get("text")
     pins = version.load().includes
-    return ResolvedInclude(tag.name, version.number, version.digest, text if isinstance(text, str) else "", version.prompt.kind, pins)
+    return ResolvedInclude(
+        tag.name, version.number, version.digest, text if isinstance(text, str) else "", version.prompt.kind, pins
+    )
 
 
 def _source_json(source: TemplateSource) -> str:
     if source.messages is None:
         return json.dumps({"text": source.text}, ensure_ascii=False)
     return json.dumps({"messages": [turn.to_json() for turn in source.messages]}, ensure_ascii=False)
-
-
-def _author(actor: Actor) -> int:
-    """The member who answers for what the actor writes."""
-    assert actor.member_id is not None
-    return actor.member_id

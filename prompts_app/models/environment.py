@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 
 from prompts_app.models.prompt import Prompt, PromptVersion
 from prompts_app.policy import Policy, parse_policy
-from registry.core.models import AppendOnly, Member, Workspace, append_only_triggers
+from registry.core.models import AppendOnly, Workspace, append_only_triggers
 
 
 class EnvironmentQuerySet(models.QuerySet["Environment"]):
@@ -182,7 +182,9 @@ class Freeze(models.Model):
     objects = FreezeQuerySet.as_manager()
 
     class Meta:
-        constraints = [models.CheckConstraint(name="a_freeze_ends_later", condition=Q(ends_at__gt=models.F("starts_at")))]
+        constraints = [
+            models.CheckConstraint(name="a_freeze_ends_later", condition=Q(ends_at__gt=models.F("starts_at")))
+        ]
 
     def __str__(self) -> str:
         return f"freeze of {self.environment_id}"

@@ -77,9 +77,7 @@ class Promotion(models.Model):
         ]
         indexes = [
             models.Index(fields=["environment", "state"], name="promotion_by_environment"),
-            models.Index(
-                fields=["scheduled_for"], condition=Q(state="scheduled"), name="promotion_schedule"
-            ),
+            models.Index(fields=["scheduled_for"], condition=Q(state="scheduled"), name="promotion_schedule"),
         ]
 
     def __str__(self) -> str:

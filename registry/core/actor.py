@@ -32,7 +32,7 @@ class KeyKind(StrEnum):
 class Actor:
     """The caller of an action, with everything a permission question needs; ids are of the kind's own table.
 
-    `member_id` is the person who answers for what is done: the member, or the key's responsible member.
+    `member_id` is the person who answers for what is done: the member, or the key's responsible member (0 for the system).
     """
 
     kind: Literal["member", "key", "system"]
@@ -44,7 +44,7 @@ class Actor:
     key_kind: KeyKind | None = None
     scopes: frozenset[str] = frozenset()
     environment: str = ""
-    member_id: int | None = None
+    member_id: int = 0
     request_id: str = field(default="", compare=False)
     address: str = field(default="", compare=False)
 

@@ -111,4 +111,3 @@ def lock(workspace_id: int) -> AuditHead:
     each of their actions would have to record itself here before it could commit."""
     AuditHead.objects.bulk_create([AuditHead(workspace_id=workspace_id)], ignore_conflicts=True)
     return AuditHead.objects.select_for_update().get(workspace_id=workspace_id)
-

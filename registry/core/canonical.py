@@ -21,7 +21,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _SYNTAX_HINT = re.compile(r": line \d+ column \d+ \(char \d+\)$")
 
 
-class InvalidJson(ValueError):  # noqa: N818 - named like the other refusals
+class InvalidJson(ValueError):
     """A text or value that is not JSON as the registry accepts it.
 
     `path` looks like `messages[2].content` and is empty for the whole document. `position` counts characters from 0:

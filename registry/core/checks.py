@@ -16,11 +16,17 @@ def production_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMes
         return []
     found: list[CheckMessage] = []
     if len(settings.SECRET_KEY) < MIN_SECRET_LENGTH or "insecure" in settings.SECRET_KEY:
-        found.append(Error("SECRET_KEY is short or a sample.", hint="Set 50 or more random characters.", id="greenroom.E001"))
+        found.append(
+            Error("SECRET_KEY is short or a sample.", hint="Set 50 or more random characters.", id="greenroom.E001")
+        )
     if not settings.ENCRYPTION_KEYS:
         found.append(Error("ENCRYPTION_KEYS is empty.", hint="Set at least one Fernet key.", id="greenroom.E002"))
     if urlsplit(settings.PUBLIC_URL).scheme != "https":
-        found.append(Error("PUBLIC_URL is not https.", hint="Serve people over TLS; set PUBLIC_URL=https://…", id="greenroom.E003"))
+        found.append(
+            Error(
+                "PUBLIC_URL is not https.", hint="Serve people over TLS; set PUBLIC_URL=https://…", id="greenroom.E003"
+            )
+        )
     if not settings.DATABASE_HAS_TWO_ROLES:
         hint = "Set DATABASE_OWNER_URL to another role: with one role, code that goes wrong could drop the triggers that keep history."
         found.append(Warning("One database role both migrates and serves.", hint=hint, id="greenroom.W001"))

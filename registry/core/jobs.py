@@ -5,7 +5,6 @@ A Celery message only hints at a row. Leases are measured by the database's cloc
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import TypeVar
 
 from django.db import transaction
 from django.db.models import F, Q, QuerySet, Value
@@ -13,8 +12,7 @@ from django.db.models.functions import Now
 
 from registry.core.models.jobs import JobState, LeasedJob
 
-Job = TypeVar("Job", bound=LeasedJob)
-Hint = Callable[[int], None]
+type Hint = Callable[[int], object]
 
 MAX_ATTEMPTS = 3
 REHINT_AFTER = timedelta(seconds=10)
@@ -34,7 +32,7 @@ def hint_after_commit(row: LeasedJob) -> None:
     transaction.on_commit(lambda: hint(row.pk), robust=True)
 
 
-def claim(model: type[Job], pk: int, *, owner: str, lease_s: float) -> Job | None:
+def claim[Job: LeasedJob](model: type[Job], pk: int, *, owner: str, lease_s: float) -> Job | None:
     """Take a row that waits, or whose lease has run out; None where there is nothing to do.
 
     Every claim counts as an attempt. Claims after the third make the row an `error` instead.
@@ -67,7 +65,11 @@ def release(row: LeasedJob, *, error: str, delay_s: float) -> bool:
     """Give the row back for another attempt after `delay_s`; the attempt stays counted."""
     return bool(
         _ours(row).update(
-            state=JobState.QUEUED, owner="", lease_until=None, error=error, not_before=Now() + timedelta(seconds=delay_s)
+            state=JobState.QUEUED,
+            owner="",
+            lease_until=None,
+            error=error,
+            not_before=Now() + timedelta(seconds=delay_s),
         )
     )
 
@@ -94,6 +96,4 @@ def sweep() -> int:
 
 
 def _ours(row: LeasedJob) -> QuerySet[LeasedJob]:
-    return type(row)._default_manager.filter(
-        pk=row.pk, state=JobState.RUNNING, owner=row.owner, attempt=row.attempt
-    )
+    return type(row)._default_manager.filter(pk=row.pk, state=JobState.RUNNING, owner=row.owner, attempt=row.attempt)

@@ -26,9 +26,11 @@ def count(bucket: str, limit: int, *, fail_closed: bool = False) -> None:
         pipe.expire(name, WINDOW_S * 2)
         used = int(pipe.execute()[0])
     except redis.RedisError:
-        log.warning("limit.unavailable", bucket=bucket.split(":")[0])
+        log.warning("limit.unavailable", bucket=bucket.split(":", maxsplit=1)[0])
         if fail_closed:
-            raise Unavailable("limit.unavailable", "Signing in is paused for a moment: try again.", retry_after=5) from None
+            raise Unavailable(
+                "limit.unavailable", "Signing in is paused for a moment: try again.", retry_after=5
+            ) from None
         return
     if used > limit:
         raise TooManyRequests(

@@ -74,4 +74,3 @@ class RegistryErrorMiddleware:
             return answer_error(request, TooLarge("body.too_large", "The body is larger than this route takes."))
         log.exception("request.failed", path=request.path)
         return None
-

@@ -28,6 +28,12 @@ class Message:
     topic: str
     payload: Mapping[str, JSON]
 
+    def id(self, name: str) -> int:
+        """The id that the payload carries under `name`."""
+        value = self.payload[name]
+        assert isinstance(value, int)
+        return value
+
 
 Handler = Callable[[Message], None]
 _handlers: dict[str, list[Handler]] = defaultdict(list)
@@ -70,4 +76,4 @@ def look_after() -> None:
     """Let the sweeper send what a lost message left behind."""
     from registry.core.tasks import dispatch_outbox
 
-    jobs.register(OutboxMessage, lambda pk: dispatch_outbox.delay(pk))
+    jobs.register(OutboxMessage, dispatch_outbox.delay)

@@ -16,7 +16,7 @@ class PageRequest(HttpRequest):
 
     htmx: HtmxDetails
     request_id: str
-    user: User  # type: ignore[assignment]
+    user: User
     actor: Actor
     member: Member
     workspace: Workspace
@@ -35,4 +35,3 @@ def address_of(request: HttpRequest) -> str:
 def is_api(request: HttpRequest) -> bool:
     """Whether the answer to this request is JSON rather than a page."""
     return request.path.startswith("/api/")
-

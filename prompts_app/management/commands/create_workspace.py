@@ -32,7 +32,9 @@ class Command(BaseCommand):
         """--name, --owner, --open, --json."""
         parser.add_argument("--name", required=True, help="its slug, such as acme")
         parser.add_argument("--owner", required=True, help="the owner's e-mail address")
-        parser.add_argument("--open", action="store_true", help="protect nothing, ask nothing of a promotion, let the CI key promote")
+        parser.add_argument(
+            "--open", action="store_true", help="protect nothing, ask nothing of a promotion, let the CI key promote"
+        )
         parser.add_argument("--json", action="store_true", help="print JSON (the only form there is)")
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -107,7 +107,9 @@ def find_key(workspace_id: int, pk: int) -> ApiKey:
 
 
 def _usable(key: ApiKey) -> ApiKey:
-    row = ApiKey.objects.usable().select_for_update(of=("self",)).select_related("responsible").filter(pk=key.pk).first()
+    row = (
+        ApiKey.objects.usable().select_for_update(of=("self",)).select_related("responsible").filter(pk=key.pk).first()
+    )
     if row is None:
         raise Conflict("key.ended", "This key is revoked or expired: make a new one.")
     return row
@@ -131,5 +133,10 @@ def _record(actor: Actor, event: str, key: ApiKey) -> None:
         subject_type="key",
         subject_id=key.pk,
         subject_name=key.name,
-        detail={"kind": key.kind, "public_id": key.public_id, "scopes": list(key.scopes), "environment": key.environment},
+        detail={
+            "kind": key.kind,
+            "public_id": key.public_id,
+            "scopes": list(key.scopes),
+            "environment": key.environment,
+        },
     )

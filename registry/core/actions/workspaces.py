@@ -59,7 +59,12 @@ def add_member(actor: Actor, user: User, *, role: Role, grants: Iterable[str] = 
 
 @transaction.atomic
 def change_member(
-    actor: Actor, member: Member, *, role: Role | None = None, grants: Iterable[str] | None = None, is_active: bool | None = None
+    actor: Actor,
+    member: Member,
+    *,
+    role: Role | None = None,
+    grants: Iterable[str] | None = None,
+    is_active: bool | None = None,
 ) -> Member:
     """Change role, grants or activity; the last owner can neither be demoted nor deactivated."""
     require_administration(actor)

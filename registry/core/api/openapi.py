@@ -17,5 +17,10 @@ class KeyOrSession(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
         """Bearer keys and the session cookie."""
         return [
             {"type": "http", "scheme": "bearer", "description": "A key of this workspace: `gr_…`."},
-            {"type": "apiKey", "in": "cookie", "name": "session", "description": "A signed-in person; writes need X-CSRFToken."},
+            {
+                "type": "apiKey",
+                "in": "cookie",
+                "name": "session",
+                "description": "A signed-in person; writes need X-CSRFToken.",
+            },
         ]

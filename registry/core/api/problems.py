@@ -73,7 +73,9 @@ def as_registry_error(exc: Exception) -> RegistryError | None:
         return _plain(exc)
     if isinstance(exc, OperationalError):
         log.warning("database.unavailable", error=str(exc).splitlines()[0] if str(exc) else "")
-        return Unavailable("database.unavailable", "The database does not answer: try again in a moment.", retry_after=2)
+        return Unavailable(
+            "database.unavailable", "The database does not answer: try again in a moment.", retry_after=2
+        )
     return None
 
 

@@ -33,7 +33,11 @@ class StrictSerializer(serializers.Serializer[Any]):
     def to_internal_value(self, data: Any) -> Any:
         """Validated values; raises ValidationError naming each unknown field."""
         if isinstance(data, dict):
-            unknown = {key: [serializers.ErrorDetail("is not a field known here", "unknown")] for key in data if key not in self.fields}
+            unknown = {
+                key: [serializers.ErrorDetail("is not a field known here", "unknown")]
+                for key in data
+                if key not in self.fields
+            }
             if unknown:
                 raise serializers.ValidationError(unknown)
         return super().to_internal_value(data)
@@ -103,7 +107,11 @@ class RegistryView(APIView):
         if value == "":
             return default
         if not value.isdecimal() or not 1 <= int(value[:19]) < 2**63:
-            raise Invalid("invalid", f"`{name}` must be a whole number.", errors=[FieldError(name, "type", "must be a whole number")])
+            raise Invalid(
+                "invalid",
+                f"`{name}` must be a whole number.",
+                errors=[FieldError(name, "type", "must be a whole number")],
+            )
         return int(value)
 
 
@@ -146,9 +154,7 @@ def _record(request: Request, actor: Actor, key: str) -> tuple[IdempotencyRecord
     where = {"workspace_id": actor.workspace_id, "caller": f"{actor.kind}:{actor.id}", "key": key}
     IdempotencyRecord.objects.filter(created_at__lt=Now() - KEEP_ANSWERS_FOR, **where).delete()
     # A second request with the key waits here for the first one's commit.
-    IdempotencyRecord.objects.bulk_create(
-        [IdempotencyRecord(request_digest=digest, **where)], ignore_conflicts=True
-    )
+    IdempotencyRecord.objects.bulk_create([IdempotencyRecord(request_digest=digest, **where)], ignore_conflicts=True)
     record = IdempotencyRecord.objects.select_for_update().get(**where)
     if record.request_digest != digest:
         raise Invalid("idempotency.mismatch", "This Idempotency-Key was used for another request: take a new one.")
@@ -157,7 +163,9 @@ def _record(request: Request, actor: Actor, key: str) -> tuple[IdempotencyRecord
 
 def _replay(record: IdempotencyRecord) -> Response:
     if not record.body:
-        raise Conflict("idempotency.not_kept", "This was done already; its answer held a secret that is shown only once.")
+        raise Conflict(
+            "idempotency.not_kept", "This was done already; its answer held a secret that is shown only once."
+        )
     headers = {**json.loads(record.headers), "Idempotency-Replayed": "true"}
     return Response(json.loads(record.body), status=record.status, headers=headers)
 

@@ -27,7 +27,9 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """A bug, or a part that is down; the log has the traceback under the request id."""
-    return answer_error(request, ServerError("server.error", "Something failed here. The log has it under this request id."))
+    return answer_error(
+        request, ServerError("server.error", "Something failed here. The log has it under this request id.")
+    )
 
 
 def answer_error(request: HttpRequest, error: RegistryError) -> HttpResponse:
