@@ -2,9 +2,7 @@
 
 import asyncio
 import json
-import random
 import time
-from collections.abc import Awaitable, Callable
 from collections.abc import Set as AbstractSet
 from email.utils import parsedate_to_datetime
 
@@ -16,10 +14,6 @@ from evals_app.providers.talk import Answer, Endpoint, Failure, ProviderError, Q
 from registry.core.canonical import JSON
 from registry.core.outbound import OutboundError, check_url
 
-TRIES = 3
-MOST_WAITS = 10
-RETRY_AFTER_CAP_S = 60.0
-_BACK_OFF_S = 0.5
 _CLIENTS_KEPT = 64
 
 
@@ -74,43 +68,6 @@ class ModelClient:
             )
             self._clients[endpoint] = client
         return client
-
-
-Pause = Callable[[float], Awaitable[None]]
-
-
-async def ask_patiently(
-    ask: Callable[[float], Awaitable[Answer]], *, time_s: float, told_to_wait: Pause | None = None
-) -> Answer:
-    """Tries three times within `time_s` of waiting for answers, backing off with jitter; raises the last ProviderError.
-
-    `ask` gets the seconds left. An answer 429 is a turn that was not given, not a try: it waits as `Retry-After` says
-    (60 s at most), ten times at most, and `told_to_wait` hears of it. Time spent backing off is not counted.
-    """
-    tries = waits = 0
-    left_s = time_s
-    while True:
-        began = time.monotonic()
-        try:
-            return await ask(left_s)
-        except ProviderError as error:
-            left_s -= time.monotonic() - began
-            limited = error.kind is Failure.RATE_LIMITED
-            tries, waits = tries + (not limited), waits + limited
-            if not error.kind.is_worth_retrying or tries >= TRIES or waits >= MOST_WAITS or left_s <= 0:
-                raise
-            pause_s = back_off_s(tries + waits, error.retry_after_s)
-            if limited and told_to_wait is not None:
-                await told_to_wait(pause_s)
-        await asyncio.sleep(pause_s)
-
-
-def back_off_s(failures: int, retry_after_s: float | None) -> float:
-    """How long to wait after that many failures: never less than asked for (60 s at most), spread by jitter."""
-    spread = random.uniform(0.5, 1)  # noqa: S311 - spreads load, hides nothing
-    if retry_after_s is not None:
-        return min(retry_after_s, RETRY_AFTER_CAP_S) + spread * _BACK_OFF_S
-    return spread * _BACK_OFF_S * 2.0 ** min(failures, 5)
 
 
 def _failure(error: Exception, endpoint: Endpoint, limit_s: float) -> ProviderError:

@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import itertools
 import resource
 import time
@@ -6,7 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from evals_app.providers.client import ModelClient, ask_patiently, back_off_s
+from evals_app.providers.client import ModelClient
+from evals_app.providers.limits import Turn
+from evals_app.providers.patience import ask_patiently, back_off_s
 from evals_app.providers.talk import Answer, Endpoint, Failure, ProviderError, Question, excerpt_of
 from evals_app.scripted_provider import BODIES, Rule, ScriptedProvider
 
@@ -26,7 +29,12 @@ def ask(provider: ScriptedProvider, text: str = "hello", *, timeout_s: float = 5
         try:
             if not tries:
                 return await client.ask(endpoint, question)
-            return await ask_patiently(lambda left_s: client.ask(endpoint, question, within_s=left_s), time_s=timeout_s)
+            return await ask_patiently(
+                lambda left_s: client.ask(endpoint, question, within_s=left_s),
+                time_s=timeout_s,
+                take_turn=lambda _: contextlib.nullcontext(Turn(0)),
+                hold_back=lambda _: asyncio.sleep(0),
+            )
         finally:
             await client.close()
 
