@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
-from referencing import Registry, Resource
+from referencing import Registry
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
@@ -79,8 +79,12 @@ def missing_variable(name: str) -> FieldError:
 
 
 def mistyped_variable(name: str, kind: JSON) -> FieldError:
-    kinds = " or ".join(map(str, kind)) if isinstance(kind, list) else str(kind)
-    return FieldError(f"variables.{name}", "type", f"must be of type {kinds}")
+    return FieldError(f"variables.{name}", "type", f"must be of type {type_words(kind)}")
+
+
+def type_words(kind: JSON) -> str:
+    """The value of the keyword `type` in words: `string or null`."""
+    return " or ".join(map(str, kind)) if isinstance(kind, list) else str(kind)
 
 
 def _is_a(value: JSON, kind: JSON) -> bool:
@@ -117,7 +121,7 @@ def _schema_problem(schema: dict[str, JSON]) -> tuple[str, str] | None:
         return error.json_path.removeprefix("$"), error.message
     except (RecursionError, OverflowError):
         return "", "has a pattern that is too deep to read"
-    resolver = Registry().with_resource("", Resource(contents=schema, specification=DRAFT202012)).resolver()
+    resolver = Registry().with_resource("", DRAFT202012.create_resource(schema)).resolver()
     for where, keyword, value in _keywords(schema, ""):
         if keyword == "$id":
             return where, "must not rename the schema: references are local"

@@ -1,0 +1,127 @@
+"""The parent's end of a render worker: start it, give it a job with a deadline, kill it when it does not answer."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from prompts_app.sandbox.framing import ANSWER
+from registry.core.canonical import JSON
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMAND = (sys.executable, "-E", "-s", "-B", "-m", "prompts_app.sandbox.worker")
+START_SECONDS = 15.0
+MAX_ANSWER_BYTES = 64 * 1024 * 1024
+
+
+class WorkerGone(Exception):  # noqa: N818 - the worker's state
+    """The worker ended without an answer."""
+
+
+class WorkerLate(Exception):  # noqa: N818
+    """The worker did not answer in time and was killed."""
+
+
+class Worker:
+    """One worker process. Not for two threads at once; a fork of this process must `forget` it."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(
+            COMMAND,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            cwd=ROOT,
+            env={},
+            start_new_session=True,
+        )
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self.jobs = self.process.stdin.fileno()
+        self.answers = self.process.stdout.fileno()
+        os.set_blocking(self.jobs, False)
+        os.set_blocking(self.answers, False)
+        self.is_worn = False
+        try:
+            self._receive(time.monotonic() + START_SECONDS)
+        except WorkerGone as gone:
+            raise WorkerGone(f"The render worker did not start: {self._last_words()}") from gone
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def ask(self, job: bytes, *, timeout_s: float) -> dict[str, JSON]:
+        """The answer to a packed job. Raises WorkerLate or WorkerGone; the worker is then dead."""
+        deadline = time.monotonic() + timeout_s
+        try:
+            self._send(job, deadline)
+            answer = self._receive(deadline)
+        except BaseException:  # whatever it was, an answer may still be under way: never read it as the next one's
+            self.kill()
+            raise
+        self.is_worn = bool(answer.get("worn"))
+        return answer
+
+    def kill(self) -> None:
+        """End it now, and leave no zombie."""
+        self.process.kill()
+        self.process.wait()
+        self.forget()
+
+    def forget(self, *, is_ours: bool = True) -> None:
+        """Close this process's ends of the pipes. After a fork the worker is the parent's: nobody here waits for it."""
+        if not is_ours:
+            self.process.returncode = 0
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            if stream is not None:
+                with contextlib.suppress(OSError):
+                    stream.close()
+
+    def _send(self, data: bytes, deadline: float) -> None:
+        view = memoryview(data)
+        while view:
+            try:
+                view = view[os.write(self.jobs, view) :]
+            except BlockingIOError:
+                self._wait(self.jobs, select.POLLOUT, deadline)
+            except BrokenPipeError:
+                raise WorkerGone("The render worker ended.") from None
+
+    def _receive(self, deadline: float) -> dict[str, JSON]:
+        (size,) = ANSWER.unpack(self._read(ANSWER.size, deadline))
+        if size > MAX_ANSWER_BYTES:
+            raise WorkerGone("The render worker spoke nonsense.")
+        answer: dict[str, JSON] = json.loads(self._read(size, deadline))
+        return answer
+
+    def _read(self, size: int, deadline: float) -> bytes:
+        pieces: list[bytes] = []
+        while size:
+            try:
+                piece = os.read(self.answers, min(size, 1 << 20))
+            except BlockingIOError:
+                self._wait(self.answers, select.POLLIN, deadline)
+                continue
+            if not piece:
+                raise WorkerGone("The render worker ended.")
+            pieces.append(piece)
+            size -= len(piece)
+        return b"".join(pieces)
+
+    def _wait(self, stream: int, event: int, deadline: float) -> None:
+        poll = select.poll()
+        poll.register(stream, event)
+        if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+            raise WorkerLate("The render worker took too long.")
+
+    def _last_words(self) -> str:
+        self.process.kill()
+        _, errors = self.process.communicate()
+        return errors.decode(errors="replace").strip()[-2000:] or f"exit code {self.process.returncode}"

@@ -1,0 +1,87 @@
+"""The render workers of this process: a few, lent to one thread at a time, replaced when they die, forgotten by a fork."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+from prompts_app.sandbox.pipe import Worker, WorkerGone
+from registry.core.canonical import JSON
+from registry.core.errors import Unavailable
+
+BUSY_SECONDS = 10.0
+
+
+class Pool:
+    """At most `size` workers, started when they are needed. Safe between threads."""
+
+    def __init__(self, size: int = 1) -> None:
+        self.size = size
+        self.reset()
+        os.register_at_fork(after_in_child=self._after_fork)
+
+    def reset(self) -> None:
+        self.slots = threading.BoundedSemaphore(self.size)
+        self.lock = threading.Lock()
+        self.idle: list[Worker] = []
+        self.alive: set[Worker] = set()
+
+    def ask(self, job: bytes, *, timeout_s: float) -> dict[str, JSON]:
+        """The answer to a packed job. A worker that was found dead is replaced once, unseen.
+
+        Raises WorkerLate (out of time), WorkerGone (it died of this job), Unavailable `sandbox.busy` when all workers
+        stay busy, `sandbox.down` when none can be started.
+        """
+        slots = self.slots
+        if not slots.acquire(timeout=BUSY_SECONDS):
+            raise Unavailable("sandbox.busy", "Too many templates are being rendered. Try again in a moment.")
+        try:
+            return self._ask(job, timeout_s)
+        finally:
+            slots.release()
+
+    def close(self) -> None:
+        """End all workers; the next job starts a new one."""
+        with self.lock:
+            workers, self.idle, self.alive = self.alive, [], set()
+        for worker in workers:
+            worker.kill()
+
+    def _ask(self, job: bytes, timeout_s: float) -> dict[str, JSON]:
+        with self.lock:
+            worker = self.idle.pop() if self.idle else None
+        if worker is not None:
+            try:
+                return self._lend(worker, job, timeout_s)
+            except WorkerGone:
+                pass  # it may have been dead before: only a fresh one tells whether the job kills
+        return self._lend(self._start(), job, timeout_s)
+
+    def _lend(self, worker: Worker, job: bytes, timeout_s: float) -> dict[str, JSON]:
+        is_kept = False
+        try:
+            answer = worker.ask(job, timeout_s=timeout_s)
+            is_kept = not worker.is_worn
+            return answer
+        finally:
+            with self.lock:
+                if is_kept and worker in self.alive:
+                    self.idle.append(worker)
+                else:
+                    self.alive.discard(worker)
+            if not is_kept:
+                worker.kill()
+
+    def _start(self) -> Worker:
+        try:
+            worker = Worker()
+        except (OSError, WorkerGone) as error:
+            raise Unavailable("sandbox.down", "The render worker cannot be started.") from error
+        with self.lock:
+            self.alive.add(worker)
+        return worker
+
+    def _after_fork(self) -> None:
+        for worker in self.alive:
+            worker.forget(is_ours=False)
+        self.reset()
