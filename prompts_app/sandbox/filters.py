@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 from jinja2 import Environment
 from jinja2 import filters as theirs
@@ -272,7 +272,6 @@ METHODS: dict[str, Change] = {
 
 GUARDS: dict[str, Change] = {LOOP: steps, CONCAT: concat, IN: contains, NOT_IN: not_in}
 
-_NO_TESTS = {"callable", "escaped", "filter", "test"}
-TESTS: dict[str, Change] = {**THEIR_TESTS, "in": contains}
-for name in _NO_TESTS:
-    del TESTS[name]
+TESTS: dict[str, Change] = {**cast("dict[str, Change]", THEIR_TESTS), "in": contains}
+for _name in ("callable", "escaped", "filter", "test"):
+    del TESTS[_name]
