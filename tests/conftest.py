@@ -1,0 +1,74 @@
+"""What every test stands on: the application's database role, no network but loopback, and the cast."""
+
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.db.backends.postgresql.operations import DatabaseOperations
+
+from registry.core.dbroles import grant_application_role
+from tests.builders import Cast, make_cast
+
+APP_ROLE = "greenroom_app"
+LOOPBACK = ("127.", "::1", "localhost")
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """Every test runs with the rights of the application's role: no UPDATE or DELETE on append-only tables."""
+    with django_db_blocker.unblock():
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"DO $$ BEGIN CREATE ROLE {APP_ROLE} LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$"
+            )
+        grant_application_role(connection, APP_ROLE)
+        _reconnect(options=f"-c role={APP_ROLE}")
+    yield
+    with django_db_blocker.unblock():
+        _reconnect(options=None)
+
+
+def _reconnect(*, options: str | None) -> None:
+    settings = connection.settings_dict["OPTIONS"]
+    settings.pop("options", None)
+    if options:
+        settings["options"] = options
+    connection.close()
+    connection.close_pool()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def flush_passes_the_truncate_guard() -> Iterator[None]:
+    """Tests with real transactions empty the tables afterwards; only that statement may pass the triggers."""
+    real = DatabaseOperations.sql_flush
+
+    def sql_flush(self: DatabaseOperations, *args: Any, **kwargs: Any) -> list[str]:
+        sql = real(self, *args, **kwargs)
+        return ["SET LOCAL ROLE NONE", "SET LOCAL session_replication_role = replica", *sql] if sql else sql
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DatabaseOperations, "sql_flush", sql_flush)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def only_loopback() -> Iterator[None]:
+    """Nothing leaves the machine during the run."""
+    real: Callable[..., Any] = socket.socket.connect
+
+    def connect(self: socket.socket, address: Any) -> Any:
+        if self.family in {socket.AF_INET, socket.AF_INET6} and not str(address[0]).startswith(LOOPBACK):
+            raise AssertionError(f"a test tried to reach {address}")
+        return real(self, address)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", connect)
+        yield
+
+
+@pytest.fixture
+def cast(db: None) -> Cast:
+    """A workspace with Ada who edits, Grace who reviews, Rosa who releases, Olga who owns; Linus is outside."""
+    return make_cast()

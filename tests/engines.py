@@ -1,0 +1,33 @@
+"""Loaded before the settings (`-p tests.engines`): real PostgreSQL and Valkey for the run, in a folder of its own.
+
+`DATABASE_URL` (a superuser's) and `BROKER_URL` use running servers instead.
+"""
+
+import atexit
+import os
+import shutil
+import tempfile
+from contextlib import ExitStack
+
+from registry import embedded
+
+_stack = ExitStack()
+atexit.register(_stack.close)
+
+if "BROKER_URL" not in os.environ or "DATABASE_URL" not in os.environ:
+    _folder = tempfile.mkdtemp(prefix="greenroom-test-")
+    _stack.callback(shutil.rmtree, _folder, ignore_errors=True)
+    _engines = _stack.enter_context(embedded.hold(_folder, durable=False)).engines
+    os.environ["DATABASE_URL"] = _engines.superuser_url
+    os.environ["BROKER_URL"] = _engines.broker_url
+    os.environ["DATA_DIR"] = _folder
+
+os.environ.pop("DATABASE_OWNER_URL", None)
+os.environ.pop("LOCAL_MODEL_URL", None)
+os.environ["GREENROOM_ENV"] = "development"
+os.environ["SECRET_KEY"] = "only-for-the-test-run-" + "0123456789" * 4
+os.environ["ENCRYPTION_KEYS"] = "b25seS1mb3ItdGhlLXRlc3QtcnVuLTMyLWJ5dGVzISE="
+os.environ["PUBLIC_URL"] = "http://127.0.0.1:8000"
+os.environ["OUTBOUND_ALLOW"] = ""
+os.environ["LOG_LEVEL"] = "WARNING"
+os.environ["DATABASE_POOL_SIZE"] = "40"
