@@ -21,8 +21,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
-from registry.embedded.places import EngineError, Places, digest_of, package_folder
+from registry.embedded.places import EngineError, Places, digest_of, is_reachable, package_folder
 
+LEFT_BEHIND = shutil.ignore_patterns("include")
 HOMES = (Path("/var/lib"), Path("/var/tmp"))  # noqa: S108 (the folder made there is new and closed)
 
 
@@ -60,7 +61,7 @@ class Account:
     def can_run(self) -> bool:
         """True when the system lets this account run PostgreSQL's programs."""
         try:
-            return self.run("postgres", "-V", log=subprocess.DEVNULL) == 0
+            return self.run("initdb", "-V", log=subprocess.DEVNULL) == 0
         except (OSError, subprocess.SubprocessError):
             return False
 
@@ -94,14 +95,6 @@ def clean_environment() -> dict[str, str]:
     """What PostgreSQL's programs need; PGPORT, PGDATA and the like of the caller would mislead them."""
     kept = {name: os.environ[name] for name in ("PATH", "TZ", "LD_LIBRARY_PATH") if name in os.environ}
     return {"PATH": os.defpath, "LC_ALL": "C.UTF-8" if sys.platform == "linux" else "C", **kept}
-
-
-def is_reachable(folder: Path) -> bool:
-    """True when any account may pass through `folder` and every folder above it."""
-    try:
-        return all(step.stat().st_mode & 0o001 for step in (folder, *folder.parents))
-    except OSError:
-        return False
 
 
 def _has_name(uid: int) -> bool:
@@ -146,15 +139,20 @@ def _home(places: Places) -> Path:
 
 
 def _copy_binaries(binaries: Path, home: Path) -> Path:
-    source = binaries.parent
-    target = home / f"pginstall-{digest_of(source)}-{int((binaries / 'postgres').stat().st_mtime)}"
+    """A copy of PostgreSQL's programs; they look for their libraries beside the package, so those come along."""
+    package = binaries.parent.parent
+    target = home / f"programs-{digest_of(package)}-{int((binaries / 'postgres').stat().st_mtime)}"
     if not target.exists():
         unfinished = target.with_suffix(".new")
         shutil.rmtree(unfinished, ignore_errors=True)
-        shutil.copytree(source, unfinished, ignore=shutil.ignore_patterns("include"))
-        unfinished.chmod(0o755)
+        shutil.copytree(binaries.parent, unfinished / package.name / binaries.parent.name, ignore=LEFT_BEHIND)
+        libraries = package.with_name(f"{package.name}.libs")
+        if libraries.is_dir():
+            shutil.copytree(libraries, unfinished / libraries.name)
+        for folder in (unfinished, unfinished / package.name):
+            folder.chmod(0o755)
         unfinished.rename(target)
-    return target / "bin"
+    return target / package.name / binaries.parent.name / "bin"
 
 
 def _move_in(places: Places, account: Account) -> None:

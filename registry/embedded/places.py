@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
 import os
 import re
 import stat
@@ -66,22 +67,14 @@ class Places:
             raise EngineError(f"Cannot write to the data folder {self.data_dir}: {error.strerror}.") from error
 
     def sockets(self) -> Path:
-        """The folder of the sockets; the same answer every time, whatever TMPDIR says later."""
+        """The folder of the sockets; the same answer every time once `make_sockets` has chosen it."""
         inside = self.data_dir / "sockets"
-        if _fits(inside):
-            return inside
-        note = self.run / "sockets.path"
-        if note.exists():
-            return Path(note.read_text())
-        name = f"greenroom-{os.geteuid()}-{digest_of(self.data_dir)}"
-        chosen = next((place for top in (tempfile.gettempdir(), "/tmp") if _fits(place := Path(top) / name)), None)  # noqa: S108 (checked in make_sockets)
-        if chosen is None:
-            raise EngineError("No folder has a path short enough for a socket: set TMPDIR to a short one.")
-        note.write_text(str(chosen))
-        return chosen
+        return self._noted() or (inside if _fits(inside) else self._outside())
 
     def make_sockets(self, uid: int) -> None:
         """Creates the sockets' folder, closed to others and owned by `uid`; refuses one that somebody else prepared."""
+        if uid != os.geteuid() and not is_reachable(self.data_dir):
+            self._note(self._outside())
         folder = self.sockets()
         try:
             folder.mkdir(mode=0o700)
@@ -91,6 +84,25 @@ class Places:
                 raise EngineError(f"{folder} is not a closed folder of ours: remove it, or set TMPDIR.") from None
         if folder.stat().st_uid != uid:
             os.chown(folder, uid, -1)
+        self._note(folder)
+
+    def _note(self, folder: Path) -> None:
+        """Keeps the choice: TMPDIR may be another one when a second program attaches."""
+        (self.run / "sockets.json").write_text(json.dumps({"data_dir": str(self.data_dir), "sockets": str(folder)}))
+
+    def _noted(self) -> Path | None:
+        try:
+            note = json.loads((self.run / "sockets.json").read_text())
+            return Path(note["sockets"]) if note["data_dir"] == str(self.data_dir) else None  # else moved or copied
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def _outside(self) -> Path:
+        name = f"greenroom-{os.geteuid()}-{digest_of(self.data_dir)}"
+        for top in (tempfile.gettempdir(), "/tmp"):  # noqa: S108 (make_sockets looks at what is there)
+            if _fits(folder := Path(top) / name):
+                return folder
+        raise EngineError("No folder has a path short enough for a socket: set TMPDIR to a short one.")
 
 
 def package_folder(name: str) -> Path:
@@ -99,6 +111,14 @@ def package_folder(name: str) -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise EngineError(f"The package {name} is not installed: set DATABASE_URL and BROKER_URL to use other servers.")
     return Path(next(iter(spec.submodule_search_locations)))
+
+
+def is_reachable(folder: Path) -> bool:
+    """True when any account may pass through `folder` and every folder above it."""
+    try:
+        return all(step.stat().st_mode & 0o001 for step in (folder, *folder.parents))
+    except OSError:
+        return False
 
 
 def digest_of(path: Path) -> str:

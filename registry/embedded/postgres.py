@@ -17,10 +17,11 @@ PORT = 5432
 OWNER_ROLE = "greenroom_owner"
 APP_ROLE = "greenroom_app"
 MAX_CONNECTIONS = 100
-START_S = 60.0
+START_S = 60.0  # crash recovery included
 INITDB = ("-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-instructions")
 LOCALE = ("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C")
 CHILDREN: list[subprocess.Popen[bytes]] = []  # kept, so that no destructor complains of a server that still runs
+PASSING = ("shared memory block", "lock file")  # children of a killed server live a moment longer than it
 NOT_DURABLE = ("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
 
 
@@ -57,8 +58,9 @@ def ensure_running(places: Places, account: Account, *, database: str, durable: 
     _remove_stale_locks(places, account.data)
     deadline = time.monotonic() + START_S
     while not _start_once(places, account, deadline, durable=durable):
-        if time.monotonic() > deadline:
-            raise EngineError(f"PostgreSQL does not start: {_last_line(places)} (more in {places.log('postgres')})")
+        reason = _last_line(places)
+        if time.monotonic() > deadline or not any(word in reason for word in PASSING):
+            raise EngineError(f"PostgreSQL does not start: {reason} (more in {places.log('postgres')})")
         time.sleep(0.3)
     _create_roles(places, database)
 
@@ -89,7 +91,7 @@ def _create(places: Places, account: Account) -> None:
 
 
 def _start_once(places: Places, account: Account, deadline: float, *, durable: bool) -> bool:
-    """One attempt. False when the process ended: after a kill -9 the children of the old server may live a moment more."""
+    """One attempt; False when the process ended."""
     options: list[str | Path] = ["-D", account.data, "-h", "", "-p", str(PORT), "-k", places.sockets()]
     options += ["-c", f"max_connections={MAX_CONNECTIONS}", "-c", "unix_socket_permissions=0700"]
     options += [] if durable else NOT_DURABLE
