@@ -7,7 +7,7 @@ MAX_CHARACTERS = 4_000_000
 MAX_NUMBER_BITS = 256
 
 
-class LimitReached(Exception):  # noqa: N818 - a limit, not a mistake
+class LimitReached(Exception):
     """A render needs more than it gets; the text says of what."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import CodeType, TracebackType
-from typing import Any
+from typing import Any, Self
 
 from jinja2 import Template, nodes
 from jinja2.exceptions import SecurityError
@@ -38,10 +38,18 @@ GROUP_FIELDS = frozenset({"grouper", "list"})
 
 
 class MissingName(str):
-    """What an undefined value says of itself; `variable` is the name if it is one of the template's variables."""
+    """What an undefined value says of itself; `variable` is the name if it is one of the template's variables, and
+    `is_input` says whether other values would help."""
 
-    __slots__ = ("variable",)
+    __slots__ = ("is_input", "variable")
     variable: str
+    is_input: bool
+
+    def __new__(cls, text: str, variable: str = "", *, is_input: bool = False) -> Self:
+        made = super().__new__(cls, text)
+        made.variable = variable
+        made.is_input = is_input
+        return made
 
 
 class NamedUndefined(StrictUndefined):
@@ -53,13 +61,10 @@ class NamedUndefined(StrictUndefined):
     def _undefined_message(self) -> str:
         name = self._undefined_name if isinstance(self._undefined_name, str) else ""
         if self._undefined_hint:
-            message = MissingName(self._undefined_hint)
-        elif self._undefined_obj is missing:
-            message = MissingName(f"The variable {name} is missing.")
-        else:
-            message = MissingName(f"A value has no field {name}." if name else "A value has no such element.")
-        message.variable = name if self._undefined_obj is missing else ""
-        return message
+            return MissingName(self._undefined_hint)
+        if self._undefined_obj is missing:
+            return MissingName(f"The variable {name} is missing.", name, is_input=True)
+        return MissingName(f"A value has no field {name}." if name else "A value has no such element.", is_input=True)
 
 
 class TemplateEnvironment(ImmutableSandboxedEnvironment):
@@ -98,11 +103,8 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
         return self.undefined(obj=obj, name=attribute)
 
     def getitem(self, obj: Any, argument: Any) -> Any:
-        """An element of a list, a text or an object, or a part of one."""
+        """An element of a list, a text or an object."""
         if isinstance(obj, Undefined):
-            return obj[argument]
-        if isinstance(argument, slice):
-            BUDGET.elements(len(obj) >> 7 if isinstance(obj, str) else len(obj))
             return obj[argument]
         if isinstance(argument, str) and type(obj) is not dict:
             return self.getattr(obj, argument)

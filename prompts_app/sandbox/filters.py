@@ -14,12 +14,22 @@ from jinja2.tests import TESTS as THEIR_TESTS
 from jinja2.utils import pass_context, pass_environment
 
 from prompts_app.sandbox.budget import BUDGET, LimitReached
-from prompts_app.sandbox.guards import Value, check_number, concat, contains, format_percent, measure, steps, text_of
+from prompts_app.sandbox.guards import (
+    Value,
+    check_number,
+    concat,
+    contains,
+    format_percent,
+    measure,
+    part,
+    steps,
+    text_of,
+)
 
 MAX_GROUPS = 10_000
 MAX_WRAPPED = 200_000
 METHOD = "method:"
-LOOP, CONCAT, IN, NOT_IN = "guard:loop", "guard:concat", "guard:in", "guard:not in"
+LOOP, CONCAT, IN, NOT_IN, PART = "guard:loop", "guard:concat", "guard:in", "guard:not in", "guard:part"
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&#34;", "'": "&#39;"})
 
 type Change = Callable[..., Any]
@@ -139,6 +149,18 @@ def formatted(value: Value, *arguments: Value, **named: Value) -> str:
     return format_percent(text_of(value), named or arguments)
 
 
+def reverse(value: Value) -> Value:
+    if isinstance(value, str):
+        BUDGET.characters(len(value))
+        return value[::-1]
+    return theirs.do_reverse(steps(value))
+
+
+def dictsort(value: Value, *arguments: Value, **named: Value) -> list[tuple[Value, Value]]:
+    BUDGET.spend(len(value))
+    return theirs.do_dictsort(value, *arguments, **named)
+
+
 def not_in(item: Value, container: Value) -> bool:
     return not contains(item, container)
 
@@ -228,13 +250,13 @@ _ON_TEXT = (
 )
 
 FILTERS: dict[str, Change] = {
-    **{name: theirs.FILTERS[name] for name in ("abs", "count", "d", "default", "float", "items", "length", "reverse")},
+    **{name: theirs.FILTERS[name] for name in ("abs", "count", "d", "default", "float", "items", "length")},
     **{name: _of_text(theirs.FILTERS[name]) for name in ("capitalize", "lower", "title", "trim", "upper", "wordcount")},
     **dict.fromkeys(("e", "escape", "forceescape"), escape),
     **dict.fromkeys(("safe", "string"), text_of),
     "batch": batch,
     "center": center,
-    "dictsort": theirs.do_dictsort,
+    "dictsort": dictsort,
     "first": theirs.sync_do_first,
     "format": formatted,
     "groupby": _with(pass_environment, theirs.sync_do_groupby),
@@ -246,6 +268,7 @@ FILTERS: dict[str, Change] = {
     "map": _with(pass_context, theirs.sync_do_map),
     "max": _with(pass_environment, theirs.do_max),
     "min": _with(pass_environment, theirs.do_min),
+    "reverse": reverse,
     "reject": _with(pass_context, theirs.sync_do_reject),
     "rejectattr": _with(pass_context, theirs.sync_do_rejectattr),
     "replace": replace,
@@ -270,7 +293,7 @@ METHODS: dict[str, Change] = {
     "replace": replace,
 }
 
-GUARDS: dict[str, Change] = {LOOP: steps, CONCAT: concat, IN: contains, NOT_IN: not_in}
+GUARDS: dict[str, Change] = {LOOP: steps, CONCAT: concat, IN: contains, NOT_IN: not_in, PART: part}
 
 TESTS: dict[str, Change] = {**cast("dict[str, Change]", THEIR_TESTS), "in": contains}
 for _name in ("callable", "escaped", "filter", "test"):

@@ -75,6 +75,19 @@ def concat(values: list[Value]) -> str:
     return "".join(pieces)
 
 
+def part(value: Value, start: int | None, stop: int | None, step: int | None) -> Value:
+    """The slice `value[start:stop:step]` of a text or a list."""
+    if isinstance(value, Undefined):
+        str(value)
+    if not isinstance(value, str | list | tuple | range):
+        raise TypeError(f"a value of type {type(value).__name__} cannot be sliced")
+    if isinstance(value, str):
+        BUDGET.characters(len(value))
+    else:
+        BUDGET.elements(len(value))
+    return value[start:stop:step]
+
+
 def contains(item: Value, container: Value) -> bool:
     """The operator `in`."""
     if isinstance(container, str):

@@ -20,11 +20,11 @@ START_SECONDS = 15.0
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 
 
-class WorkerGone(Exception):  # noqa: N818 - the worker's state
+class WorkerGone(Exception):
     """The worker ended without an answer."""
 
 
-class WorkerLate(Exception):  # noqa: N818
+class WorkerLate(Exception):
     """The worker did not answer in time and was killed."""
 
 

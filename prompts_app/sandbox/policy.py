@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -24,7 +25,6 @@ _PLAIN_NODES: frozenset[type[nodes.Node]] = frozenset(
         nodes.Compare,
         nodes.Concat,
         nodes.CondExpr,
-        nodes.Const,
         nodes.Dict,
         nodes.Div,
         nodes.FilterBlock,
@@ -95,6 +95,7 @@ class _Checker:
         self.rules: dict[type[nodes.Node], Callable[..., _Place | None]] = {
             nodes.Assign: self._assign,
             nodes.Call: self._call,
+            nodes.Const: self._const,
             nodes.Filter: self._filter,
             nodes.For: self._for,
             nodes.Getattr: self._getattr,
@@ -134,6 +135,10 @@ class _Checker:
         if node.ctx != "load" and name in _NEVER_SET:
             raise PolicyError(f"The name {name} cannot be set.", node.lineno)
         return place
+
+    def _const(self, node: nodes.Const, place: _Place) -> None:
+        if isinstance(node.value, float) and math.isinf(node.value):
+            raise PolicyError("A number is too large.", node.lineno)
 
     def _getattr(self, node: nodes.Getattr, place: _Place) -> _Place | None:
         self._check_name(node.attr, node.lineno)

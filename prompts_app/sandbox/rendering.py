@@ -29,7 +29,7 @@ _NEWLINES = re.compile(r"\r\n|\r|\n")
 ENVIRONMENT = TemplateEnvironment()
 
 
-class Problem(Exception):  # noqa: N818 - it crosses the pipe as an answer
+class Problem(Exception):
     """What went wrong, in words without values: `kind` is refused, limit, variables (then `variable` may name one),
     pattern or schema."""
 
@@ -177,10 +177,13 @@ def _problem(error: Exception, line: int | None) -> Problem:
     match error:
         case UndefinedError():
             missing = error.args[0] if error.args else ""
-            variable = missing.variable if isinstance(missing, MissingName) else ""
-            return Problem("variables", str(missing), line=line, variable=variable, code="missing")
+            if isinstance(missing, MissingName) and missing.is_input:
+                return Problem("variables", str(missing), line=line, variable=missing.variable, code="missing")
+            return Problem("refused", f"{missing}.", line=line)
         case LimitReached() | SecurityError():
-            return Problem("limit" if isinstance(error, LimitReached) else "refused", str(error), line=line)
+            text = str(error)
+            kind = "limit" if isinstance(error, LimitReached) else "refused"
+            return Problem(kind, f"{text[:1].upper()}{text[1:].rstrip('.')}.", line=line)
         case MemoryError():
             return Problem("limit", "The template needs more memory than a render gets.", line=line)
         case RecursionError() | OverflowError():

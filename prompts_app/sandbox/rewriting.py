@@ -9,7 +9,7 @@ from jinja2 import nodes
 from jinja2.meta import find_undeclared_variables
 from jinja2.visitor import NodeTransformer
 
-from prompts_app.sandbox.filters import CONCAT, IN, LOOP, METHOD, NOT_IN
+from prompts_app.sandbox.filters import CONCAT, IN, LOOP, METHOD, NOT_IN, PART
 
 _MEMBERSHIP = {"in": IN, "notin": NOT_IN}
 
@@ -37,6 +37,13 @@ class _Rewriter(NodeTransformer):
     def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802
         self.generic_visit(node)
         return _guard(CONCAT, nodes.List(node.nodes, lineno=node.lineno))
+
+    def visit_Getitem(self, node: nodes.Getitem) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        if isinstance(node.arg, nodes.Slice):
+            bounds = (node.arg.start, node.arg.stop, node.arg.step)
+            return _guard(PART, node.node, *(bound or nodes.Const(None, lineno=node.lineno) for bound in bounds))
+        return node
 
     def visit_Compare(self, node: nodes.Compare) -> nodes.Node:  # noqa: N802
         self.generic_visit(node)

@@ -9,7 +9,7 @@ from registry.core.canonical import JSON
 type RenderText = Callable[[str, int], str]  # (template, index of its message) -> text
 
 
-class BadMessages(Exception):  # noqa: N818 - a mistake of the caller's
+class BadMessages(Exception):
     """The value of a placeholder is no list of messages; `name` is the placeholder's."""
 
     def __init__(self, name: str) -> None:
