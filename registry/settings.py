@@ -20,10 +20,9 @@ PUBLIC_URL = ENV.public_url
 OUTBOUND_ALLOW = ENV.outbound_allow
 LOCAL_MODEL_URL = ENV.local_model_url
 IS_PRODUCTION = ENV.is_production
-LOOPBACK_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
-ALLOWED_HOSTS = sorted(
-    {PUBLIC.hostname or "localhost", *ENV.allowed_hosts, *([] if ENV.is_production else LOOPBACK_HOSTS)}
-)
+# Loopback is always served: health checks come that way. Links are made from PUBLIC_URL, never from the Host header.
+LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
+ALLOWED_HOSTS = sorted({PUBLIC.hostname or "localhost", *ENV.allowed_hosts, *LOOPBACK_HOSTS})
 CSRF_TRUSTED_ORIGINS = [f"{PUBLIC.scheme}://{PUBLIC.netloc}"]
 
 INSTALLED_APPS = [

@@ -12,7 +12,8 @@ class CoreConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the deploy checks and the rows that the sweeper looks after."""
-        from registry.core import checks, outbox  # noqa: F401
+        from registry.core import checks, outbox
         from registry.core.api import openapi  # noqa: F401
 
+        checks.refuse_unsafe_start()
         outbox.look_after()

@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core.exceptions import ImproperlyConfigured
 
 MIN_SECRET_LENGTH = 50
 
@@ -31,3 +32,10 @@ def production_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMes
         hint = "Set DATABASE_OWNER_URL to another role: with one role, code that goes wrong could drop the triggers that keep history."
         found.append(Warning("One database role both migrates and serves.", hint=hint, id="greenroom.W001"))
     return found
+
+
+def refuse_unsafe_start() -> None:
+    """Raise ImproperlyConfigured for what a production server must not start with; every process asks at start."""
+    errors = [f"{message.msg} {message.hint}" for message in production_settings() if isinstance(message, Error)]
+    if errors:
+        raise ImproperlyConfigured("Greenroom refuses to start in production: " + " ".join(errors))

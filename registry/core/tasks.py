@@ -6,6 +6,7 @@ import socket
 from celery import shared_task
 
 from registry.core import jobs, outbox
+from registry.core.actions.pruning import prune_core
 
 
 def worker_name() -> str:
@@ -23,3 +24,9 @@ def dispatch_outbox(pk: int) -> None:
 def sweep() -> None:
     """Hint again at rows that were left behind."""
     jobs.sweep()
+
+
+@shared_task(name="core.prune")
+def prune() -> None:
+    """Forget what nobody will ask for again."""
+    prune_core()

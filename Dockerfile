@@ -1,0 +1,25 @@
+# One image for web, worker and beat; what it runs is the command.
+FROM python:3.13-slim AS build
+RUN python -m venv /opt/venv
+COPY requirements.txt /tmp/requirements.txt
+RUN /opt/venv/bin/pip install --no-cache-dir --require-hashes -r /tmp/requirements.txt
+
+FROM python:3.13-slim
+RUN useradd --system --uid 10001 --create-home greenroom
+COPY --from=build /opt/venv /opt/venv
+WORKDIR /srv/greenroom
+COPY manage.py pyproject.toml ./
+COPY registry registry
+COPY prompts_app prompts_app
+COPY evals_app evals_app
+COPY templates templates
+COPY static static
+ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 DATA_DIR=/var/lib/greenroom
+# Assets get their content hashes here; no database is asked.
+RUN mkdir -p "$DATA_DIR" \
+ && GREENROOM_ENV=development SECRET_KEY=build DATABASE_URL=postgresql://nobody@localhost/none BROKER_URL=redis://localhost \
+    python manage.py collectstatic --noinput \
+ && chown -R greenroom "$DATA_DIR"
+USER greenroom
+EXPOSE 8000
+CMD ["granian", "--interface", "asgi", "--host", "0.0.0.0", "--port", "8000", "--workers", "2", "--workers-kill-timeout", "3", "registry.asgi:application"]
