@@ -168,7 +168,10 @@ def _fill(text: str, bodies: Mapping[TagKey, str]) -> str:
 
 
 def _distinct(tags: Iterable[IncludeTag]) -> list[IncludeTag]:
-    return list({tag.key: tag for tag in reversed(list(tags))}.values())[::-1]
+    found: dict[TagKey, IncludeTag] = {}
+    for tag in tags:
+        found.setdefault(tag.key, tag)
+    return list(found.values())
 
 
 def _each_text(source: TemplateSource, change: Callable[[str], str]) -> TemplateSource:

@@ -22,7 +22,7 @@ def mistakes(schema: bytes, value: JSON) -> list[JSON]:
     found: list[JSON] = []
     try:
         for error in _validator(schema).iter_errors(value):
-            found.extend(_describe(error))
+            found.extend(mistake for mistake in _describe(error) if mistake not in found)
             if len(found) >= MAX_MISTAKES:
                 break
     except (Unresolvable, RecursionError):
@@ -40,6 +40,6 @@ def _describe(error: ValidationError) -> list[JSON]:
     keyword = str(error.validator)
     if keyword == "required" and isinstance(error.instance, dict) and isinstance(error.validator_value, list):
         absent = [name for name in error.validator_value if name not in error.instance]
-        return [{"path": [*path, name], "keyword": keyword, "wanted": None} for name in absent[:1]]
+        return [{"path": [*path, name], "keyword": keyword, "wanted": None} for name in absent]
     wanted = cast("JSON", error.validator_value) if keyword in {"type", "enum", "const"} else None
     return [{"path": path, "keyword": keyword, "wanted": wanted}]
