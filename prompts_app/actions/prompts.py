@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 
 from django.db import IntegrityError, transaction
+from django.db.models import F
 from django.db.models.functions import Now
 
+from prompts_app.actions.moving import lock_places
 from prompts_app.content import KINDS, check_prompt_name
 from prompts_app.facts import current_policy
-from prompts_app.models import Environment, LivePointer, Prompt
-from registry.core import audit
+from prompts_app.models import Environment, Promotion, PromotionState, Prompt
+from registry.core import audit, outbox
 from registry.core.actor import Actor
 from registry.core.canonical import InvalidJson, check_text
 from registry.core.errors import Conflict, FieldError, Invalid, NotFound, invalid_field
@@ -59,7 +61,7 @@ def change_prompt(
     prompt = Prompt.objects.select_for_update(no_key=True).get(pk=prompt.pk)
     before = (prompt.description, prompt.tags, prompt.is_archived)
     if archived and not prompt.is_archived:
-        _refuse_archiving_what_is_protected(prompt)
+        _leave_promotions_behind(prompt)
     if archived is not None and archived != prompt.is_archived:
         prompt.archived_at = Now() if archived else None
     prompt.description = prompt.description if description is None else checked_text("description", description)
@@ -105,15 +107,25 @@ def checked_tags(tags: Sequence[str]) -> list[str]:
     return found
 
 
-def _refuse_archiving_what_is_protected(prompt: Prompt) -> None:
-    live = Environment.objects.filter(pk__in=LivePointer.objects.live().filter(prompt=prompt).values("environment"))
-    protected = [environment.name for environment in live if current_policy(environment).load().protected]
+def _leave_promotions_behind(prompt: Prompt) -> None:
+    """Refuse while a protected environment serves it; otherwise close what was still to be promoted, under the locks."""
+    places = lock_places(prompt, list(Environment.objects.in_workspace(prompt.workspace_id)))
+    protected = [p.environment.name for p in places if p.live and current_policy(p.environment).load().protected]
     if protected:
         raise Conflict(
             "prompt.live",
             f"It is live in {', '.join(protected)}, which is protected: withdraw it there first.",
             environments=list(protected),
         )
+    for promotion in (row for place in places for row in place.promotions):
+        Promotion.objects.filter(pk=promotion.pk).update(
+            state=PromotionState.CLOSED,
+            ended_at=Now(),
+            stamp=F("stamp") + 1,
+            ready_by=None,
+            note="the prompt was archived",
+        )
+        outbox.send(prompt.workspace_id, "promotion.ended", {"promotion_id": promotion.pk})
 
 
 def _record(actor: Actor, event: str, prompt: Prompt) -> None:
