@@ -106,10 +106,12 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
         """An element of a list, a text or an object."""
         if isinstance(obj, Undefined):
             return obj[argument]
-        if isinstance(argument, str) and type(obj) is not dict:
-            return self.getattr(obj, argument)
         if not isinstance(obj, dict | list | tuple | str | range):
             raise TypeError(f"a value of type {type(obj).__name__} has no elements to pick")
+        if isinstance(argument, str) and type(obj) is not dict:
+            if hasattr(obj, argument) and not (type(obj) is GROUP and argument in GROUP_FIELDS):
+                raise SecurityError("what Python knows of a value cannot be picked from it")
+            return getattr(obj, argument, self.undefined(obj=obj))
         try:
             return obj[argument]
         except LookupError:

@@ -41,6 +41,7 @@ _PLAIN_NODES: frozenset[type[nodes.Node]] = frozenset(
         nodes.Output,
         nodes.Pair,
         nodes.Pos,
+        nodes.Scope,
         nodes.Slice,
         nodes.Sub,
         nodes.Template,
@@ -57,7 +58,6 @@ _SPOKEN = {
     nodes.Extends: "extends",
     nodes.Block: "block",
     nodes.CallBlock: "a call block",
-    nodes.Scope: "autoescape",
     nodes.ScopedEvalContextModifier: "autoescape",
 }
 

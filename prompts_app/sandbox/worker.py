@@ -21,7 +21,7 @@ from registry.core.canonical import JSON
 
 MEMORY_BYTES = 512 * 1024 * 1024
 RETIRE_ABOVE_KB = 256 * 1024
-CPU_SECONDS = 5
+CPU_SECONDS = 4
 OPEN_FILES = 16
 
 SOURCES = SourceCache()
@@ -99,7 +99,7 @@ def allow_cpu() -> None:
     used = time.process_time()
     soft, hard = resource.getrlimit(resource.RLIMIT_CPU)
     if soft == resource.RLIM_INFINITY or soft - used < CPU_SECONDS:
-        soft = int(used) + 2 * CPU_SECONDS
+        soft = int(used) + CPU_SECONDS + 1
         resource.setrlimit(resource.RLIMIT_CPU, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard))
 
 
