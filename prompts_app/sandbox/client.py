@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from prompts_app.content import TemplateSource, texts
+from prompts_app.content import MAX_TEMPLATE_BYTES, TemplateSource, texts
 from prompts_app.errors import TemplateLimit, TemplateRefused, VariablesInvalid
 from prompts_app.sandbox.framing import pack_job, to_bytes
 from prompts_app.sandbox.pipe import WorkerGone, WorkerLate
@@ -154,7 +154,10 @@ def _rendered(result: JSON) -> Rendered:
 
 
 def _check_template(template: TemplateSource) -> None:
-    for text in texts(template):
+    templates = texts(template)
+    if sum(map(len, templates)) > MAX_TEMPLATE_BYTES:
+        raise TemplateLimit(f"The template has more than {MAX_TEMPLATE_BYTES:,} bytes.")
+    for text in templates:
         try:
             check_text(text)
         except InvalidJson as error:
