@@ -7,14 +7,27 @@ import atexit
 import os
 import shutil
 import tempfile
+import time
 from contextlib import ExitStack
+from pathlib import Path
 
 from registry import embedded
 
 _stack = ExitStack()
 atexit.register(_stack.close)
 
+
+def _remove_leftovers() -> None:
+    """What a killed run left: its engines, then their folder."""
+    for folder in Path(tempfile.gettempdir()).glob("greenroom-test-*"):
+        found = folder.stat()
+        is_settled = found.st_uid == os.geteuid() and time.time() - found.st_mtime > 60
+        if is_settled and embedded.stop_unused(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 if "BROKER_URL" not in os.environ or "DATABASE_URL" not in os.environ:
+    _remove_leftovers()
     _folder = tempfile.mkdtemp(prefix="greenroom-test-")
     _stack.callback(shutil.rmtree, _folder, ignore_errors=True)
     _engines = _stack.enter_context(embedded.hold(_folder, durable=False)).engines

@@ -19,6 +19,7 @@ from devtools import application
 from devtools.folders import Folders
 from devtools.supervisor import Part, Supervisor, clean_up
 from devtools.words import Stop
+from registry.embedded.places import digest_of
 
 HOST = "127.0.0.1"
 MODEL_PORT = 8833
@@ -80,7 +81,7 @@ def _run(folders: Folders, said: Mapping[str, str], record: Path, left: str) -> 
         try:
             supervisor.say("Preparing the database …")
             _manage_once(supervisor, folders, "migrate", "--no-input", "--verbosity", "0")
-            _manage_once(supervisor, folders, "collectstatic", "--no-input", "--verbosity", "0")
+            _collect_assets(supervisor, folders)
             url = said.get("LOCAL_MODEL_URL", "")
             model_port = int(url.rpartition(":")[2].partition("/")[0]) if url else None
             for part in () if supervisor.is_stopping else parts(folders, int(said["PORT"]), model_port):
@@ -162,6 +163,18 @@ def _manage_once(supervisor: Supervisor, folders: Folders, *command: str) -> Non
         supervisor.run_once(command[0], (str(folders.python), str(folders.manage_py), *command))
 
 
+def _collect_assets(supervisor: Supervisor, folders: Folders) -> None:
+    """Assets get names with a hash of their content; again only when one of them or the packages have changed."""
+    done = folders.data / "run" / "assets"
+    found = (path for path in sorted((folders.root / "static").rglob("*")) if path.is_file())
+    seen = [f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in found]
+    wanted = digest_of("\n".join([*seen, (folders.venv / "greenroom-stamp.json").read_text()]))
+    if not (done.exists() and done.read_text() == wanted):
+        _manage_once(supervisor, folders, "collectstatic", "--no-input", "--verbosity", "0")
+        if not supervisor.is_stopping:
+            done.write_text(wanted)
+
+
 def _seed(supervisor: Supervisor, folders: Folders, environment: Mapping[str, str]) -> None:
     """The demo, once per database: a demo that somebody deleted does not come back."""
     done = folders.data / "run" / f"demo-{_database_mark(folders, environment)}"
@@ -174,11 +187,9 @@ def _seed(supervisor: Supervisor, folders: Folders, environment: Mapping[str, st
 
 def _database_mark(folders: Folders, environment: Mapping[str, str]) -> str:
     """Another server, or an embedded one made anew, is another database."""
-    from registry.embedded.places import digest_of
-
     made = folders.data / "postgres" / "PG_VERSION"
     is_embedded = "@%2F" in environment["DATABASE_URL"] and made.exists()
-    return digest_of(Path(f"{environment['DATABASE_URL']}#{made.stat().st_mtime_ns if is_embedded else ''}"))
+    return digest_of(f"{environment['DATABASE_URL']}#{made.stat().st_mtime_ns if is_embedded else ''}")
 
 
 def _answers(port: int) -> bool:

@@ -6,7 +6,7 @@ import os
 import sys
 
 
-class Stop(Exception):  # noqa: N818 (it ends the command; often nothing is wrong with us)
+class Stop(Exception):
     """Ends the command with one clear line that says what to do."""
 
     def __init__(self, line: str, code: int = 1) -> None:

@@ -31,7 +31,7 @@ from registry.embedded import postgres, valkey
 from registry.embedded.account import choose
 from registry.embedded.places import EngineError, Places
 
-__all__ = ["ALL", "EngineError", "Engines", "Lease", "hold", "is_running", "start", "stop"]
+__all__ = ["ALL", "EngineError", "Engines", "Lease", "hold", "is_running", "start", "stop", "stop_unused"]
 
 DATABASE = "greenroom"
 ENGINES: Mapping[str, ModuleType] = {"postgres": postgres, "valkey": valkey}
@@ -90,6 +90,20 @@ def is_running(data_dir: Path | str) -> bool:
     """True when both engines answer. 10 ms."""
     places = Places(Path(data_dir).expanduser().absolute())
     return places.run.is_dir() and all(engine.is_ready(places) for engine in ENGINES.values())
+
+
+def stop_unused(data_dir: Path | str) -> bool:
+    """Stops engines that nobody holds any more, as a killed holder leaves them; False where there is no need to."""
+    places = Places(Path(data_dir).expanduser().absolute())
+    if not places.users_lock.exists():
+        return False
+    with places.users_lock.open("w") as share, _guard(places):
+        try:
+            fcntl.flock(share, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        _stop(places)
+    return True
 
 
 @contextlib.contextmanager

@@ -121,9 +121,9 @@ def is_reachable(folder: Path) -> bool:
         return False
 
 
-def digest_of(path: Path) -> str:
-    """Twelve hex digits that stand for a path."""
-    return hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
+def digest_of(text: Path | str) -> str:
+    """Twelve hex digits that stand for a path or a text."""
+    return hashlib.sha256(os.fsencode(text)).hexdigest()[:12]
 
 
 def _fits(folder: Path) -> bool:
