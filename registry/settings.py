@@ -162,9 +162,10 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["registry.core.api.authentication.HasActor"],
     "DEFAULT_PARSER_CLASSES": ["registry.core.api.parsing.StrictJsonParser"],
     "DEFAULT_RENDERER_CLASSES": ["registry.core.api.parsing.JsonTextRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "registry.core.api.parsing.OnlyJson",
     "DEFAULT_THROTTLE_CLASSES": ["registry.core.api.throttling.ActorThrottle"],
     "EXCEPTION_HANDLER": "registry.core.api.problems.exception_handler",
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "registry.core.api.openapi.RegistrySchema",
     "UNAUTHENTICATED_USER": None,
 }
 SPECTACULAR_SETTINGS = {

@@ -24,7 +24,7 @@ from registry.core.canonical import JSON
 from registry.core.clock import database_now
 from registry.core.errors import Conflict, Forbidden, NotFound, PreconditionFailed, invalid_field
 from registry.core.models import Member
-from registry.core.permissions import Permission, require
+from registry.core.permissions import Permission, require, require_person
 
 OPEN, SCHEDULED, SUSPENDED = PENDING
 EXPIRES_AFTER = timedelta(days=14)
@@ -149,8 +149,7 @@ def acknowledge_breaking(
 
 def set_ready(actor: Actor, promotion: Promotion, *, stamp: int | None, ready: bool = True) -> Promotion:
     """Promote when ready: apply by itself, in the person's name, as soon as nothing is in the way."""
-    if not actor.is_person:
-        raise Forbidden("actor.key", "Only a person may do this: sign in, or ask a member with the role for it.")
+    require_person(actor)
     require(actor, Permission.APPLY, protected=_is_protected(promotion))
 
     def change(row: Promotion) -> None:

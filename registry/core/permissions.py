@@ -83,7 +83,7 @@ def require(actor: Actor, permission: Permission, *, protected: bool = False) ->
     rule = TABLE[permission]
     if actor.kind == "key":
         if not rule.scope or (rule.unprotected_only and protected):
-            raise Forbidden("actor.key", "Only a person may do this: sign in, or ask a member with the role for it.")
+            require_person(actor)
         if actor.key_kind is KeyKind.SERVICE:
             raise Forbidden("actor.scope", "A service key only reads what is live in its environment: use a CI key.")
         raise Forbidden("actor.scope", f"This key lacks the scope `{rule.scope}`: an admin can make one that has it.")
@@ -92,3 +92,9 @@ def require(actor: Actor, permission: Permission, *, protected: bool = False) ->
     if rule.grant and actor.role is not None and actor.role.rank >= rule.role.rank:
         raise Forbidden("actor.grant", f"This needs the grant `{rule.grant}`, which an admin gives by name.")
     raise Forbidden("actor.role", f"This needs the role {rule.role} or above: an admin of the workspace can give it.")
+
+
+def require_person(actor: Actor) -> None:
+    """Raise Forbidden `actor.key` for keys: what is somebody's own has no meaning for them."""
+    if not actor.is_person:
+        raise Forbidden("actor.key", "Only a person may do this: sign in, or ask a member with the role for it.")

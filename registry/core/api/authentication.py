@@ -27,7 +27,8 @@ class RegistryAuthentication(BaseAuthentication):
         user = getattr(request._request, "user", None)
         if not isinstance(user, User) or not user.is_active:
             return None
-        SessionAuthentication().enforce_csrf(request)
+        # Of Django's request, not of DRF's: that one would parse the body before anybody is known.
+        SessionAuthentication().enforce_csrf(request._request)  # type: ignore[arg-type]
         return user, actor_of_session(user, request.headers.get("X-Workspace", ""), **origin)
 
     def authenticate_header(self, request: Request) -> str:

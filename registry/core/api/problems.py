@@ -41,6 +41,8 @@ def problem_response(request: HttpRequest, error: RegistryError) -> HttpResponse
         response["WWW-Authenticate"] = 'Bearer realm="greenroom"'
     if "retry_after" in error.extra:
         response["Retry-After"] = str(error.extra["retry_after"])
+    if error.status == 429:
+        response["RateLimit"] = f'"minute";r=0;t={error.extra.get("retry_after", 60)}'
     response["Cache-Control"] = "no-store"
     return response
 

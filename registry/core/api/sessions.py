@@ -29,7 +29,7 @@ class SessionAnswer(serializers.Serializer[dict[str, str]]):
 class SessionView(RegistryView):
     """Signing in needs neither key nor CSRF token: there is no session yet that could be abused."""
 
-    keeps_answers = False
+    is_change = False
 
     def get_authenticators(self) -> list[object]:  # type: ignore[override]
         """Nobody has to be known to sign in."""

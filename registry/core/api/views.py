@@ -1,66 +1,44 @@
 """The base of every API view: the actor, bodies without unknown fields, preconditions, pages, repeated requests."""
 
-import functools
-import hashlib
-import json
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
-from django.db import models, transaction
-from django.db.models.functions import Now
-from django.http import HttpResponseBase
+from django.db import models
 from rest_framework import serializers
-from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from registry.core.actor import Actor
-from registry.core.canonical import JSON
-from registry.core.errors import Conflict, FieldError, Invalid, PreconditionFailed, PreconditionRequired
-from registry.core.models import IdempotencyRecord
-from registry.core.permissions import Permission, require
+from registry.core.api.bodies import StrictSerializer, Text
+from registry.core.api.conditions import etag_of, holds, require_match
+from registry.core.api.idempotency import once_per_key
+from registry.core.canonical import JSON, InvalidJson, check_text
+from registry.core.errors import FieldError, Invalid, invalid_field
+from registry.core.permissions import Permission, require, require_person
+
+__all__ = ["RegistryView", "StrictSerializer", "Text"]
 
 Row = TypeVar("Row", bound=models.Model)
-KEEP_ANSWERS_FOR = timedelta(hours=24)
 PAGE_SIZE, PAGE_LIMIT = 50, 200
-
-
-class StrictSerializer(serializers.Serializer[Any]):
-    """A body whose unknown fields are mistakes, and whose strings come through untouched."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        """Validated values; raises ValidationError naming each unknown field."""
-        if isinstance(data, dict):
-            unknown = {
-                key: [serializers.ErrorDetail("is not a field known here", "unknown")]
-                for key in data
-                if key not in self.fields
-            }
-            if unknown:
-                raise serializers.ValidationError(unknown)
-        return super().to_internal_value(data)
-
-
-class Text(serializers.CharField):
-    """A string kept byte for byte: blanks are not trimmed, the empty string is allowed where `allow_blank`."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        kwargs.setdefault("trim_whitespace", False)
-        super().__init__(**kwargs)
+FLAGS = {"true": True, "1": True, "false": False, "0": False}
 
 
 class RegistryView(APIView):
-    """Glue of one route. POSTs honour `Idempotency-Key`: same key and body, same answer, for 24 hours."""
+    """Glue of one route. Refusals come in the order 401, 404, 403, 428, 412, 422, 409, which a view keeps by its own order:
+    load, `allow`, `match`, `body`, action. POSTs honour `Idempotency-Key`: same key and body, same answer, for 24 hours.
+    """
 
+    http_method_names = ["get", "head", "post", "put", "patch", "delete"]
+    # False for a POST that changes nothing: doing it again is as good as remembering it.
+    is_change = True
     # False for answers that hold a secret: those are never stored, a repeat is told so.
     keeps_answers = True
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if "post" in cls.__dict__:
-            cls.post = _once_per_idempotency_key(cls.post)  # type: ignore[attr-defined]
+        if "post" in cls.__dict__ and cls.is_change:
+            cls.post = once_per_key(cls.post, keeps_answers=cls.keeps_answers)  # type: ignore[attr-defined]
 
     @property
     def actor(self) -> Actor:
@@ -69,8 +47,12 @@ class RegistryView(APIView):
         return self.request.auth
 
     def allow(self, permission: Permission, *, protected: bool = False) -> None:
-        """Refuse early, so that refusals come in the order 401, 404, 403, 428, 412, 422, 409; the action asks again."""
+        """Refuse early, for the order of refusals; the action asks again."""
         require(self.actor, permission, protected=protected)
+
+    def allow_person(self) -> None:
+        """Refuse keys."""
+        require_person(self.actor)
 
     def body(self, serializer: type[serializers.Serializer[Any]]) -> Any:
         """The validated body; raises ValidationError (422)."""
@@ -80,99 +62,70 @@ class RegistryView(APIView):
         bound.is_valid(raise_exception=True)
         return bound.validated_data
 
-    def match(self, etag: str) -> str:
-        """Check If-Match against the present ETag and return it; raises 428 without the header, 412 on another."""
-        given = self.request.headers.get("If-Match")
-        if given is None:
-            raise PreconditionRequired("precondition.required", "Send the ETag of what you saw in If-Match.", etag=etag)
-        if etag not in {tag.strip().removeprefix("W/") for tag in given.split(",")} and given.strip() != "*":
-            raise PreconditionFailed("precondition.failed", "It changed since you read it: read it again.", etag=etag)
-        return etag
+    def match(self, etag: str) -> None:
+        """Check If-Match against the present ETag: 428 without the header, 412 on another."""
+        require_match(self.request.headers.get("If-Match"), etag)
 
-    def page(self, rows: models.QuerySet[Row], show: Callable[[Row], JSON]) -> Response:
-        """One page of rows, newest first, as `{results, next}`; `after` is the id of the last row seen."""
+    def single(self, data: dict[str, JSON], *, etag: str = "", status: int = 200) -> Response:
+        """One resource with its strong ETag: the given stamp, else a digest of the body, which a GET may answer by 304."""
+        tag = etag or etag_of(data)
+        headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
+        known = self.request.headers.get("If-None-Match", "")
+        if not etag and status == 200 and self.request.method in {"GET", "HEAD"} and holds(known, tag):
+            return Response(status=304, headers=headers)
+        return Response(data, status=status, headers=headers)
+
+    def page(
+        self, rows: models.QuerySet[Row], show: Callable[[Row], JSON], *, key: str = "pk", newest_first: bool = True
+    ) -> Response:
+        """One page of rows as `{results, next}`."""
+        found, following = self.slice(rows, key=key, newest_first=newest_first)
+        return Response({"results": [show(row) for row in found], "next": following})
+
+    def slice(
+        self, rows: models.QuerySet[Row], *, key: str = "pk", newest_first: bool = True
+    ) -> tuple[list[Row], str | None]:
+        """The rows of one page, ordered by `key` (unique among them), and the address of the page after it."""
         limit = min(self.integer("limit", PAGE_SIZE), PAGE_LIMIT)
-        after = self.integer("after", 0)
-        ordered = (rows.filter(pk__lt=after) if after else rows).order_by("-pk")
+        after = self.integer("after", 0) if key == "pk" else self.text("after")
+        step = "lt" if newest_first else "gt"
+        ordered = (rows.filter(**{f"{key}__{step}": after}) if after else rows).order_by(
+            f"-{key}" if newest_first else key
+        )
         found = list(ordered[: limit + 1])
-        following = None
-        if len(found) > limit:
-            query = {**self.request.query_params.dict(), "after": found[limit - 1].pk}
-            following = self.request._request.build_absolute_uri(f"{self.request.path}?{urlencode(query)}")
-        return Response({"results": [show(row) for row in found[:limit]], "next": following})
+        if len(found) <= limit:
+            return found, None
+        query = {**self.request.query_params.dict(), "after": getattr(found[limit - 1], key)}
+        return found[:limit], self.request._request.build_absolute_uri(f"{self.request.path}?{urlencode(query)}")
+
+    def text(self, name: str, default: str = "") -> str:
+        """A string from the query; raises Invalid for one that cannot be stored anywhere."""
+        value: str = self.request.query_params.get(name, default)
+        try:
+            check_text(value)
+        except InvalidJson as problem:
+            raise invalid_field(name, "character", problem.message) from None
+        return value
 
     def integer(self, name: str, default: int) -> int:
         """A positive whole number from the query; raises Invalid otherwise."""
         value = self.request.query_params.get(name, "")
         if value == "":
             return default
-        if not value.isdecimal() or not 1 <= int(value[:19]) < 2**63:
-            raise Invalid(
-                "invalid",
-                f"`{name}` must be a whole number.",
-                errors=[FieldError(name, "type", "must be a whole number")],
-            )
+        if not value.isascii() or not value.isdecimal() or len(value) > 18 or int(value) < 1:
+            raise invalid_field(name, "type", f"`{name}` must be a positive whole number.")
         return int(value)
 
+    def flag(self, name: str) -> bool | None:
+        """true or false from the query, None when it is not there; raises Invalid otherwise."""
+        value = self.request.query_params.get(name)
+        if value is not None and value not in FLAGS:
+            raise invalid_field(name, "type", f"`{name}` must be true or false.")
+        return None if value is None else FLAGS[value]
 
-def single(data: dict[str, JSON], *, etag: str = "", status: int = 200) -> Response:
-    """One resource with its strong ETag: the given stamp, else a digest of the body."""
-    tag = etag or quoted(hashlib.sha256(json.dumps(data, sort_keys=True, default=str).encode()).hexdigest()[:32])
-    return Response(data, status=status, headers={"ETag": tag, "Cache-Control": "private, no-cache"})
-
-
-def quoted(stamp: str) -> str:
-    """A strong ETag."""
-    return f'"{stamp}"'
-
-
-type Post = Callable[..., HttpResponseBase]
-
-
-def _once_per_idempotency_key(post: Post) -> Post:
-    @functools.wraps(post)
-    def wrapped(view: RegistryView, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        key = request.headers.get("Idempotency-Key", "")
-        if not key or not isinstance(request.auth, Actor):
-            return post(view, request, *args, **kwargs)
-        if len(key) > 255 or not key.isprintable():
-            raise Invalid("idempotency.invalid", "Idempotency-Key takes 1 to 255 printable characters.")
-        with transaction.atomic():
-            record, is_new = _record(request, request.auth, key)
-            if not is_new:
-                return _replay(record)
-            response = post(view, request, *args, **kwargs)
-            _keep(record, response, view)
-        return response
-
-    return wrapped
-
-
-def _record(request: Request, actor: Actor, key: str) -> tuple[IdempotencyRecord, bool]:
-    asked = f"{request.method} {request.get_full_path()}\n".encode() + request._request.body
-    digest = hashlib.sha256(asked).hexdigest()
-    where = {"workspace_id": actor.workspace_id, "caller": f"{actor.kind}:{actor.id}", "key": key}
-    IdempotencyRecord.objects.filter(created_at__lt=Now() - KEEP_ANSWERS_FOR, **where).delete()
-    # A second request with the key waits here for the first one's commit.
-    IdempotencyRecord.objects.bulk_create([IdempotencyRecord(request_digest=digest, **where)], ignore_conflicts=True)
-    record = IdempotencyRecord.objects.select_for_update().get(**where)
-    if record.request_digest != digest:
-        raise Invalid("idempotency.mismatch", "This Idempotency-Key was used for another request: take a new one.")
-    return record, record.status is None
-
-
-def _replay(record: IdempotencyRecord) -> Response:
-    if not record.body:
-        raise Conflict(
-            "idempotency.not_kept", "This was done already; its answer held a secret that is shown only once."
-        )
-    headers = {**json.loads(record.headers), "Idempotency-Replayed": "true"}
-    return Response(json.loads(record.body), status=record.status, headers=headers)
-
-
-def _keep(record: IdempotencyRecord, response: HttpResponseBase, view: RegistryView) -> None:
-    assert isinstance(response, Response)
-    record.status = response.status_code
-    record.body = json.dumps(response.data, default=str) if view.keeps_answers else ""
-    record.headers = json.dumps({name: response[name] for name in ("ETag", "Location") if name in response})
-    record.save(update_fields=["status", "body", "headers"])
+    def choice(self, name: str, options: Collection[str]) -> str:
+        """One of the options from the query, empty when it is not there; raises Invalid otherwise."""
+        value = self.request.query_params.get(name, "")
+        if value and value not in options:
+            raise invalid_field(name, "choice", f"`{name}` must be one of: {', '.join(options)}.")
+        return value
