@@ -75,6 +75,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "registry.core.context.workspace",
+                "prompts_app.context.navigation",
             ],
             "builtins": ["registry.core.templatetags.ui"],
         },

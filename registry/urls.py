@@ -11,4 +11,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("livez", health.livez, name="livez"),
     path("readyz", health.readyz, name="readyz"),
     path("api/v1/", include("registry.api_urls")),
+    path("", include("registry.core.urls")),
+    path("", include("prompts_app.urls")),
 ]

@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import connection
 from django.db.backends.postgresql.operations import DatabaseOperations
+from django.test import override_settings
 
 from registry.core.dbroles import grant_application_role
 from tests.builders import Cast, make_cast
@@ -31,10 +33,10 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
 
 
 def _reconnect(*, options: str | None) -> None:
-    settings = connection.settings_dict["OPTIONS"]
-    settings.pop("options", None)
+    chosen = connection.settings_dict["OPTIONS"]
+    chosen.pop("options", None)
     if options:
-        settings["options"] = options
+        chosen["options"] = options
     connection.close()
     connection.close_pool()
 
@@ -65,6 +67,14 @@ def only_loopback() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket.socket, "connect", connect)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def static_files_from_the_sources() -> Iterator[None]:
+    """Nothing has to be collected for a test: static files keep their plain names."""
+    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    with override_settings(STORAGES={**settings.STORAGES, "staticfiles": plain}):
         yield
 
 

@@ -75,6 +75,12 @@ class Prompt(models.Model):
         return self.name
 
     @property
+    def folders(self) -> list[tuple[str, str]]:
+        """Each folder it lies in, outermost first: its own name, and its whole path."""
+        names = self.name.split("/")[:-1]
+        return [(name, "/".join(names[: depth + 1])) for depth, name in enumerate(names)]
+
+    @property
     def is_archived(self) -> bool:
         """Archived prompts are kept and readable, but take no new versions."""
         return self.archived_at is not None

@@ -1,10 +1,12 @@
 """Workspaces and the people in them."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from django.db import transaction
 
 from registry.core import audit
+from registry.core.actions.sessions import create_sign_in_link
 from registry.core.actor import Actor, Role
 from registry.core.errors import Conflict, Forbidden, NotFound, invalid_field
 from registry.core.models import Member, User, Workspace
@@ -55,6 +57,23 @@ def add_member(actor: Actor, user: User, *, role: Role, grants: Iterable[str] = 
     member.save()
     _record(actor, "member.added", member, before="", after=role)
     return member
+
+
+@dataclass(frozen=True)
+class Invitation:
+    """A member let in; `token` is a one-time way in, empty for people who can sign in already."""
+
+    member: Member
+    token: str
+
+
+@transaction.atomic
+def invite(actor: Actor, email: str, *, role: Role, grants: Iterable[str] = ()) -> Invitation:
+    """Let somebody in by address. Only who cannot sign in yet gets a link: it would open their other workspaces too."""
+    user = find_or_create_user(email)
+    member = add_member(actor, user, role=role, grants=grants)
+    is_new = not user.has_usable_password() and not Member.objects.active().filter(user=user).exclude(pk=member.pk).exists()
+    return Invitation(member, create_sign_in_link(user) if is_new else "")
 
 
 @transaction.atomic

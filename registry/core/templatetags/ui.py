@@ -1,10 +1,12 @@
 """What every page draws the same way: icons, states, times, people, environments. Built in: no `{% load %}` needed."""
 
+import json
 import unicodedata
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
 
 from django import template
 from django.templatetags.static import static
@@ -184,6 +186,24 @@ def time_element(value: datetime, words: str, *, exact: bool = False) -> SafeStr
         "exact" if exact else "ago",
         words,
     )
+
+
+@register.simple_tag
+def query(**parameters: object) -> str:
+    """A query string of just these parameters; `querystring` changes the one of the page instead."""
+    return f"?{urlencode(parameters)}"
+
+
+@register.filter
+def as_text(value: object) -> str:
+    """A text as it is, anything else as JSON in the author's order."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
+
+
+@register.filter
+def spaced(name: str) -> str:
+    """A name in words: `made_required` as `made required`."""
+    return name.replace("_", " ")
 
 
 @register.filter

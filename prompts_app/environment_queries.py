@@ -1,0 +1,131 @@
+"""An environment over time: what is live in it, what was deployed, and where one could go back to."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.core.paginator import Page, Paginator
+from django.db.models import QuerySet
+
+from prompts_app.actions.moving import Place
+from prompts_app.actions.rollback import default_target
+from prompts_app.facts import breaking_changes, current_policy, live_deployment
+from prompts_app.models import (
+    Deployment,
+    Environment,
+    EnvironmentRevision,
+    Freeze,
+    LivePointer,
+    PolicyVersion,
+    Prompt,
+    PromptVersion,
+    Quarantine,
+    VersionYank,
+)
+
+PAGE_SIZE = 50
+TARGETS = 30
+
+
+@dataclass(frozen=True)
+class Overview:
+    """An environment as its page shows it; `lower` is the next stage below."""
+
+    environment: Environment
+    policy: PolicyVersion
+    revision: int
+    live: int
+    lower: Environment | None
+    freezes: tuple[Freeze, ...]
+    active_freezes: frozenset[int]
+    quarantines: tuple[Quarantine, ...]
+
+
+@dataclass(frozen=True)
+class Target:
+    """An earlier deployment one could go back to; `obstacle` says why not, empty where one can."""
+
+    deployment: Deployment
+    is_live: bool
+    is_quarantined: bool
+    is_yanked: bool
+
+
+@dataclass(frozen=True)
+class WayBack:
+    """Going back in one place: from what is live to `target` (None where nothing else was ever live here)."""
+
+    live: Deployment | None
+    target: Deployment | None
+    targets: tuple[Target, ...]
+    breaking: tuple[str, ...]
+    is_quarantined: bool
+
+    @property
+    def version(self) -> PromptVersion | None:
+        """The version that would be live again."""
+        return self.target.version if self.target else None
+
+
+def overview(environment: Environment) -> Overview:
+    """The environment without its deployments. Seven queries."""
+    ranks = Environment.objects.in_workspace(environment.workspace_id).filter(rank__lt=environment.rank)
+    freezes = Freeze.objects.filter(environment=environment).order_by("-ends_at")[:20]
+    active = Freeze.objects.filter(environment=environment).covering_now().values_list("pk", flat=True)
+    quarantines = Quarantine.objects.filter(environment=environment, cleared_at=None)
+    return Overview(
+        environment=environment,
+        policy=current_policy(environment),
+        revision=EnvironmentRevision.objects.get(environment=environment).n,
+        live=LivePointer.objects.live().filter(environment=environment).count(),
+        lower=ranks.last(),
+        freezes=tuple(freezes),
+        active_freezes=frozenset(active),
+        quarantines=tuple(quarantines.select_related("prompt", "deployment").order_by("-pk")[:50]),
+    )
+
+
+def deployments(environment: Environment, *, prompt: str = "", page: str | int | None = 1) -> "Page[Deployment]":
+    """One page of what was deployed, newest first; two queries."""
+    rows = _with_versions(Deployment.objects.filter(environment=environment))
+    if prompt:
+        rows = rows.filter(prompt__name__icontains=prompt)
+    return Paginator(rows, PAGE_SIZE).get_page(page)
+
+
+def way_back(prompt: Prompt, environment: Environment, *, to: int | None = None) -> WayBack:
+    """Where one could go back to; `to` names the deployment, else it is the one that a single click goes to."""
+    pointer = LivePointer.objects.filter(prompt=prompt, environment=environment).select_related(
+        "deployment__version__prompt"
+    ).first() or LivePointer(prompt=prompt, environment=environment)
+    live = live_deployment(prompt, environment)
+    rows = _with_versions(Deployment.objects.filter(prompt=prompt, environment=environment, version__isnull=False))
+    earlier = list(rows[:TARGETS])
+    target = _chosen(earlier, to) or default_target(Place(prompt, environment, pointer, []))
+    quarantined = set(
+        Quarantine.objects.filter(prompt=prompt, environment=environment, cleared_at=None).values_list(
+            "digest", flat=True
+        )
+    )
+    yanked = set(VersionYank.objects.filter(version__prompt=prompt).values_list("version", flat=True))
+    changes: tuple[str, ...] = ()
+    if live and live.version and target and target.version:
+        changes = breaking_changes(live.version, target.version)
+    digest = target.version.digest if target and target.version else ""
+    targets = tuple(_target(one, live, quarantined, yanked) for one in earlier)
+    return WayBack(live, target, targets, changes, digest in quarantined)
+
+
+def _chosen(earlier: Sequence[Deployment], to: int | None) -> Deployment | None:
+    return next((one for one in earlier if one.pk == to), None)
+
+
+def _target(one: Deployment, live: Deployment | None, quarantined: set[str], yanked: set[int]) -> Target:
+    assert one.version is not None
+    is_live = live is not None and live.version is not None and live.version.digest == one.version.digest
+    return Target(one, is_live, one.version.digest in quarantined, one.version.pk in yanked)
+
+
+def _with_versions(rows: QuerySet[Deployment]) -> QuerySet[Deployment]:
+    return rows.select_related("prompt", "version__prompt", "previous__version", "promotion", "override").order_by(
+        "-pk"
+    )

@@ -1,0 +1,137 @@
+"""One prompt over time: where it is live, what its versions went through, which drafts and promotions are open."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.core.paginator import Page, Paginator
+from django.db.models import QuerySet
+
+from prompts_app.board_queries import check_states
+from prompts_app.models import (
+    Deployment,
+    Draft,
+    Environment,
+    LivePointer,
+    Promotion,
+    Prompt,
+    PromptVersion,
+    Quarantine,
+    VersionCheck,
+)
+
+PAGE_SIZE = 50
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A prompt in one environment; `deployment` is None where nothing is live."""
+
+    environment: Environment
+    deployment: Deployment | None
+    check: str
+    behind: int
+    promotions: tuple[Promotion, ...]
+
+    @property
+    def version(self) -> PromptVersion | None:
+        """The version that is live."""
+        return self.deployment.version if self.deployment else None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A version on the timeline; `was_live_in` leaves out where it still is."""
+
+    version: PromptVersion
+    check: str
+    live_in: tuple[Environment, ...]
+    was_live_in: tuple[Environment, ...]
+    quarantined_in: tuple[Environment, ...]
+    yank_reason: str | None
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """One page of versions, newest first."""
+
+    entries: tuple[Entry, ...]
+    page: "Page[PromptVersion]"
+
+
+def stages(prompt: Prompt) -> tuple[Stage, ...]:
+    """The prompt in each environment, by rank. Four queries."""
+    pointers = LivePointer.objects.live().filter(prompt=prompt).select_related("deployment__version")
+    live = {pointer.environment_id: pointer.deployment for pointer in pointers}
+    checks = check_states([prompt])
+    pending: dict[int, list[Promotion]] = defaultdict(list)
+    for promotion in Promotion.objects.pending().filter(prompt=prompt).select_related("version").order_by("-pk"):
+        pending[promotion.environment_id].append(promotion)
+    found = []
+    for environment in Environment.objects.in_workspace(prompt.workspace_id):
+        deployment = live.get(environment.pk)
+        version = deployment.version if deployment else None
+        check = checks.get((prompt.pk, version.digest), "") if version else ""
+        behind = prompt.last_number - version.number if version else 0
+        found.append(Stage(environment, deployment, check, behind, tuple(pending[environment.pk])))
+    return tuple(found)
+
+
+def timeline(prompt: Prompt, *, page: str | int | None = 1) -> Timeline:
+    """One page of the prompt's versions. Seven queries, whatever their number."""
+    rows = PromptVersion.objects.filter(prompt=prompt).defer("content", "source").select_related("yank")
+    found: Page[PromptVersion] = Paginator(rows, PAGE_SIZE).get_page(page)
+    return Timeline(tuple(_entries(prompt, list(found.object_list))), found)
+
+
+def entry(version: PromptVersion) -> Entry:
+    """One version with what it went through; its prompt must be loaded."""
+    return next(iter(_entries(version.prompt, [version])))
+
+
+def checks_of(version: PromptVersion) -> QuerySet[VersionCheck]:
+    """The newest answer of each check, for each content it was compared with; newest first."""
+    rows = VersionCheck.objects.filter(prompt=version.prompt, digest=version.digest)
+    newest = rows.order_by("name", "baseline_digest", "-pk").distinct("name", "baseline_digest")
+    return VersionCheck.objects.filter(pk__in=newest.values("pk"))
+
+
+def numbers(prompt: Prompt) -> list[tuple[int, str, str]]:
+    """Number, message and author of every version, newest first: what one chooses from."""
+    rows = PromptVersion.objects.filter(prompt=prompt).order_by("-number")
+    return list(rows.values_list("number", "message", "author_name"))
+
+
+def draft_of(prompt: Prompt, member_id: int) -> Draft | None:
+    """What a member has typed and not saved."""
+    return Draft.objects.filter(prompt=prompt, member_id=member_id).first()
+
+
+def _entries(prompt: Prompt, versions: Sequence[PromptVersion]) -> list[Entry]:
+    environments = {one.pk: one for one in Environment.objects.in_workspace(prompt.workspace_id)}
+    by_digest: dict[int, str] = {version.pk: version.digest for version in versions}
+    live = set(
+        LivePointer.objects.live()
+        .filter(prompt=prompt, deployment__version__in=list(by_digest))
+        .values_list("deployment__version", "environment")
+    )
+    ever = set(
+        Deployment.objects.filter(prompt=prompt, version__in=list(by_digest)).values_list("version", "environment")
+    )
+    quarantined = set(Quarantine.objects.filter(prompt=prompt, cleared_at=None).values_list("digest", "environment"))
+    checks = check_states([prompt])
+
+    def places(pairs: set[tuple[int, int]] | set[tuple[str, int]], key: int | str) -> tuple[Environment, ...]:
+        return tuple(one for pk, one in environments.items() if (key, pk) in pairs)
+
+    return [
+        Entry(
+            version=version,
+            check=checks.get((prompt.pk, version.digest), ""),
+            live_in=places(live, version.pk),
+            was_live_in=places(ever - live, version.pk),
+            quarantined_in=places(quarantined, version.digest),
+            yank_reason=version.yank.reason if hasattr(version, "yank") else None,
+        )
+        for version in versions
+    ]

@@ -1,0 +1,233 @@
+"""Promotions as pages read them: lists, and one with everything a reviewer needs to decide."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.core.paginator import Page, Paginator
+
+from prompts_app.facts import Judgement, current_policy, judge, live_deployment, not_eligible, subject_of
+from prompts_app.gates import Blocker, Level, standing
+from prompts_app.models import Approval, Comment, Deployment, Override, Promotion, Vote
+from prompts_app.models.promotion import PromotionQuerySet
+from prompts_app.policy import stricter
+from registry.core.actor import Actor
+from registry.core.permissions import Permission, allows
+
+PAGE_SIZE = 50
+INBOX_SIZE = 200
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which promotions are listed; `state` is `pending` for all that may still be applied."""
+
+    state: str = "pending"
+    environment: str = ""
+    prompt: str = ""
+
+
+@dataclass(frozen=True)
+class CheckLine:
+    """A required check as it counts here."""
+
+    name: str
+    state: str
+    url: str
+    created_at: datetime | None
+    is_safety: bool
+
+
+@dataclass(frozen=True)
+class VoteLine:
+    """A person's latest vote: `state` is valid, stale or ineligible, `why` says more where it is not valid."""
+
+    approval: Approval
+    state: str
+    why: str
+
+    @property
+    def approves(self) -> bool:
+        """False for a request for changes."""
+        return self.approval.vote == Vote.APPROVE
+
+
+@dataclass(frozen=True)
+class Review:
+    """A promotion as one reader meets it. `refusal` says why the reader may not vote; empty where they may."""
+
+    promotion: Promotion
+    judgement: Judgement
+    live: Deployment | None
+    votes: tuple[VoteLine, ...]
+    checks: tuple[CheckLine, ...]
+    comments: tuple[Comment, ...]
+    refusal: str
+    mine: Approval | None
+    override: Override | None
+    may_apply: bool
+    may_override: bool
+
+    @property
+    def blockers(self) -> tuple[Blocker, ...]:
+        """What stands in the way, or is worth knowing."""
+        return self.judgement.blockers
+
+    @property
+    def standing(self) -> tuple[Blocker, ...]:
+        """What stands in the way."""
+        return standing(self.judgement.blockers)
+
+    @property
+    def is_ready(self) -> bool:
+        """True where applying would succeed."""
+        return self.promotion.is_pending and not self.standing
+
+    @property
+    def can_be_overridden(self) -> bool:
+        """True where only soft blockers stand, and the environment permits it."""
+        soft = all(blocker.level is Level.SOFT for blocker in self.standing)
+        return bool(self.standing) and soft and self.judgement.policy.allow_override
+
+    @property
+    def has_moved(self) -> bool:
+        """True where something else is live than when it was opened."""
+        return self.promotion.base_id != (self.live.pk if self.live else None)
+
+
+@dataclass(frozen=True)
+class Happening:
+    """Something on a promotion's timeline; `kind` is opened, a vote, comment, applied, or how it ended."""
+
+    at: datetime
+    kind: str
+    who: str
+    text: str
+    comment: Comment | None = None
+
+
+def promotions(workspace_id: int, chosen: Filter, *, page: str | int | None = 1) -> "Page[Promotion]":
+    """One page of promotions, newest first; two queries."""
+    rows = _listed(workspace_id)
+    if chosen.state == "pending":
+        rows = rows.pending()
+    elif chosen.state:
+        rows = rows.filter(state=chosen.state)
+    if chosen.environment:
+        rows = rows.filter(environment__name=chosen.environment)
+    if chosen.prompt:
+        rows = rows.filter(prompt__name__icontains=chosen.prompt)
+    return Paginator(rows, PAGE_SIZE).get_page(page)
+
+
+@dataclass(frozen=True)
+class Inbox:
+    """What concerns one person: to review, asked for by them, gone stale among their votes."""
+
+    waiting: tuple[Promotion, ...]
+    asked: tuple[Promotion, ...]
+    stale: tuple[Promotion, ...]
+
+
+def inbox(actor: Actor) -> Inbox:
+    """The open promotions that a person can move on. Four queries, and three more for each that waits for a review."""
+    pending = list(_listed(actor.workspace_id).pending().select_related("policy_opened")[:INBOX_SIZE])
+    votes = _votes_on(pending)
+    now = {one: current_policy(one).load() for one in {promotion.environment for promotion in pending}}
+    waiting, stale = [], []
+    for promotion in pending if allows(actor, Permission.REVIEW) else []:
+        subject = subject_of(promotion).hash
+        cast = votes[promotion.pk]
+        mine = next((vote for vote in cast if vote.member_id == actor.member_id), None)
+        approvals = stricter(promotion.policy_opened.load(), now[promotion.environment]).approvals
+        if mine and mine.vote == Vote.APPROVE and mine.subject_hash != subject:
+            stale.append(promotion)
+        elif mine is None and _needs_votes(cast, subject, approvals) and _is_eligible(actor, promotion):
+            waiting.append(promotion)
+    asked = tuple(promotion for promotion in pending if promotion.author_id == actor.member_id)
+    return Inbox(tuple(waiting), asked, tuple(stale))
+
+
+def review_of(promotion: Promotion, actor: Actor) -> Review:
+    """Everything about one promotion, for one reader; about 25 queries. Load it by `find_promotion`."""
+    judgement = judge(promotion, actor)
+    live = live_deployment(promotion.prompt, promotion.environment)
+    excluded = not_eligible(promotion, live)
+    policy = judgement.policy
+    return Review(
+        promotion=promotion,
+        judgement=judgement,
+        live=live,
+        votes=tuple(_vote_lines(judgement, excluded)),
+        checks=tuple(_check_lines(judgement)),
+        comments=tuple(Comment.objects.filter(promotion=promotion)),
+        refusal=_refusal(actor, excluded),
+        mine=next((one for one in judgement.approvals if one.member_id == actor.member_id), None),
+        override=Override.objects.filter(promotion=promotion).select_related("by__user", "reviewed_by__user").first(),
+        may_apply=allows(actor, Permission.APPLY, protected=policy.protected),
+        may_override=allows(actor, Permission.OVERRIDE) and policy.allow_override,
+    )
+
+
+def story_of(review: Review) -> list[Happening]:
+    """What happened to a promotion, oldest first; one query."""
+    promotion = review.promotion
+    found = [Happening(promotion.created_at, "opened", promotion.author_name, promotion.key_name)]
+    found += [Happening(row.created_at, row.vote, row.member_name, row.comment) for row in promotion.approvals.all()]
+    found += [Happening(row.created_at, "comment", row.author_name, row.body, row) for row in review.comments]
+    if promotion.deployment is not None:
+        found.append(Happening(promotion.deployment.created_at, "applied", promotion.deployment.actor_name, ""))
+    elif promotion.ended_at is not None:
+        found.append(Happening(promotion.ended_at, promotion.state, "", promotion.note))
+    return sorted(found, key=lambda one: one.at)
+
+
+def _listed(workspace_id: int) -> PromotionQuerySet:
+    rows = Promotion.objects.in_workspace(workspace_id)
+    return rows.select_related("prompt", "version__prompt", "environment", "author__user").order_by("-pk")
+
+
+def _votes_on(pending: Sequence[Promotion]) -> dict[int, list[Approval]]:
+    """Each person's latest vote that stands, for each promotion."""
+    rows = Approval.objects.filter(promotion__in=pending).order_by("promotion", "member", "-pk")
+    standing_since = {promotion.pk: promotion.votes_after for promotion in pending}
+    found: dict[int, list[Approval]] = defaultdict(list)
+    for row in rows.distinct("promotion", "member"):
+        if row.vote not in {Vote.WITHDRAWN, Vote.DISMISSED} and row.pk > standing_since[row.promotion_id]:
+            found[row.promotion_id].append(row)
+    return found
+
+
+def _needs_votes(cast: Sequence[Approval], subject: str, approvals: int) -> bool:
+    return sum(vote.vote == Vote.APPROVE and vote.subject_hash == subject for vote in cast) < approvals
+
+
+def _is_eligible(actor: Actor, promotion: Promotion) -> bool:
+    return actor.member_id not in not_eligible(promotion, live_deployment(promotion.prompt, promotion.environment))
+
+
+def _refusal(actor: Actor, excluded: dict[int, str]) -> str:
+    if not allows(actor, Permission.REVIEW):
+        return "You can read and comment. Approving takes the role reviewer or above."
+    why = excluded.get(actor.member_id or 0, "")
+    return f"Somebody else has to approve: you {why}." if why else ""
+
+
+def _vote_lines(judgement: Judgement, excluded: dict[int, str]) -> Iterable[VoteLine]:
+    facts = {vote.member_id: vote for vote in judgement.facts.votes}
+    current = judgement.facts.subject.hash
+    for approval in judgement.approvals:
+        fact = facts[approval.member_id]
+        if fact.refusal:
+            yield VoteLine(approval, "ineligible", f"{approval.member_name} {fact.refusal}")
+        elif approval.subject_hash != current and approval.vote == Vote.APPROVE:
+            yield VoteLine(approval, "stale", "given for something else than what is asked now")
+        else:
+            yield VoteLine(approval, "valid", "")
+
+
+def _check_lines(judgement: Judgement) -> Iterable[CheckLine]:
+    for check in judgement.facts.checks:
+        state = check.counts_as(judgement.now, judgement.policy.max_age_days)
+        yield CheckLine(check.name, state, check.url, check.created_at, check.is_safety)

@@ -1,0 +1,48 @@
+"""Addresses of the pages of this app. A prompt's name may hold slashes: what follows it is a word no name may contain."""
+
+from django.urls import path
+
+from prompts_app.views import board, editor, environments, keys, promotions, prompts, reviews, settings, versions
+
+PROMPT = "w/<slug:workspace>/prompts/<path:name>"
+PROMOTION = "w/<slug:workspace>/promotions/<int:pk>"
+ENVIRONMENT = "w/<slug:workspace>/environments/<slug:environment>"
+SETTINGS = "w/<slug:workspace>/settings"
+
+urlpatterns = [
+    path("w/<slug:workspace>/", board.board_page, name="board"),
+    path("w/<slug:workspace>/new", prompts.prompt_new, name="prompt_new"),
+    path(f"{PROMPT}/drafts/edit", editor.prompt_edit, name="prompt_edit"),
+    path(f"{PROMPT}/drafts/draft", editor.prompt_draft, name="prompt_draft"),
+    path(f"{PROMPT}/drafts/preview", editor.prompt_preview, name="prompt_preview"),
+    path(f"{PROMPT}/drafts/discard", editor.prompt_draft_discard, name="prompt_draft_discard"),
+    path(f"{PROMPT}/drafts/settings", prompts.prompt_change, name="prompt_change"),
+    path(f"{PROMPT}/drafts/archive", prompts.prompt_archive, name="prompt_archive"),
+    path(f"{PROMPT}/versions", versions.version_list, name="prompt_versions"),
+    path(f"{PROMPT}/versions/<int:number>", versions.version_page, name="version"),
+    path(f"{PROMPT}/versions/<int:number>/yank", versions.version_yank, name="version_yank"),
+    path(f"{PROMPT}/versions/<int:number>/restore", versions.version_restore, name="version_restore"),
+    path(f"{PROMPT}/diff", versions.compare_page, name="compare"),
+    path(f"{PROMPT}/promotions", promotions.promotion_new, name="promotion_new"),
+    path(PROMPT, prompts.prompt_page, name="prompt"),
+    path("w/<slug:workspace>/promotions", promotions.promotion_list, name="promotions"),
+    path(PROMOTION, promotions.promotion_page, name="promotion"),
+    path(f"{PROMOTION}/<slug:verb>", promotions.promotion_do, name="promotion_do"),
+    path(f"{PROMOTION}/comments/<int:comment>", promotions.comment_resolve, name="promotion_comment"),
+    path("w/<slug:workspace>/reviews", reviews.inbox, name="reviews"),
+    path(ENVIRONMENT, environments.environment_page, name="environment"),
+    path(f"{ENVIRONMENT}/rollback/<path:name>", environments.rollback_page, name="rollback"),
+    path(f"{ENVIRONMENT}/withdraw/<path:name>", environments.withdraw_page, name="withdraw"),
+    path(f"{ENVIRONMENT}/quarantine/<path:name>", environments.quarantine_clear, name="quarantine_clear"),
+    path(f"{ENVIRONMENT}/policy", environments.environment_policy, name="environment_policy"),
+    path(f"{ENVIRONMENT}/freezes", environments.environment_freeze, name="environment_freeze"),
+    path(f"{ENVIRONMENT}/freezes/<int:pk>", environments.freeze_end, name="freeze_end"),
+    path(f"{SETTINGS}/environments", settings.environment_list, name="settings_environments"),
+    path(f"{SETTINGS}/environments/<slug:environment>", settings.environment_change, name="environment_change"),
+    path(
+        f"{SETTINGS}/environments/<slug:environment>/archive", settings.environment_archive, name="environment_archive"
+    ),
+    path(f"{SETTINGS}/keys", keys.keys, name="settings_keys"),
+    path(f"{SETTINGS}/keys/<int:pk>/rotate", keys.key_rotate, name="key_rotate"),
+    path(f"{SETTINGS}/keys/<int:pk>/revoke", keys.key_revoke, name="key_revoke"),
+]

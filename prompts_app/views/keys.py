@@ -1,0 +1,88 @@
+"""API keys of a workspace: made, rotated, revoked; the secret is on the answer that makes it and nowhere else."""
+
+from datetime import timedelta
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+
+from prompts_app.actions.keys import issue_key
+from prompts_app.models import Environment
+from registry.core.actions.keys import IssuedKey, find_key, revoke_key, rotate_key
+from registry.core.actor import KeyKind
+from registry.core.models import ApiKey
+from registry.core.pages import PageForm, attempt, page, status_of
+from registry.core.permissions import CI_SCOPES, Permission, require
+from registry.core.web import PageRequest
+
+LIFETIMES = [("", "Never"), ("30", "In 30 days"), ("90", "In 90 days"), ("365", "In a year")]
+SCOPES = [(scope, scope) for scope in sorted(CI_SCOPES)]
+
+
+class KeyForm(PageForm):
+    """What a new key is for. Scopes are a CI key's, the environment a service key's."""
+
+    name = forms.CharField(max_length=120, help_text="Who or what uses it: checkout-service, github-actions.")
+    kind = forms.ChoiceField(choices=[("service", "Service: reads what is live"), ("ci", "CI: acts for a pipeline")])
+    environment = forms.ChoiceField(required=False, help_text="A service key belongs to one environment.")
+    scopes = forms.MultipleChoiceField(
+        choices=SCOPES, required=False, widget=forms.CheckboxSelectMultiple, help_text="For CI keys only."
+    )
+    lifetime = forms.ChoiceField(label="Expires", choices=LIFETIMES, required=False)
+
+    def __init__(self, *args: object, environments: list[str], **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        choice = self.fields["environment"]
+        assert isinstance(choice, forms.ChoiceField)
+        choice.choices = [("", "None"), *((name, name) for name in environments)]
+
+    def make(self, request: PageRequest) -> IssuedKey:
+        """Issue the key that the form describes."""
+        given = self.cleaned_data
+        days = given["lifetime"]
+        return issue_key(
+            request.actor,
+            kind=KeyKind(given["kind"]),
+            name=given["name"],
+            environment=given["environment"],
+            scopes=given["scopes"] or None,
+            expires_at=timezone.now() + timedelta(days=int(days)) if days else None,
+        )
+
+
+@page("GET", "HEAD", "POST")
+def keys(request: PageRequest) -> HttpResponse:
+    """All keys; making one answers with its secret, which is shown there only."""
+    require(request.actor, Permission.ADMINISTER)
+    environments = environment_names(request.workspace.pk)
+    form = KeyForm(request.POST or None, environments=environments)
+    issued = attempt(form, lambda: form.make(request)) if request.method == "POST" else None
+    return _keys_page(request, KeyForm(environments=environments) if issued else form, issued)
+
+
+@page("POST")
+def key_rotate(request: PageRequest, pk: int) -> HttpResponse:
+    """A successor with the same rights; the old key works until it is revoked."""
+    issued = rotate_key(request.actor, find_key(request.workspace.pk, pk))
+    return _keys_page(request, KeyForm(environments=environment_names(request.workspace.pk)), issued)
+
+
+@page("POST")
+def key_revoke(request: PageRequest, pk: int) -> HttpResponse:
+    """End a key at once."""
+    key = revoke_key(request.actor, find_key(request.workspace.pk, pk))
+    messages.success(request, f"{key.name} is revoked: what used it is refused from now on.")
+    return redirect("settings_keys", request.workspace.slug)
+
+
+def environment_names(workspace_id: int) -> list[str]:
+    """The environments a service key may be bound to, lowest rank first."""
+    return list(Environment.objects.in_workspace(workspace_id).values_list("name", flat=True))
+
+
+def _keys_page(request: PageRequest, form: KeyForm, issued: IssuedKey | None) -> HttpResponse:
+    rows = ApiKey.objects.in_workspace(request.workspace.pk).select_related("responsible__user").order_by("-pk")
+    context = {"form": form, "issued": issued, "keys": rows, "now": timezone.now()}
+    return render(request, "registry/keys.html", context, status=201 if issued else status_of(form))

@@ -1,0 +1,290 @@
+"""Promotions: asked for, reviewed, applied. Every button is one action; what it refuses is said on the same page."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+
+from prompts_app.actions import applying, promotions, reviews
+from prompts_app.actions.environments import find_environment
+from prompts_app.actions.prompts import find_prompt
+from prompts_app.actions.versions import find_version
+from prompts_app.diffing import compare
+from prompts_app.facts import live_deployment
+from prompts_app.history_queries import numbers
+from prompts_app.models import Environment, Override, Promotion, PromotionState, Prompt, Vote
+from prompts_app.promotion_queries import Filter, review_of, story_of
+from prompts_app.promotion_queries import promotions as find_promotions
+from prompts_app.views.drawing import draw
+from registry.core.actions.workspaces import find_member
+from registry.core.errors import NotFound, RegistryError, invalid_field
+from registry.core.pages import PageForm, attempt, page, status_of
+from registry.core.permissions import Permission, require
+from registry.core.web import PageRequest
+
+
+class PromotionForm(PageForm):
+    """Which version goes where."""
+
+    version = forms.TypedChoiceField(coerce=int)
+    environment = forms.ChoiceField(label="To")
+    title = forms.CharField(
+        required=False, max_length=200, help_text="What it brings. Left empty, it is named after its version."
+    )
+    acknowledge_breaking = forms.BooleanField(
+        required=False,
+        label="Services know of the breaking change",
+        help_text="Only where the contract with callers breaks. Reviewers see that you said so.",
+    )
+
+    def __init__(self, prompt: Prompt, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        version, environment = self.fields["version"], self.fields["environment"]
+        assert isinstance(version, forms.ChoiceField) and isinstance(environment, forms.ChoiceField)
+        version.choices = [(n, f"v{n}" + (f" · {said[:60]}" if said else "")) for n, said, _ in numbers(prompt)]
+        places = Environment.objects.in_workspace(prompt.workspace_id)
+        environment.choices = [(place.name, place.label) for place in places]
+
+    def open(self, request: PageRequest, prompt: Prompt) -> Promotion:
+        """Ask for what the form says."""
+        given = self.cleaned_data
+        return promotions.open_promotion(
+            request.actor,
+            find_version(prompt, given["version"]),
+            find_environment(prompt.workspace_id, given["environment"]),
+            title=given["title"],
+            acknowledge_breaking=given["acknowledge_breaking"],
+        )
+
+
+@page()
+def promotion_list(request: PageRequest) -> HttpResponse:
+    """Promotions by state, environment and prompt."""
+    require(request.actor, Permission.READ)
+    chosen = Filter(
+        state=request.GET.get("state", "pending"),
+        environment=request.GET.get("environment", ""),
+        prompt=request.GET.get("prompt", "").replace("\0", ""),
+    )
+    context = {
+        "chosen": chosen,
+        "promotions": find_promotions(request.workspace.pk, chosen, page=request.GET.get("page")),
+        "environments": Environment.objects.in_workspace(request.workspace.pk),
+        "states": [("pending", "Open, scheduled or suspended"), *PromotionState.choices, ("", "All")],
+    }
+    return render(request, "prompts/promotions.html", context)
+
+
+@page("GET", "HEAD", "POST")
+def promotion_new(request: PageRequest, name: str) -> HttpResponse:
+    """The form that opens a promotion, with what would change."""
+    require(request.actor, Permission.WRITE)
+    prompt = find_prompt(request.workspace.pk, name)
+    initial = {"version": request.GET.get("version", prompt.last_number), "environment": _next_place(request, prompt)}
+    form = PromotionForm(prompt, request.POST or None, initial=initial)
+    if request.method == "POST":
+        opened = attempt(form, lambda: form.open(request, prompt))
+        if opened:
+            return redirect("promotion", request.workspace.slug, opened.pk)
+    context = {"prompt": prompt, "form": form, **_preview(request, prompt, initial)}
+    return render(request, "prompts/promotion_new.html", context, status=status_of(form))
+
+
+@page()
+def promotion_page(request: PageRequest, pk: int) -> HttpResponse:
+    """What changes, whether the evidence is good enough, what stands in the way, and who can clear it."""
+    require(request.actor, Permission.READ)
+    return _promotion_page(request, pk)
+
+
+@page("POST")
+def promotion_do(request: PageRequest, pk: int, verb: str) -> HttpResponse:
+    """One button of the promotion's page."""
+    if verb not in VERBS:
+        raise NotFound("not_found", "There is nothing at this address.")
+    promotion = promotions.find_promotion(request.workspace.pk, pk)
+    try:
+        said = VERBS[verb](request, promotion, _stamp(request))
+    except NotFound:
+        raise
+    except RegistryError as refused:
+        return _promotion_page(request, pk, refused)
+    messages.success(request, said)
+    return redirect("promotion", request.workspace.slug, pk)
+
+
+@page("POST")
+def comment_resolve(request: PageRequest, pk: int, comment: int) -> HttpResponse:
+    """A remark is dealt with, or open again."""
+    remark = reviews.find_comment(promotions.find_promotion(request.workspace.pk, pk), comment)
+    reviews.resolve_comment(request.actor, remark, resolved=request.POST.get("resolved") == "1")
+    return redirect("promotion", request.workspace.slug, pk)
+
+
+def _promotion_page(request: PageRequest, pk: int, refused: RegistryError | None = None) -> HttpResponse:
+    promotion = promotions.find_promotion(request.workspace.pk, pk)
+    review = review_of(promotion, request.actor)
+    base = promotion.base.version.load() if promotion.base and promotion.base.version else None
+    context = {
+        "promotion": promotion,
+        "review": review,
+        "story": story_of(review),
+        "drawn": draw(compare(base, promotion.version.load()), side_by_side=request.GET.get("view") == "split"),
+        "refused": refused,
+        "typed": request.POST if refused else {},
+    }
+    return render(request, "prompts/promotion.html", context, status=refused.status if refused else 200)
+
+
+def _next_place(request: PageRequest, prompt: Prompt) -> str:
+    """Where a promotion would go next: the lowest environment in which the newest version is not live."""
+    if "environment" in request.GET:
+        return request.GET["environment"]
+    places = list(Environment.objects.in_workspace(prompt.workspace_id))
+    for place in places:
+        live = live_deployment(prompt, place)
+        if not (live and live.version and live.version.number == prompt.last_number):
+            return place.name
+    return places[-1].name if places else ""
+
+
+def _preview(request: PageRequest, prompt: Prompt, initial: Mapping[str, object]) -> dict[str, object]:
+    """What opening would change, for the version and environment of the address."""
+    number = str(initial["version"])
+    if not number.isdecimal() or not int(number):
+        return {}
+    version = find_version(prompt, int(number))
+    environment = find_environment(prompt.workspace_id, str(initial["environment"]))
+    live = live_deployment(prompt, environment)
+    old = live.version if live else None
+    return {
+        "version": version,
+        "environment": environment,
+        "live": old,
+        "drawn": draw(compare(old.load() if old else None, version.load())),
+    }
+
+
+def _stamp(request: PageRequest) -> int | None:
+    stamp = request.POST.get("stamp", "")
+    return int(stamp) if stamp.isdecimal() else None
+
+
+def _voting(choice: Vote, said: str) -> "Verb":
+    def vote(request: PageRequest, promotion: Promotion, stamp: int | None) -> str:
+        post = request.POST
+        subject, comment = post.get("subject_hash", ""), _text(post.get("comment", ""))
+        reviews.vote(request.actor, promotion, choice, stamp=stamp, subject_hash=subject, comment=comment)
+        return said
+
+    return vote
+
+
+def _comment(request: PageRequest, promotion: Promotion, stamp: int | None) -> str:
+    reviews.comment(request.actor, promotion, body=_text(request.POST.get("comment", "")))
+    return "Your comment is there."
+
+
+def _apply(request: PageRequest, promotion: Promotion, stamp: int | None) -> str:
+    moved = applying.apply_promotion(request.actor, promotion, stamp=stamp)
+    return f"Version {promotion.version.number} is live in {promotion.environment.label}, at revision {moved.revision}."
+
+
+def _override(request: PageRequest, promotion: Promotion, stamp: int | None) -> str:
+    applying.override_promotion(request.actor, promotion, stamp=stamp, reason=_text(request.POST.get("reason", "")))
+    return f"Version {promotion.version.number} is live in {promotion.environment.label}, over what stood in the way."
+
+
+def _schedule(request: PageRequest, promotion: Promotion, stamp: int | None) -> str:
+    at = _moment(request)
+    promotions.schedule(request.actor, promotion, stamp=stamp, at=at)
+    return f"Scheduled for {at:%Y-%m-%d %H:%M} UTC. Approvals have to be given for that time."
+
+
+def _unschedule(request: PageRequest, promotion: Promotion, stamp: int | None) -> str:
+    promotions.unschedule(request.actor, promotion, stamp=stamp)
+    return "No longer scheduled."
+
+
+def _resume(request: PageRequest, promotion: Promotion, stamp: int | None) -> str:
+    promotions.resume(request.actor, promotion, stamp=stamp)
+    return "Open again."
+
+
+def _rebase(request: PageRequest, promotion: Promotion, stamp: int | None) -> str:
+    promotions.rebase(request.actor, promotion, stamp=stamp)
+    return "It is compared with what is live now. Approvals given before have to be given again."
+
+
+def _reopen(request: PageRequest, promotion: Promotion, stamp: int | None) -> str:
+    promotions.reopen(request.actor, promotion, stamp=stamp)
+    return "It is judged by the present policy; earlier votes no longer count."
+
+
+def _close(request: PageRequest, promotion: Promotion, stamp: int | None) -> str:
+    promotions.close(request.actor, promotion, stamp=stamp, reason=_text(request.POST.get("reason", "")))
+    return "Closed."
+
+
+def _acknowledge(request: PageRequest, promotion: Promotion, stamp: int | None) -> str:
+    promotions.acknowledge_breaking(request.actor, promotion, stamp=stamp)
+    return "Noted for reviewers: services know of the breaking change."
+
+
+def _ready(request: PageRequest, promotion: Promotion, stamp: int | None) -> str:
+    ready = request.POST.get("ready") == "1"
+    promotions.set_ready(request.actor, promotion, stamp=stamp, ready=ready)
+    return "It will be applied as soon as nothing stands in the way." if ready else "It waits for somebody to apply it."
+
+
+def _dismiss(request: PageRequest, promotion: Promotion, stamp: int | None) -> str:
+    member = find_member(request.workspace.pk, request.POST.get("member", ""))
+    reason = _text(request.POST.get("reason", ""))
+    reviews.dismiss_request(request.actor, promotion, member, stamp=stamp, reason=reason)
+    return f"The request of {member.user.name} is set aside."
+
+
+def _review_override(request: PageRequest, promotion: Promotion, stamp: int | None) -> str:
+    override = Override.objects.filter(promotion=promotion).first()
+    if override is None:
+        raise NotFound("override.not_found", "Nothing was overridden here.")
+    applying.review_override(request.actor, override)
+    return "You have reviewed this override."
+
+
+type Verb = Callable[[PageRequest, Promotion, int | None], str]
+
+VERBS: dict[str, Verb] = {
+    "approve": _voting(Vote.APPROVE, "You approved it."),
+    "request-changes": _voting(Vote.REQUEST_CHANGES, "You asked for changes."),
+    "withdraw-vote": _voting(Vote.WITHDRAWN, "Your vote is taken back."),
+    "comments": _comment,
+    "apply": _apply,
+    "override": _override,
+    "schedule": _schedule,
+    "unschedule": _unschedule,
+    "resume": _resume,
+    "rebase": _rebase,
+    "reopen": _reopen,
+    "close": _close,
+    "acknowledge": _acknowledge,
+    "ready": _ready,
+    "dismiss": _dismiss,
+    "review-override": _review_override,
+}
+
+
+def _text(typed: str) -> str:
+    return typed.replace("\r\n", "\n")
+
+
+def _moment(request: PageRequest) -> datetime:
+    """The time chosen: exact where the page's script gave it, else as typed, which is UTC."""
+    try:
+        moment = datetime.fromisoformat(request.POST.get("at") or request.POST.get("at_typed", ""))
+    except ValueError:
+        raise invalid_field("at", "format", "Choose a date and a time.") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

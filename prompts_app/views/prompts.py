@@ -1,0 +1,116 @@
+"""One prompt: made, shown, described, archived."""
+
+import re
+from urllib.parse import quote
+
+from django import forms
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+
+from prompts_app.actions.prompts import change_prompt, create_prompt, find_prompt
+from prompts_app.actions.versions import newest_version
+from prompts_app.history_queries import draft_of, stages
+from prompts_app.models import Environment, Kind, Prompt
+from registry.core.pages import PageForm, attempt, page, status_of
+from registry.core.permissions import Permission, allows, require
+from registry.core.web import PageRequest
+
+
+class TagsField(forms.CharField):
+    """Tags with commas between them."""
+
+    def clean(self, value: object) -> list[str]:
+        """The tags, each once, in the order typed."""
+        text = super().clean(value)
+        return list(dict.fromkeys(tag for tag in re.split(r"\s*,\s*", text.strip()) if tag))
+
+
+class DescriptionForm(PageForm):
+    """What may change about a prompt."""
+
+    description = forms.CharField(
+        required=False,
+        strip=False,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="What it is for, in a sentence or two.",
+    )
+    tags = TagsField(required=False, help_text="With commas between them.")
+
+
+class PromptForm(DescriptionForm):
+    """A new prompt; name and kind are for good."""
+
+    field_order = ("name", "kind", "description", "tags")
+    name = forms.CharField(
+        max_length=255,
+        strip=False,
+        help_text="For good: services fetch by it. Slashes make folders, as in support/refund-reply.",
+    )
+    kind = forms.ChoiceField(choices=[(Kind.CHAT, "Chat: a list of messages"), (Kind.TEXT, "Text: one template")])
+
+
+@page("GET", "HEAD", "POST")
+def prompt_new(request: PageRequest) -> HttpResponse:
+    """The form for a new prompt; then its editor."""
+    require(request.actor, Permission.WRITE)
+    form = PromptForm(request.POST or None, initial={"name": request.GET.get("folder", "")})
+    if request.method == "POST":
+        made = attempt(form, lambda: create_prompt(request.actor, **form.cleaned_data))
+        if made:
+            return redirect("prompt_edit", request.workspace.slug, made.name)
+    return render(request, "prompts/new.html", {"form": form}, status=status_of(form))
+
+
+@page()
+def prompt_page(request: PageRequest, name: str) -> HttpResponse:
+    """What is live where, what the newest version says, what is on its way."""
+    require(request.actor, Permission.READ)
+    return _prompt_page(request, find_prompt(request.workspace.pk, name))
+
+
+@page("POST")
+def prompt_change(request: PageRequest, name: str) -> HttpResponse:
+    """Another description, other tags."""
+    prompt = find_prompt(request.workspace.pk, name)
+    form = DescriptionForm(request.POST)
+    if not attempt(form, lambda: change_prompt(request.actor, prompt, **form.cleaned_data)):
+        return _prompt_page(request, prompt, form)
+    messages.success(request, "Description and tags are changed.")
+    return redirect("prompt", request.workspace.slug, prompt.name)
+
+
+@page("POST")
+def prompt_archive(request: PageRequest, name: str) -> HttpResponse:
+    """Archive or unarchive."""
+    prompt = find_prompt(request.workspace.pk, name)
+    archived = request.POST.get("archived") == "1"
+    change_prompt(request.actor, prompt, archived=archived)
+    messages.success(
+        request, "Archived: it is kept, and takes no new versions." if archived else "Back among the prompts."
+    )
+    return redirect("prompt", request.workspace.slug, prompt.name)
+
+
+def _prompt_page(request: PageRequest, prompt: Prompt, form: DescriptionForm | None = None) -> HttpResponse:
+    version = newest_version(prompt)
+    initial = {"description": prompt.description, "tags": ", ".join(prompt.tags)}
+    context = {
+        "prompt": prompt,
+        "newest": version,
+        "content": version.to_json() if version else None,
+        "stages": stages(prompt),
+        "draft": draft_of(prompt, request.member.pk),
+        "form": form or DescriptionForm(initial=initial),
+        "may_write": allows(request.actor, Permission.WRITE),
+        "snippet": _snippet(prompt),
+    }
+    return render(request, "prompts/prompt.html", context, status=status_of(form) if form else 200)
+
+
+def _snippet(prompt: Prompt) -> str:
+    """How a service fetches what is live in the most exposed environment."""
+    environment = Environment.objects.in_workspace(prompt.workspace_id).last()
+    where = f"{settings.PUBLIC_URL}/api/v1/environments/{environment.name if environment else 'production'}"
+    return f'curl -H "Authorization: Bearer $GREENROOM_KEY" \\\n  {where}/prompts/{quote(prompt.name)}'

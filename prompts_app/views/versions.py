@@ -1,0 +1,101 @@
+"""Versions of a prompt: their history, one of them, and what lies between two."""
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+
+from prompts_app.actions.prompts import find_prompt
+from prompts_app.actions.versions import find_version, save_draft, yank_version
+from prompts_app.diffing import compare
+from prompts_app.editing import from_content
+from prompts_app.history_queries import checks_of, entry, numbers, stages, timeline
+from prompts_app.models import Prompt, PromptVersion
+from prompts_app.views.drawing import Drawn, draw
+from registry.core.pages import PageForm, attempt, page, status_of
+from registry.core.permissions import Permission, allows, require
+from registry.core.web import PageRequest
+
+
+class ReasonForm(PageForm):
+    """Why something is done."""
+
+    reason = forms.CharField(strip=False, widget=forms.Textarea(attrs={"rows": 2}))
+
+
+@page()
+def version_list(request: PageRequest, name: str) -> HttpResponse:
+    """The history, newest first."""
+    require(request.actor, Permission.READ)
+    prompt = find_prompt(request.workspace.pk, name)
+    context = {"prompt": prompt, "timeline": timeline(prompt, page=request.GET.get("page"))}
+    return render(request, "prompts/versions.html", context)
+
+
+@page()
+def version_page(request: PageRequest, name: str, number: int) -> HttpResponse:
+    """One version: content, checks, where it was and is live."""
+    require(request.actor, Permission.READ)
+    version = find_version(find_prompt(request.workspace.pk, name), number)
+    return _version_page(request, version, ReasonForm())
+
+
+@page("POST")
+def version_yank(request: PageRequest, name: str, number: int) -> HttpResponse:
+    """Withdraw a version for good."""
+    version = find_version(find_prompt(request.workspace.pk, name), number)
+    form = ReasonForm(request.POST)
+    if not attempt(form, lambda: yank_version(request.actor, version, reason=form.cleaned_data["reason"])):
+        return _version_page(request, version, form)
+    messages.success(request, f"Version {number} is yanked: it can never go live again.")
+    return redirect("version", request.workspace.slug, name, number)
+
+
+@page("POST")
+def version_restore(request: PageRequest, name: str, number: int) -> HttpResponse:
+    """Start a draft from an earlier version."""
+    prompt = find_prompt(request.workspace.pk, name)
+    typed = from_content(prompt.kind, find_version(prompt, number).editable(), based_on=prompt.last_number)
+    save_draft(request.actor, prompt, typed.to_json(), message=f"Restore version {number}", based_on=typed.based_on)
+    messages.success(request, f"Your draft is version {number} now: look at it, then save it as a new version.")
+    return redirect("prompt_edit", request.workspace.slug, prompt.name)
+
+
+@page()
+def compare_page(request: PageRequest, name: str) -> HttpResponse:
+    """What lies between two versions; by default between the newest and the one before it."""
+    require(request.actor, Permission.READ)
+    prompt = find_prompt(request.workspace.pk, name)
+    context: dict[str, object] = {"prompt": prompt, "choices": numbers(prompt)}
+    if prompt.last_number:
+        new, old = _sides(request, prompt)
+        context |= {"old": old, "new": new, "drawn": _drawn(request, old, new)}
+    return render(request, "prompts/compare.html", context)
+
+
+def _drawn(request: PageRequest, old: PromptVersion, new: PromptVersion) -> Drawn:
+    return draw(compare(old.load(), new.load()), side_by_side=request.GET.get("view") == "split")
+
+
+def _sides(request: PageRequest, prompt: Prompt) -> tuple[PromptVersion, PromptVersion]:
+    new = _number(request.GET.get("to"), prompt.last_number)
+    old = _number(request.GET.get("from"), max(new - 1, 1))
+    return find_version(prompt, new), find_version(prompt, old)
+
+
+def _number(text: str | None, default: int) -> int:
+    return int(text) if text and text.isdecimal() and len(text) < 10 else default
+
+
+def _version_page(request: PageRequest, version: PromptVersion, form: ReasonForm) -> HttpResponse:
+    context = {
+        "prompt": version.prompt,
+        "version": version,
+        "entry": entry(version),
+        "content": version.to_json(),
+        "checks": checks_of(version),
+        "stages": stages(version.prompt),
+        "form": form,
+        "may_write": allows(request.actor, Permission.WRITE),
+    }
+    return render(request, "prompts/version.html", context, status=status_of(form))

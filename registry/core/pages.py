@@ -1,0 +1,99 @@
+"""Pages of a workspace: who reads them, and forms whose refusals stay beside what was typed."""
+
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import Any, cast
+
+from django import forms
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import resolve_url
+from django_htmx.http import HttpResponseClientRefresh
+
+from registry.core.errors import Conflict, Invalid, NotFound, RegistryError
+from registry.core.identity import actor_of_member, memberships
+from registry.core.models import User
+from registry.core.web import PageRequest, address_of, request_id_of
+
+type View = Callable[..., HttpResponse]
+
+
+def page(*methods: str) -> Callable[[View], View]:
+    """A view of a signed-in member inside the workspace of the address: others sign in first, or get 404.
+
+    `methods` are what it answers to; none given means reading only. The page may not be kept by caches.
+    """
+    allowed = methods or ("GET", "HEAD")
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def guarded(request: HttpRequest, workspace: str, **kwargs: Any) -> HttpResponse:
+            if not isinstance(request.user, User):
+                return _sign_in_first(cast("PageRequest", request))
+            if request.method not in allowed:
+                return HttpResponseNotAllowed(allowed)
+            response = view(_enter(cast("PageRequest", request), workspace), **kwargs)
+            response.headers.setdefault("Cache-Control", "no-store")
+            return response
+
+        return guarded
+
+    return decorate
+
+
+def _sign_in_first(request: PageRequest) -> HttpResponse:
+    if request.htmx:
+        return HttpResponseClientRefresh()
+    return redirect_to_login(request.get_full_path(), resolve_url("sign_in"))
+
+
+def _enter(request: PageRequest, slug: str) -> PageRequest:
+    member = next((one for one in memberships(request.user) if one.workspace.slug == slug), None)
+    if member is None:
+        raise NotFound("workspace.not_found", "There is no such workspace, or you are no member of it.")
+    request.member, request.workspace = member, member.workspace
+    request.actor = actor_of_member(member, request_id=request_id_of(request), address=address_of(request))
+    return request
+
+
+class PageForm(forms.Form):
+    """A form drawn by `ui/field.html`."""
+
+    required_css_class = "required"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("label_suffix", "")
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            if not isinstance(field.widget, forms.CheckboxInput | forms.CheckboxSelectMultiple | forms.RadioSelect):
+                shown = f"input {field.widget.attrs.get('class', '')}".strip()
+                field.widget.attrs["class"] = shown
+
+
+def attempt[Done](
+    form: forms.Form, action: Callable[[], Done], *, also: Iterable[type[RegistryError]] = ()
+) -> Done | None:
+    """Does `action` if the form is valid; what it refuses as invalid or in conflict becomes the form's errors and None."""
+    if not form.is_valid():
+        return None
+    refusals: tuple[type[RegistryError], ...] = (Invalid, Conflict, *also)
+    try:
+        return action()
+    except refusals as refused:
+        say(form, refused)
+        return None
+
+
+def say(form: forms.Form, refused: RegistryError) -> None:
+    """Puts a refusal where it belongs: beside its field, or above the form."""
+    elsewhere = [f"{error.field}: {error.message}" for error in refused.errors if error.field not in form.fields]
+    for error in refused.errors:
+        if error.field in form.fields:
+            form.add_error(error.field, error.message)
+    if elsewhere or not refused.errors:
+        form.add_error(None, [refused.detail, *elsewhere])
+
+
+def status_of(form: forms.Form) -> int:
+    """422 for a form that was refused, 200 otherwise."""
+    return 422 if form.is_bound and form.errors else 200

@@ -1,0 +1,20 @@
+"""Addresses of signing in, of people and of the workspace's own settings."""
+
+from django.urls import path
+
+from registry.core.views import audit, members, people, sessions
+
+urlpatterns = [
+    path("", sessions.home, name="home"),
+    path("sign-in", sessions.sign_in, name="sign_in"),
+    path("sign-in/<str:token>", sessions.sign_in_link, name="sign_in_link"),
+    path("sign-out", sessions.sign_out, name="sign_out"),
+    path("w/<slug:workspace>/notifications", people.notifications, name="notifications"),
+    path("w/<slug:workspace>/settings/profile", people.profile, name="settings_profile"),
+    path("w/<slug:workspace>/settings/profile/name", people.profile_name, name="profile_name"),
+    path("w/<slug:workspace>/settings/profile/password", people.profile_password, name="profile_password"),
+    path("w/<slug:workspace>/settings/members", members.members, name="settings_members"),
+    path("w/<slug:workspace>/settings/members/<str:email>", members.member_change, name="member_change"),
+    path("w/<slug:workspace>/settings/members/<str:email>/activity", members.member_activity, name="member_activity"),
+    path("w/<slug:workspace>/settings/audit", audit.audit_log, name="settings_audit"),
+]

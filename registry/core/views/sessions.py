@@ -1,0 +1,86 @@
+"""Signing in and out."""
+
+from django import forms
+from django.contrib.auth import login, logout
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from registry.core.actions.sessions import check_credentials, peek_link, redeem_link
+from registry.core.errors import Unauthenticated
+from registry.core.identity import memberships
+from registry.core.models import User
+from registry.core.pages import PageForm, attempt, status_of
+from registry.core.web import address_of
+
+
+class SignInForm(PageForm):
+    """Who one is, by address and password."""
+
+    email = forms.EmailField(label="E-mail address", widget=forms.EmailInput(attrs={"autocomplete": "username"}))
+    password = forms.CharField(
+        strip=False, max_length=1000, widget=forms.PasswordInput(attrs={"autocomplete": "current-password"})
+    )
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def sign_in(request: HttpRequest) -> HttpResponse:
+    """The way in by password; `next` leads only to this server's own pages."""
+    form = SignInForm(request.POST or None)
+    if request.method == "POST":
+        found = attempt(
+            form, lambda: check_credentials(**form.cleaned_data, address=address_of(request)), also=[Unauthenticated]
+        )
+        if found:
+            login(request, found)
+            return redirect(_onward(request))
+    onward = request.POST.get("next") or request.GET.get("next", "")
+    return render(request, "registry/sign_in.html", {"form": form, "next": onward}, status=status_of(form))
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def sign_in_link(request: HttpRequest, token: str) -> HttpResponse:
+    """The way in by a one-time link: reading changes nothing, pressing the button signs in."""
+    if request.method == "POST":
+        user = redeem_link(token, address=address_of(request))
+        login(request, user)
+        return redirect(_first_page(user))
+    context = {"person": peek_link(token)}
+    return render(request, "registry/sign_in_link.html", context, status=200 if context["person"] else 404)
+
+
+@require_POST
+def sign_out(request: HttpRequest) -> HttpResponse:
+    """The way out."""
+    logout(request)
+    return redirect("sign_in")
+
+
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    """The start page: one's first workspace, or the way in."""
+    if not isinstance(request.user, User):
+        return redirect("sign_in")
+    found = memberships(request.user)
+    if not found:
+        return render(request, "registry/no_workspace.html", status=403)
+    return redirect("board", found[0].workspace.slug)
+
+
+def _onward(request: HttpRequest) -> str:
+    onward = request.POST.get("next", "")
+    is_ours = url_has_allowed_host_and_scheme(onward, {request.get_host()}, require_https=request.is_secure())
+    return onward if is_ours else reverse("home")
+
+
+def _first_page(user: User) -> str:
+    """Where a link leads: to choosing a password while there is none."""
+    found = memberships(user)
+    if found and not user.has_usable_password():
+        return reverse("settings_profile", args=[found[0].workspace.slug]) + "?first"
+    return reverse("home")
