@@ -37,6 +37,11 @@ class Engines:
     owner_url: str
     broker_url: str
 
+    @property
+    def is_embedded(self) -> bool:
+        """True when PostgreSQL is our own."""
+        return self.lease is not None and "postgres" in self.lease.names
+
     def revive(self) -> tuple[str, ...]:
         return self.lease.revive() if self.lease else ()
 
@@ -61,7 +66,7 @@ def engines(folders: Folders, said: Mapping[str, str], *, durable: bool = True) 
 def environment(folders: Folders, running: Engines, said: Mapping[str, str]) -> dict[str, str]:
     """Variables for every process of the application; `said` is what the developer set, and wins."""
     outer = {name: value for name, value in os.environ.items() if name not in OWN}
-    if running.lease and "postgres" in running.lease.names:  # libpq would read the variables of another server
+    if running.is_embedded:  # libpq would read the variables of another server
         outer = {name: value for name, value in outer.items() if not name.startswith("PG")}
     port = said.get("PORT", "") or str(DEFAULT_PORT)
     result = {

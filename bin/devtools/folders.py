@@ -64,13 +64,13 @@ def one_at_a_time(lock: Path) -> Iterator[None]:
 def give_a_home(environment: dict[str, str], folders: Folders) -> None:
     """Programs that keep things at home get a home they can write to, where the real one cannot be written."""
     home = environment.get("HOME", "")
-    if not (home and _can_write(Path(home))):
+    if not (home and Path(home).is_dir() and _can_write(Path(home))):
         environment["HOME"] = str(folders.built / "home")
         _make(Path(environment["HOME"]))
         for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"):
             environment.pop(name, None)
     runtime = environment.get("XDG_RUNTIME_DIR", "")
-    if runtime and not _can_write(Path(runtime)):
+    if runtime and not (Path(runtime).is_dir() and _can_write(Path(runtime))):
         environment.pop("XDG_RUNTIME_DIR")
 
 

@@ -13,7 +13,7 @@ from devtools import application
 from devtools.folders import Folders
 from devtools.words import Stop
 
-NEEDS_NO_TABLES = ("migrate", "makemigrations", "collectstatic", "help", "check", "shell", "version")
+NEEDS_NO_TABLES = ("migrate", "makemigrations", "collectstatic", "help", "check", "version")
 
 
 def manage(folders: Folders, arguments: list[str]) -> int:
@@ -23,7 +23,7 @@ def manage(folders: Folders, arguments: list[str]) -> int:
     said = {**application.remembered(folders), **application.said_now()}
     with application.engines(folders, said) as engines:
         environment = application.environment(folders, engines, said)
-        if arguments[0] not in NEEDS_NO_TABLES:
+        if engines.is_embedded and arguments[0] not in NEEDS_NO_TABLES:  # another server is migrated by who owns it
             _migrate_if_new(folders, environment)
         return _call(folders, environment, arguments)
 
@@ -36,12 +36,17 @@ def _call(folders: Folders, environment: Mapping[str, str], arguments: list[str]
     return 128 - code if code < 0 else code
 
 
+def note_migrated(folders: Folders, database_url: str) -> None:
+    """Remembers that this database has the tables of this checkout."""
+    _note(folders).parent.mkdir(mode=0o700, exist_ok=True)
+    _note(folders).write_text(migrations_digest(folders.root, database_url, folders.data))
+
+
 def _migrate_if_new(folders: Folders, environment: Mapping[str, str]) -> None:
     """On a data folder that no `run` has prepared for this checkout, the tables are made first."""
-    done = folders.data / "run" / "migrated"
     wanted = migrations_digest(folders.root, environment["DATABASE_URL"], folders.data)
     with contextlib.suppress(OSError):
-        if done.read_text() == wanted:
+        if _note(folders).read_text() == wanted:
             return
     command: list[str | Path] = [folders.python, folders.manage_py, "migrate", "--no-input", "--verbosity", "0"]
     answer = subprocess.run(
@@ -49,7 +54,11 @@ def _migrate_if_new(folders: Folders, environment: Mapping[str, str]) -> None:
     )
     if answer.returncode:
         raise Stop(f"The tables could not be made: {(answer.stderr.strip() or 'no reason given').splitlines()[-1]}")
-    done.write_text(wanted)
+    note_migrated(folders, environment["DATABASE_URL"])
+
+
+def _note(folders: Folders) -> Path:
+    return folders.data / "run" / "migrated"
 
 
 def migrations_digest(root: Path, database_url: str, data: Path) -> str:

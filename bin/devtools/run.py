@@ -17,6 +17,7 @@ from pathlib import Path
 
 from devtools import application
 from devtools.folders import Folders
+from devtools.manage import note_migrated
 from devtools.supervisor import Part, Supervisor, clean_up
 from devtools.words import Stop
 from registry.embedded.places import digest_of
@@ -81,6 +82,8 @@ def _run(folders: Folders, said: Mapping[str, str], record: Path, left: str) -> 
         try:
             supervisor.say("Preparing the database …")
             _manage_once(supervisor, folders, "migrate", "--no-input", "--verbosity", "0")
+            if not supervisor.is_stopping:
+                note_migrated(folders, environment["DATABASE_URL"])
             _collect_assets(supervisor, folders)
             url = said.get("LOCAL_MODEL_URL", "")
             model_port = int(url.rpartition(":")[2].partition("/")[0]) if url else None
