@@ -62,7 +62,7 @@ def config_files(environment: Mapping[str, str]) -> list[Path]:
     named = environment.get("PIP_CONFIG_FILE", "")
     if named == os.devnull:
         return []
-    home = Path(environment.get("HOME") or Path.home())
+    home = Path(environment.get("HOME") or os.path.expanduser("~"))  # noqa: PTH111 (pathlib raises for a bare uid)
     machine = [
         Path(top, "pip", "pip.conf") for top in reversed(environment.get("XDG_CONFIG_DIRS", "/etc/xdg").split(":"))
     ]
