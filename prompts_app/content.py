@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import cast
 
-from registry.core.canonical import JSON, InvalidJson, check_json, check_text, digest
+from registry.core.canonical import JSON, InvalidJson, check_json, digest, is_storable
 from registry.core.errors import FieldError, Invalid
 from registry.core.fields import Fields, refuse_mistakes
 
@@ -173,7 +173,7 @@ def check_prompt_name(name: str) -> str:
     problem = ""
     if not 1 <= len(name) <= MAX_NAME:
         problem = f"must have between 1 and {MAX_NAME} characters"
-    elif _FORBIDDEN_IN_NAMES.search(name) or not _storable(name):
+    elif _FORBIDDEN_IN_NAMES.search(name) or not is_storable(name):
         problem = "must not contain control characters, lone surrogates or |"
     elif any(segment in {"", ".", ".."} for segment in segments):
         problem = "must not have an empty folder, . or .. between its slashes"
@@ -297,13 +297,5 @@ def _stored(errors: list[FieldError], value: JSON, path: str) -> bool:
         check_json(value, path)
     except InvalidJson as error:
         errors.append(FieldError(error.path, "character" if error.position is not None else "type", error.message))
-        return False
-    return True
-
-
-def _storable(text: str) -> bool:
-    try:
-        check_text(text)
-    except InvalidJson:
         return False
     return True

@@ -115,6 +115,15 @@ def check_text(text: str, path: str = "") -> None:
             raise InvalidJson(f"{_at(path)}character {lone.start()} is a lone surrogate.", lone.start(), path)
 
 
+def is_storable(text: str) -> bool:
+    """Whether `check_text` lets the text pass."""
+    try:
+        check_text(text)
+    except InvalidJson:
+        return False
+    return True
+
+
 class _Nested(InvalidJson):
     """Too deep: told apart so that the parser can find the bracket's position."""
 

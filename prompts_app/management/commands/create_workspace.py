@@ -3,14 +3,13 @@
 import json
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import transaction
 
 from prompts_app.actions.environments import create_default_environments
 from prompts_app.actions.keys import issue_key
 from prompts_app.models import Environment
-from registry.core.actions.sessions import create_sign_in_link
+from registry.core.actions.sessions import create_sign_in_link, sign_in_address
 from registry.core.actions.workspaces import create_workspace, find_or_create_user
 from registry.core.actor import Actor, KeyKind
 from registry.core.models import Member, User, Workspace
@@ -20,7 +19,7 @@ from registry.core.permissions import CI_SCOPES
 def sign_in(user: User) -> dict[str, str]:
     """A fresh one-time way in, as commands print it."""
     token = create_sign_in_link(user)
-    return {"email": user.email, "sign_in_url": f"{settings.PUBLIC_URL}/sign-in/{token}", "token": token}
+    return {"email": user.email, "sign_in_url": sign_in_address(token), "token": token}
 
 
 class Command(BaseCommand):

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from django.conf import settings
 from django.contrib.auth.hashers import check_password, make_password
 from django.db import transaction
 from django.db.models import QuerySet
@@ -22,6 +23,11 @@ def create_sign_in_link(user: User) -> str:
     token = new_link_token()
     SignInLink.objects.create(user=user, token_hash=hash_secret(token), expires_at=Now() + LINK_LIFETIME)
     return token
+
+
+def sign_in_address(token: str) -> str:
+    """Where a one-time token is used; without one, where people sign in."""
+    return f"{settings.PUBLIC_URL}/sign-in/{token}".rstrip("/")
 
 
 def peek_link(token: str) -> User | None:

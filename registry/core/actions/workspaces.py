@@ -69,10 +69,16 @@ class Invitation:
 
 @transaction.atomic
 def invite(actor: Actor, email: str, *, role: Role, grants: Iterable[str] = ()) -> Invitation:
-    """Let somebody in by address. Only who cannot sign in yet gets a link: it would open their other workspaces too."""
+    """Let somebody in by address. Only who is new here gets a link.
+
+    A link to an account that was used before, or that belongs to another workspace too, would let its holder act as
+    that person: they sign in as they do already.
+    """
+    require_administration(actor)
     user = find_or_create_user(email)
+    elsewhere = user.memberships.exclude(workspace_id=actor.workspace_id)
+    is_new = user.last_login is None and not user.has_usable_password() and not elsewhere.exists()
     member = add_member(actor, user, role=role, grants=grants)
-    is_new = not user.has_usable_password() and not Member.objects.active().filter(user=user).exclude(pk=member.pk).exists()
     return Invitation(member, create_sign_in_link(user) if is_new else "")
 
 

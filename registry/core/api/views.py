@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 from django.db import models
 from rest_framework import serializers
+from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
@@ -13,8 +14,9 @@ from registry.core.actor import Actor
 from registry.core.api.bodies import StrictSerializer, Text
 from registry.core.api.conditions import etag_of, holds, require_match
 from registry.core.api.idempotency import once_per_key
-from registry.core.canonical import JSON, InvalidJson, check_text
-from registry.core.errors import FieldError, Invalid, invalid_field
+from registry.core.canonical import JSON, InvalidJson, check_text, is_storable
+from registry.core.errors import FieldError, Invalid, NotFound, invalid_field
+from registry.core.models import User
 from registry.core.permissions import Permission, require, require_person
 
 __all__ = ["RegistryView", "StrictSerializer", "Text"]
@@ -40,11 +42,24 @@ class RegistryView(APIView):
         if "post" in cls.__dict__ and cls.is_change:
             cls.post = once_per_key(cls.post, keeps_answers=cls.keeps_answers)  # type: ignore[attr-defined]
 
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """After the questions of DRF: a path with characters that nothing here can have is the path of nothing."""
+        super().initial(request, *args, **kwargs)
+        for part in kwargs.values():
+            if isinstance(part, str) and not is_storable(part):
+                raise NotFound("not_found", "There is nothing at this address.")
+
     @property
     def actor(self) -> Actor:
         """The caller."""
         assert isinstance(self.request.auth, Actor)
         return self.request.auth
+
+    @property
+    def user(self) -> User:
+        """The person who is signed in; only after `allow_person`."""
+        assert isinstance(self.request.user, User)
+        return self.request.user
 
     def allow(self, permission: Permission, *, protected: bool = False) -> None:
         """Refuse early, for the order of refusals; the action asks again."""
