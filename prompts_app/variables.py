@@ -40,7 +40,7 @@ def effective_schema(given: dict[str, JSON] | None, names: Sequence[str]) -> dic
 
 def check_schema(schema: dict[str, JSON], path: str = "variables") -> None:
     """Raises Invalid `variables.schema` unless `schema` is JSON Schema 2020-12 about an object, with local `$ref`s only."""
-    problem = _schema_problem(schema)
+    problem = schema_problem(schema)
     if problem:
         where, message = problem
         field = path + where
@@ -111,8 +111,8 @@ def _whole(value: JSON) -> int | None:
     return int(value) if isinstance(value, float) else None
 
 
-def _schema_problem(schema: dict[str, JSON]) -> tuple[str, str] | None:
-    """Where (as a path suffix) and what; None when all is well."""
+def schema_problem(schema: dict[str, JSON]) -> tuple[str, str] | None:
+    """What keeps `schema` from being a JSON Schema 2020-12 with local references: where (a path suffix) and what; or None."""
     if len(canonical_json(schema)) > MAX_SCHEMA_CHARACTERS:
         return "", f"has more than {MAX_SCHEMA_CHARACTERS:,} characters"
     try:

@@ -1,0 +1,298 @@
+"""What a suite version is made of: cases, scorers and the rules of its verdict, as plain values with one digest."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from evals_app.scorers import SCORERS, ScorerSpec, read_scorers, scorer_versions
+from evals_app.scorers.spec import PASSES
+from evals_app.stats import minimum_size, minimum_size_for_floor
+from evals_app.verdicts import MODES, Mode, Rule
+from prompts_app.content import Message, Placeholder, parse_source
+from registry.core.canonical import JSON, digest
+from registry.core.errors import FieldError, Invalid
+from registry.core.fields import Fields, refuse_mistakes
+
+MOST_CASES, MOST_TAGS = 10_000, 50
+KEY = re.compile(r"[^\x00-\x1f\x7f]+")
+
+
+@dataclass(frozen=True, slots=True)
+class CaseSpec:
+    """One question. `variables` are values; `expected` is None where the case expects nothing.
+
+    `scorers` are added to the suite's; one of the same name takes its place.
+    """
+
+    key: str
+    variables: Mapping[str, JSON] = field(default_factory=dict)
+    messages: tuple[Message, ...] = ()
+    expected: JSON = None
+    tags: tuple[str, ...] = ()
+    critical: bool = False
+    cluster: str | None = None
+    scorers: tuple[ScorerSpec, ...] = ()
+
+    @property
+    def cluster_key(self) -> str:
+        """Cases that share it are one observation when uncertainty is counted; a case alone has its own."""
+        return f"case:{self.key}" if self.cluster is None else f"cluster:{self.cluster}"
+
+    def to_json(self) -> dict[str, JSON]:
+        """As the API takes it, without what is left at its default."""
+        given: dict[str, JSON] = {"key": self.key, "variables": dict(self.variables)}
+        given |= {"messages": [message.to_json() for message in self.messages]} if self.messages else {}
+        given |= {} if self.expected is None else {"expected": self.expected}
+        given |= {"tags": list(self.tags)} if self.tags else {}
+        given |= {"critical": True} if self.critical else {}
+        given |= {} if self.cluster is None else {"cluster": self.cluster}
+        return given | ({"scorers": [spec.to_json() for spec in self.scorers]} if self.scorers else {})
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteContent:
+    """Everything a suite version's digest covers.
+
+    `config` is the model settings that it pins for both arms, over each version's own; None where it pins none.
+    `first_floor` is the floor of mode `floor` too. `alpha` is one-sided and for all `looks` together.
+    """
+
+    cases: tuple[CaseSpec, ...]
+    scorers: tuple[ScorerSpec, ...]
+    mode: Mode = "non_inferior"
+    margin: float = 0.05
+    repeats: int = 3
+    looks: int = 1
+    first_floor: float = 0.5
+    alpha: float = 0.05
+    config: Mapping[str, JSON] | None = None
+
+    @property
+    def posts_checks(self) -> bool:
+        return self.mode != "report_only"
+
+    @property
+    def clusters(self) -> int:
+        return len({case.cluster_key for case in self.cases})
+
+    def scorers_of(self, case: CaseSpec) -> tuple[ScorerSpec, ...]:
+        """The suite's scorers, each replaced by the case's own of that name, then the case's others."""
+        own = {spec.name: spec for spec in case.scorers}
+        shared = [own.pop(spec.name, spec) for spec in self.scorers]
+        return (*shared, *own.values())
+
+    def templates(self) -> Iterator[tuple[str, str]]:
+        """Every template among the scorers' values, with the path of its field: to be inspected before saving."""
+        lists = [("scorers", self.scorers)]
+        lists += [(f"cases[{index}].scorers", case.scorers) for index, case in enumerate(self.cases)]
+        for path, specs in lists:
+            for index, spec in enumerate(specs):
+                if spec.template is not None:
+                    yield f"{path}[{index}].value", spec.template
+
+    def rules_to_json(self) -> dict[str, JSON]:
+        """Everything but the cases, as the API takes it."""
+        return {
+            "scorers": [spec.to_json() for spec in self.scorers],
+            "mode": self.mode,
+            "margin": self.margin,
+            "repeats": self.repeats,
+            "looks": self.looks,
+            "first_floor": self.first_floor,
+            "alpha": self.alpha,
+            "config": None if self.config is None else dict(self.config),
+        }
+
+    def to_json(self) -> dict[str, JSON]:
+        return {"cases": [case.to_json() for case in self.cases], **self.rules_to_json()}
+
+    def rule(self) -> Rule:
+        """How the metric "passes" is judged: 1 for an output that passes all scorers that count, else 0."""
+        return Rule(
+            name=PASSES,
+            mode=self.mode,
+            margin=self.margin,
+            floor=self.first_floor if self.mode == "floor" else None,
+            first_floor=self.first_floor,
+            alpha=self.alpha,
+            looks=self.looks,
+        )
+
+    def reported_rules(self) -> tuple[Rule, ...]:
+        """One more metric for each of the suite's scorers, shown and never judged, named as the scorer is.
+
+        None where a single scorer says the same as "passes" does.
+        """
+        shown = self.scorers if len(self.scorers) > 1 or any(case.scorers for case in self.cases) else ()
+        return tuple(_reported(spec) for spec in shown)
+
+
+def _reported(spec: ScorerSpec) -> Rule:
+    scorer = SCORERS[spec.kind]
+    return Rule(spec.name, mode="report_only", binary=scorer.is_binary, higher_is_better=scorer.higher_is_better)
+
+
+def suite_digest(content: SuiteContent) -> str:
+    """SHA-256 over the canonical JSON of everything."""
+    return digest(content.to_json())
+
+
+def recipe_digest(content: SuiteContent, *, default: JSON) -> str:
+    """What fresh evidence depends on besides the two versions: the suite, its scorers' versions, the model asked.
+
+    `default` is whatever settings apply where neither the suite nor a version names any.
+    """
+    specs = [spec for case in content.cases for spec in content.scorers_of(case)]
+    versions: dict[str, JSON] = dict(scorer_versions(specs))
+    return digest({"suite": suite_digest(content), "scorers": versions, "default": default})
+
+
+def too_small(content: SuiteContent) -> str:
+    """Why this suite cannot be required anywhere; empty when it can.
+
+    A suite so small that it could not pass even if no case changed may be saved, but not required (clusters count, not
+    the cases in them).
+    """
+    if content.mode == "report_only":
+        return "A suite that only reports posts no check: choose another mode before requiring it."
+    if content.mode == "all_pass":
+        return ""
+    if content.mode == "floor":
+        least = minimum_size_for_floor(content.first_floor, content.alpha, content.looks)
+        limit = f"a floor of {content.first_floor:g}"
+    else:
+        least = minimum_size(content.margin, content.alpha, content.looks)
+        limit = f"a margin of {content.margin:g}"
+    if content.clusters >= least:
+        return ""
+    return (
+        f"With {limit} it takes at least {least} cases to pass, and the suite has {content.clusters}: add cases, widen "
+        "the limit, or choose the mode all_pass, which makes no statistical claim."
+    )
+
+
+def parse_suite(value: JSON) -> SuiteContent:
+    """The body of a new suite version; raises Invalid `suite.invalid` naming every mistake, such as `cases[17].key`."""
+    errors: list[FieldError] = []
+    given = Fields(value, errors)
+    scorers = read_scorers(given.raw("scorers", []), errors)
+    content = SuiteContent(
+        cases=_cases(given),
+        scorers=scorers,
+        mode=_mode(given),
+        margin=given.number("margin", 0.05, least=0.001, most=0.5),
+        repeats=given.integer("repeats", 3, least=1, most=20),
+        looks=given.integer("looks", 1, least=1, most=10),
+        first_floor=given.number("first_floor", 0.5, least=0.001, most=0.999),
+        alpha=given.number("alpha", 0.05, least=0.001, most=0.25),
+        config=_config(given),
+    )
+    given.close()
+    if not errors:
+        _check_targets(content, errors)
+    refuse_mistakes("suite.invalid", "The suite was not saved: correct the fields named.", errors)
+    return content
+
+
+def load_suite(rules: JSON, cases: Iterable[JSON]) -> SuiteContent:
+    """What `rules_to_json` and each case's `to_json` wrote, read again."""
+    given = rules if isinstance(rules, dict) else {}
+    return parse_suite({**given, "cases": list(cases)})
+
+
+def _mode(given: Fields) -> Mode:
+    chosen = given.choice("mode", "non_inferior", MODES)
+    return next(mode for mode in MODES if mode == chosen)
+
+
+def _config(given: Fields) -> Mapping[str, JSON] | None:
+    config = given.raw("config")
+    if config is not None and not isinstance(config, dict):
+        given.refuse("config", "type", "must be an object of model settings")
+        return None
+    return config
+
+
+def _cases(given: Fields) -> tuple[CaseSpec, ...]:
+    if not given.require("cases"):
+        return ()
+    before = len(given.errors)
+    values = given.items("cases", most=MOST_CASES)
+    if not values and len(given.errors) == before:
+        given.refuse("cases", "required", "must have at least one case")
+    cases = [_case(value, given.errors, f"cases[{index}]") for index, value in enumerate(values)]
+    first: dict[str, int] = {}
+    for index, case in enumerate(cases):
+        if case.key and first.setdefault(case.key, index) != index:
+            message = f"is the key of cases[{first[case.key]}] too: keys are unique within a suite"
+            given.errors.append(FieldError(f"cases[{index}].key", "taken", message))
+    return tuple(cases)
+
+
+def _case(value: JSON, errors: list[FieldError], path: str) -> CaseSpec:
+    given = Fields(value, errors, path=path)
+    has_key = given.require("key")
+    variables = given.raw("variables", {})
+    if not isinstance(variables, dict):
+        given.refuse("variables", "type", "must be an object of values by name")
+        variables = {}
+    case = CaseSpec(
+        key=given.text("key", "", least=1, most=200, pattern=KEY, shape="without control characters")
+        if has_key
+        else "",
+        variables=variables,
+        messages=_messages(given),
+        expected=given.raw("expected"),
+        tags=_tags(given),
+        critical=given.boolean("critical", False),
+        cluster=given.text("cluster", None, least=1, most=200),
+        scorers=read_scorers(given.raw("scorers", []), errors, path=given.name("scorers")),
+    )
+    given.close()
+    return case
+
+
+def _messages(given: Fields) -> tuple[Message, ...]:
+    """The message history of a case: fixed messages, neither templates nor placeholders."""
+    values = given.raw("messages")
+    if values is None or values == []:
+        return ()
+    try:
+        turns = parse_source("chat", {"messages": values}).messages or ()
+    except Invalid as refused:
+        given.errors += [FieldError(given.name(error.field), error.code, error.message) for error in refused.errors]
+        return ()
+    for index, turn in enumerate(turns):
+        if isinstance(turn, Placeholder):
+            given.refuse(f"messages[{index}]", "type", "must be a message: a case has no placeholders")
+    return tuple(turn for turn in turns if isinstance(turn, Message))
+
+
+def _tags(given: Fields) -> tuple[str, ...]:
+    tags = []
+    for index, tag in enumerate(given.items("tags", most=MOST_TAGS)):
+        if isinstance(tag, str) and 0 < len(tag) <= 100 and KEY.fullmatch(tag):
+            tags.append(tag)
+        else:
+            given.refuse(f"tags[{index}]", "type", "must be a string of 1 to 100 characters")
+    return tuple(dict.fromkeys(tags))
+
+
+def _check_targets(content: SuiteContent, errors: list[FieldError]) -> None:
+    """Every case has a scorer that counts, and something to compare with where a scorer has no value of its own."""
+    for index, case in enumerate(content.cases):
+        specs = content.scorers_of(case)
+        if content.posts_checks and not any(spec.counts for spec in specs):
+            if content.scorers or case.scorers:
+                errors.append(
+                    FieldError(f"cases[{index}].scorers", "required", "must have one whose weight is above 0")
+                )
+            else:
+                errors.append(FieldError("scorers", "required", "must have at least one, or each case its own"))
+                return
+        lacking = [spec.name for spec in specs if not spec.has_value]
+        if lacking and case.expected is None:
+            message = f"is required: the scorer {lacking[0]} compares with it"
+            errors.append(FieldError(f"cases[{index}].expected", "required", message))
