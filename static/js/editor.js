@@ -14,7 +14,7 @@
     ".cm-content": { caretColor: colour("ink"), padding: "0.6rem 0", minHeight: "5.5rem" },
     ".cm-line": { padding: "0 0.75rem 0 0.5rem" },
     ".cm-gutters": { backgroundColor: "transparent", color: colour("ink-3"), border: "none" },
-    ".cm-lineNumbers .cm-gutterElement": { minWidth: "2.25rem", opacity: "0.75" },
+    ".cm-lineNumbers .cm-gutterElement": { minWidth: "2.25rem" },
     ".cm-activeLine, .cm-activeLineGutter": { backgroundColor: "transparent" },
     "&.cm-focused .cm-activeLine": { backgroundColor: colour("hover") },
     ".cm-cursor": { borderLeftColor: colour("ink") },
@@ -22,14 +22,14 @@
       background: "color-mix(in oklab, var(--accent) 24%, transparent)",
     },
     ".cm-selectionMatch": { backgroundColor: colour("accent-soft") },
-    ".cm-matchingBracket": { backgroundColor: colour("accent-soft"), outline: "1px solid var(--line-strong)" },
+    ".cm-matchingBracket, .cm-nonmatchingBracket": { backgroundColor: "transparent" },
+    "&.cm-focused .cm-matchingBracket": { backgroundColor: colour("accent-soft"), outline: "1px solid var(--line-strong)" },
     ".cm-tooltip": { backgroundColor: colour("raised"), border: "1px solid var(--line)", borderRadius: "8px", boxShadow: colour("shadow-l") },
     ".cm-tooltip.cm-tooltip-autocomplete > ul": { fontFamily: colour("mono") },
     ".cm-tooltip-autocomplete ul li[aria-selected]": { backgroundColor: colour("accent"), color: colour("on-accent") },
     ".cm-panels": { backgroundColor: colour("sunken"), color: colour("ink"), borderColor: colour("line") },
     ".cm-textfield": { backgroundColor: colour("surface"), border: "1px solid var(--control-line)", borderRadius: "4px" },
     ".cm-button": { backgroundImage: "none", backgroundColor: colour("raised"), border: "1px solid var(--line-strong)", borderRadius: "4px" },
-    ".cm-foldGutter .cm-gutterElement": { opacity: "0.6" },
     ".cm-specialChar": { color: colour("warn"), backgroundColor: colour("warn-soft"), borderRadius: "3px" },
   });
   const { tags } = CM;
@@ -58,9 +58,12 @@
     }
   }
 
+  const jsonProblems = CM.jsonParseLinter();
+  const compact = CM.EditorView.theme({ ".cm-gutters": { display: "none" }, ".cm-line": { padding: "0 0.6rem" }, ".cm-content": { minHeight: "3.5rem" } });
+
   const languages = {
     jinja: () => CM.jinja({ variables: declared() }),
-    json: () => [CM.json(), CM.linter(CM.jsonParseLinter())],
+    json: () => [CM.json(), CM.linter((view) => (view.state.doc.toString().trim() ? jsonProblems(view) : []))],
     plain: () => [],
   };
 
@@ -74,6 +77,7 @@
         CM.basicSetup,
         CM.EditorView.lineWrapping,
         theme,
+        textarea.closest(".field") ? compact : [],
         CM.syntaxHighlighting(highlight),
         language.of(languages[kind]()),
         CM.EditorView.contentAttributes.of({ "aria-label": textarea.getAttribute("aria-label") || textarea.name }),

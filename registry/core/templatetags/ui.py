@@ -123,6 +123,12 @@ def state_icon(state: str) -> str:
     return look(state).icon
 
 
+@register.filter
+def state_word(state: str) -> str:
+    """The usual word for a state."""
+    return look(state).word
+
+
 @register.simple_tag
 def environment(name: str, color: str = "") -> SafeString:
     """An environment's chip: its colour and its name."""
