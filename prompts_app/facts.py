@@ -4,11 +4,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db.models import Q
+from django.db.models.functions import Now
+
 from prompts_app.contracts import contract_changes
 from prompts_app.gates import (
     Blocker,
     CheckFact,
     Facts,
+    FreezeFact,
     Predecessor,
     Subject,
     VoteFact,
@@ -39,8 +43,8 @@ from prompts_app.policy import Policy, stricter
 from registry.core.actor import Actor, Role
 from registry.core.clock import database_now
 from registry.core.errors import Forbidden
-from registry.core.identity import actor_of_member
-from registry.core.models import Member
+from registry.core.identity import actor_for_key, actor_of_member
+from registry.core.models import ApiKey, Member
 from registry.core.permissions import Permission, require
 
 
@@ -62,11 +66,11 @@ class Judgement:
 def judge(promotion: Promotion, actor: Actor | None) -> Judgement:
     """Everything about a promotion, as `actor` would meet it; about 15 queries, whatever the sizes."""
     environment = promotion.environment
-    policy = stricter(promotion.policy_opened.load(), current_policy(environment).load())
+    policy = policy_of(promotion)
     is_scheduled = promotion.state == PromotionState.SCHEDULED
     live = live_deployment(promotion.prompt, environment)
     approvals = latest_votes(promotion)
-    excluded = not_eligible(promotion, live)
+    excluded = not_eligible(promotion, live, policy)
     facts = _facts(
         promotion.prompt,
         promotion.version,
@@ -109,6 +113,11 @@ def current_policy(environment: Environment) -> PolicyVersion:
     return PolicyVersion.objects.filter(environment=environment).order_by("-number")[0]
 
 
+def policy_of(promotion: Promotion) -> Policy:
+    """The rules a promotion is judged by: the stricter, field by field, of when it was opened and now."""
+    return stricter(promotion.policy_opened.load(), current_policy(promotion.environment).load())
+
+
 def live_deployment(prompt: Prompt, environment: Environment) -> Deployment | None:
     """The deployment that is live, its version loaded; None when nothing is."""
     pointer = (
@@ -128,27 +137,38 @@ def latest_votes(promotion: Promotion) -> tuple[Approval, ...]:
     return tuple(sorted(standing, key=lambda row: row.pk))
 
 
-def not_eligible(promotion: Promotion, live: Deployment | None) -> dict[int, str]:
-    """Members who may not approve this promotion, whatever their role, and why."""
-    live_digest = live.version.digest if live and live.version else None
-    excluded = dict.fromkeys(
-        _suite_editors(promotion, live), "changed a suite that this gate uses since the live deployment"
-    )
-    excluded |= dict.fromkeys(chain_authors(promotion.version, live_digest), "wrote part of what would change")
+def approvers(promotion: Promotion) -> frozenset[int]:
+    """Members who approve of the promotion as it is now, eligible or not."""
+    current = subject_of(promotion).hash
+    votes = latest_votes(promotion)
+    return frozenset(vote.member_id for vote in votes if vote.vote == Vote.APPROVE and vote.subject_hash == current)
+
+
+def not_eligible(promotion: Promotion, live: Deployment | None, policy: Policy | None = None) -> dict[int, str]:
+    """Members who may not approve this promotion over what is `live`, whatever their role, and why.
+
+    For one that was applied, `live` is its base: what it replaced.
+    """
+    rules = policy or policy_of(promotion)
+    excluded: dict[int, str] = {}
+    if rules.require_suites:
+        why = "changed a suite that this gate uses since the live deployment"
+        excluded |= dict.fromkeys(_suite_editors(promotion, live), why)
+    authors = chain_authors(promotion.version, live.version if live else None)
+    excluded |= dict.fromkeys(authors, "wrote part of what would change")
     return excluded | {promotion.author_id: "opened this promotion"}
 
 
-def chain_authors(version: PromptVersion, live_digest: str | None) -> set[int]:
+def chain_authors(version: PromptVersion, live: PromptVersion | None) -> set[int]:
     """Authors on the `based_on` chain from the candidate back to the live version, not included."""
     rows = PromptVersion.objects.filter(prompt=version.prompt_id, number__lte=version.number)
     chain = {
-        number: (based_on, author, digest)
-        for number, based_on, author, digest in rows.values_list("number", "based_on", "author_id", "digest")
+        number: (based_on, author) for number, based_on, author in rows.values_list("number", "based_on", "author_id")
     }
     authors: set[int] = set()
     number: int | None = version.number
-    while number is not None and chain[number][2] != live_digest:
-        number, author, _ = chain[number]
+    while number is not None and number != (live.number if live else None):
+        number, author = chain[number]
         authors.add(author)
     return authors
 
@@ -171,7 +191,7 @@ def required_check_facts(
             key = evidence_key(version.digest, baseline, row.definition.recipe)
             wanted[row.definition.name] = (key, row.definition.is_safety)
     wanted |= dict.fromkeys(policy.external_checks, ("", False))
-    newest = _newest_checks(prompt, version.digest, baseline, list(wanted))
+    newest = _newest_checks(prompt, version.digest, baseline, {name: key for name, (key, _) in wanted.items()})
     return tuple(_check_fact(name, key, is_safety, newest.get(name)) for name, (key, is_safety) in wanted.items())
 
 
@@ -195,8 +215,9 @@ def predecessor_of(prompt: Prompt, digest: str, environment: Environment) -> Pre
     was_rolled_back = False
     for at, kind, live_digest in history:
         if since is not None and live_digest != digest:
-            spans.append((since, at))
-            since, was_rolled_back = None, kind == DeploymentKind.ROLLBACK
+            was_rolled_back = kind != DeploymentKind.PROMOTION
+            spans = [] if was_rolled_back else [*spans, (since, at)]
+            since = None
         elif since is None and live_digest == digest:
             since, was_rolled_back = at, False
     if since is not None:
@@ -230,7 +251,8 @@ def _facts(
     quarantine = Quarantine.objects.filter(
         environment=environment, prompt=prompt, digest=version.digest, cleared_at=None
     )
-    freezes = Freeze.objects.filter(environment=environment).covering_now().order_by("pk")
+    freezes = Freeze.objects.filter(environment=environment, cancelled_at=None).order_by("pk")
+    to_come = freezes.filter(ends_at__gt=Now()).values_list("starts_at", "ends_at", "reason")
     return Facts(
         subject=subject,
         live_deployment=live.pk if live else None,
@@ -245,15 +267,15 @@ def _facts(
         votes=votes,
         eligible=eligible,
         quarantined_because=quarantine.values_list("deployment__reason", flat=True).first(),
-        frozen_because=tuple(freezes.values_list("reason", flat=True)),
+        freezes=tuple(FreezeFact(starts_at, ends_at, reason) for starts_at, ends_at, reason in to_come),
         unresolved_comments=unresolved_comments,
     )
 
 
 def _refusal_for(promotion: Promotion, actor: Actor | None, policy: Policy) -> str:
     """Why the promotion may not be applied by whoever would apply it: the scheduler where scheduled, else the reader."""
-    if promotion.state == PromotionState.SCHEDULED and promotion.scheduled_by is not None:
-        return member_refusal(promotion.scheduled_by, policy)
+    if promotion.state == PromotionState.SCHEDULED:
+        return _scheduler_refusal(promotion, policy)
     if actor is None:
         return "Nobody asked for it."
     return actor_refusal(actor, policy)
@@ -266,6 +288,23 @@ def actor_refusal(actor: Actor, policy: Policy) -> str:
     except Forbidden as refusal:
         return refusal.detail
     return ""
+
+
+def scheduler_of(promotion: Promotion) -> Actor:
+    """In whose name the clock applies a scheduled promotion: the key's or the person's who scheduled it."""
+    if promotion.scheduled_by_key is not None:
+        return actor_for_key(promotion.scheduled_by_key)
+    assert promotion.scheduled_by is not None
+    return actor_of_member(promotion.scheduled_by)
+
+
+def _scheduler_refusal(promotion: Promotion, policy: Policy) -> str:
+    key = promotion.scheduled_by_key
+    if key is None:
+        return member_refusal(promotion.scheduled_by, policy) if promotion.scheduled_by else "Nobody scheduled it."
+    if not ApiKey.objects.usable().filter(pk=key.pk).exists():
+        return f"The key {key.name} is revoked or expired."
+    return actor_refusal(scheduler_of(promotion), policy)
 
 
 def member_refusal(member: Member, policy: Policy) -> str:
@@ -293,10 +332,16 @@ def _suite_editors(promotion: Promotion, live: Deployment | None) -> set[int]:
     return set(changes.values_list("by_id", flat=True))
 
 
-def _newest_checks(prompt: Prompt, digest: str, baseline: str | None, names: list[str]) -> dict[str, VersionCheck]:
-    rows = VersionCheck.objects.filter(prompt=prompt, digest=digest, name__in=names)
-    fitting = rows.filter(name__startswith="external/") | rows.filter(baseline_digest=baseline)
-    return {row.name: row for row in fitting.order_by("name", "-pk").distinct("name")}
+def _newest_checks(prompt: Prompt, digest: str, baseline: str | None, keys: dict[str, str]) -> dict[str, VersionCheck]:
+    """The newest check of each name on the evidence expected of it; where there is none, the newest on other evidence:
+    a run that started before a suite changed may well end after one that started later."""
+    about = Q(name__startswith="external/") | Q(baseline_digest=baseline)
+    rows = VersionCheck.objects.filter(about, prompt=prompt, digest=digest, name__in=keys)
+    newest = rows.order_by("name", "evidence_key", "-pk").distinct("name", "evidence_key")
+    found: dict[str, VersionCheck] = {}
+    for row in sorted(newest, key=lambda row: (row.evidence_key == keys[row.name], row.pk)):
+        found[row.name] = row
+    return found
 
 
 def _check_fact(name: str, key: str, is_safety: bool, row: VersionCheck | None) -> CheckFact:

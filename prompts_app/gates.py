@@ -98,6 +98,19 @@ class CheckFact:
 
 
 @dataclass(frozen=True)
+class FreezeFact:
+    """A time without promotions: from its start up to, not including, its end."""
+
+    starts_at: datetime
+    ends_at: datetime
+    reason: str
+
+    def covers(self, now: datetime) -> bool:
+        """Whether nothing may be promoted at `now`."""
+        return self.starts_at <= now < self.ends_at
+
+
+@dataclass(frozen=True)
 class VoteFact:
     """A person's latest vote; `refusal` is empty for an eligible reviewer, else it says why they are not one."""
 
@@ -112,7 +125,8 @@ class VoteFact:
 class Predecessor:
     """What happened to the candidate's digest in the next lower environment.
 
-    `spans` are the times it was live there, the end None while it still is; `was_rolled_back` since the last of them.
+    `spans` are the times it was live there since it was last rolled back or withdrawn, the end None while it still is;
+    `was_rolled_back` says that there was such a time, and that it has not been live since.
     """
 
     environment: str
@@ -146,7 +160,7 @@ class Facts:
     votes: tuple[VoteFact, ...] = ()
     eligible: tuple[tuple[int, str], ...] = ()
     quarantined_because: str | None = None
-    frozen_because: tuple[str, ...] = ()
+    freezes: tuple[FreezeFact, ...] = ()
     unresolved_comments: int = 0
 
     def valid_approvals(self) -> tuple[VoteFact, ...]:
@@ -170,7 +184,7 @@ def blockers(facts: Facts, now: datetime) -> tuple[Blocker, ...]:
         *_suites(facts),
         *_checks(facts, now),
         *_approvals(facts),
-        *_stops(facts),
+        *_stops(facts, now),
     ]
     order = list(reversed(Level))
     return tuple(sorted(found, key=lambda blocker: order.index(blocker.level)))
@@ -284,12 +298,14 @@ def _approvals(facts: Facts) -> Iterator[Blocker]:
             yield Blocker("approvals.changes_requested", Level.SOFT, message, (vote.name, "admins"))
 
 
-def _stops(facts: Facts) -> Iterator[Blocker]:
+def _stops(facts: Facts, now: datetime) -> Iterator[Blocker]:
     if facts.quarantined_because is not None:
         message = f"This content was rolled back here: {facts.quarantined_because}"
         yield Blocker("digest.quarantined", Level.SOFT, message, ("releasers",))
-    for reason in facts.frozen_because:
-        yield Blocker("freeze.active", Level.SOFT, f"Frozen: {reason}", ("admins", "time"))
+    for freeze in facts.freezes:
+        if freeze.covers(now):
+            message = f"Frozen until {freeze.ends_at:%Y-%m-%d %H:%M} UTC: {freeze.reason}"
+            yield Blocker("freeze.active", Level.SOFT, message, ("admins", "time"))
     if facts.unresolved_comments:
         message = f"{facts.unresolved_comments} unresolved comment(s)."
         yield Blocker("comments.unresolved", Level.ADVISORY, message, ("anyone",))

@@ -1,6 +1,10 @@
 """Celery's side of promotions: ids in, one action, no logic."""
 
+from collections.abc import Callable
+
+import structlog
 from celery import shared_task
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from prompts_app.actions.applying import apply_due as apply_one_due
@@ -8,21 +12,30 @@ from prompts_app.actions.applying import apply_if_ready
 from prompts_app.actions.promotions import expire_promotions
 from prompts_app.models import Promotion, PromotionState
 
+log = structlog.get_logger(__name__)
+
 
 @shared_task(name="prompts.apply_due")
 def apply_due() -> None:
     """Give every scheduled promotion whose time has come its turn."""
     due = Promotion.objects.filter(state=PromotionState.SCHEDULED, scheduled_for__lte=Now()).order_by("scheduled_for")
-    for pk in due.values_list("pk", flat=True):
-        apply_one_due(pk)
+    _each(due, apply_one_due)
 
 
 @shared_task(name="prompts.apply_ready")
 def apply_ready() -> None:
     """Look again at what waits for time to pass: a soak, the end of a freeze."""
-    waiting = Promotion.objects.filter(state=PromotionState.OPEN, ready_by__isnull=False)
-    for pk in waiting.values_list("pk", flat=True):
-        apply_if_ready(pk)
+    waiting = Promotion.objects.filter(state=PromotionState.OPEN, ready_by__isnull=False).order_by("pk")
+    _each(waiting, apply_if_ready)
+
+
+def _each(promotions: QuerySet[Promotion], action: Callable[[int], object]) -> None:
+    """One after the other; one that fails is logged and tried again next time, and keeps no other from its turn."""
+    for pk in promotions.values_list("pk", flat=True):
+        try:
+            action(pk)
+        except Exception:
+            log.exception("promotion.turn_failed", promotion=pk)
 
 
 @shared_task(name="prompts.expire")

@@ -82,3 +82,9 @@ def static_files_from_the_sources() -> Iterator[None]:
 def cast(db: None) -> Cast:
     """A workspace with Ada who edits, Grace who reviews, Rosa who releases, Olga who owns; Linus is outside."""
     return make_cast()
+
+
+@pytest.fixture
+def free(db: None) -> Cast:
+    """The same people in a workspace that asks nothing of a promotion; a test asks for what it is about."""
+    return make_cast(is_open=True)

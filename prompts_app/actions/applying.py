@@ -1,4 +1,7 @@
-"""Applying a promotion: by hand, over blockers, by the clock, or when ready. All of them judge under the same locks."""
+"""Applying a promotion: by hand, over blockers, by the clock, or when ready. All of them judge under the same locks.
+
+Refusals come in the order of the API: right, stale view, input, state. Who may never apply is not told of blockers.
+"""
 
 import json
 
@@ -6,9 +9,9 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from prompts_app.actions.moving import Moved, Place, lock_places, move
-from prompts_app.actions.promotions import end, find_promotion, record, under_lock
+from prompts_app.actions.promotions import end, find_promotion, record, refuse_stale_view, refuse_state, under_lock
 from prompts_app.actions.prompts import checked_text
-from prompts_app.facts import Judgement, judge, member_refusal
+from prompts_app.facts import Judgement, judge, member_refusal, not_eligible, policy_of, scheduler_of
 from prompts_app.gates import Blocker, Level, standing
 from prompts_app.models import DeploymentKind, Override, Promotion, PromotionState
 from registry.core import outbox
@@ -25,10 +28,13 @@ OPEN, SCHEDULED = PromotionState.OPEN, PromotionState.SCHEDULED
 def apply_promotion(actor: Actor, promotion: Promotion, *, stamp: int | None) -> Moved:
     """Make the promoted version live if nothing is in the way; raises Conflict `promotion.blocked` with the blockers."""
     with transaction.atomic():
-        place, row = _locked(promotion, stamp, "apply", OPEN)
+        place, row = _locked(promotion)
+        require(actor, Permission.APPLY, protected=policy_of(row).protected)
+        refuse_stale_view(row, stamp)
+        refuse_state(row, {OPEN})
         judgement = judge(row, actor)
-        _refuse_actor(actor, judgement)
-        _refuse_blocked(judgement)
+        if standing(judgement.blockers):
+            raise _blocked(judgement, "Something is in the way: `blockers` says what, and who can clear it.")
         return _apply(place, row, actor, judgement)
 
 
@@ -38,20 +44,22 @@ def override_promotion(actor: Actor, promotion: Promotion, *, stamp: int | None,
     Never over a hard one; with nothing to override it is a normal apply.
     """
     with transaction.atomic():
-        place, row = _locked(promotion, stamp, "override", OPEN)
+        place, row = _locked(promotion)
         judgement = judge(row, actor)
+        present = standing(judgement.blockers)
         require(actor, Permission.OVERRIDE)
-        _refuse_actor(actor, judgement)
+        require(actor, Permission.APPLY, protected=judgement.policy.protected)
+        if row.is_pending and present and not judgement.policy.allow_override:
+            raise Forbidden("override.forbidden", f"{row.environment.label} forbids overrides.")
+        refuse_stale_view(row, stamp)
         if len(reason.strip()) < MIN_OVERRIDE_REASON:
             raise invalid_field("reason", "length", f"Give a reason of at least {MIN_OVERRIDE_REASON} characters.")
         checked_text("reason", reason)
-        present = standing(judgement.blockers)
+        refuse_state(row, {OPEN})
         if not present:
             return _apply(place, row, actor, judgement)
         if any(blocker.level is Level.HARD for blocker in present):
             raise _blocked(judgement, "A hard blocker stands: it cannot be overridden.")
-        if not judgement.policy.allow_override:
-            raise Forbidden("override.forbidden", f"{row.environment.label} forbids overrides.")
         moved = _apply(place, row, actor, judgement, reason=reason, overridden=present)
         Override.objects.create(
             deployment=moved.deployment,
@@ -80,8 +88,7 @@ def apply_due(promotion_id: int) -> Moved | None:
         if blocked:
             _suspend(row, blocked)
             return None
-        assert row.scheduled_by is not None
-        return _apply(place, row, actor_of_member(row.scheduled_by), judgement)
+        return _apply(place, row, scheduler_of(row), judgement)
 
 
 def apply_if_ready(promotion_id: int) -> Moved | None:
@@ -110,8 +117,9 @@ def review_override(actor: Actor, override: Override) -> Override:
     require(actor, Permission.REVIEW)
     row = Override.objects.select_for_update(of=("self",), no_key=True).select_related("promotion").get(pk=override.pk)
     promotion = find_promotion(actor.workspace_id, row.promotion_id)
-    if actor.member_id in {row.by_id, promotion.author_id}:
-        raise Forbidden("override.own", "Somebody else reviews this override: you opened or overrode it.")
+    refused = {row.by_id: "overrode it", **not_eligible(promotion, promotion.base)}
+    if actor.member_id in refused:
+        raise Forbidden("override.own", f"Somebody else reviews this override: you {refused[actor.member_id]}.")
     if row.reviewed_at is None:
         Override.objects.filter(pk=row.pk).update(reviewed_by=actor.member_id, reviewed_at=Now())
         record(actor, "override.reviewed", promotion)
@@ -119,25 +127,14 @@ def review_override(actor: Actor, override: Override) -> Override:
     return row
 
 
-def _locked(promotion: Promotion, stamp: int | None, action: str, state: PromotionState) -> tuple[Place, Promotion]:
+def _locked(promotion: Promotion) -> tuple[Place, Promotion]:
     [place] = lock_places(promotion.prompt, [promotion.environment])
-    row = under_lock(place, promotion, stamp, action, {state})
-    return place, _load(row)
+    return place, _load(under_lock(place, promotion))
 
 
 def _load(row: Promotion) -> Promotion:
     """The row with what judging needs; under the caller's lock it is the same state."""
     return find_promotion(row.prompt.workspace_id, row.pk)
-
-
-def _refuse_actor(actor: Actor, judgement: Judgement) -> None:
-    """403 before 409: who may never apply is not told about blockers first."""
-    require(actor, Permission.APPLY, protected=judgement.policy.protected)
-
-
-def _refuse_blocked(judgement: Judgement) -> None:
-    if standing(judgement.blockers):
-        raise _blocked(judgement, "Something is in the way: `blockers` says what, and who can clear it.")
 
 
 def _blocked(judgement: Judgement, detail: str) -> Conflict:

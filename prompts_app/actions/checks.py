@@ -3,6 +3,7 @@
 from django.db import transaction
 from django.db.models.functions import Now
 
+from prompts_app.actions.prompts import checked_text
 from prompts_app.models import (
     CheckDefinition,
     CheckDefinitionChange,
@@ -21,6 +22,7 @@ from registry.core.errors import invalid_field
 from registry.core.permissions import Permission, require
 
 CHECK_STATES = frozenset(CheckState)
+MAX_URL = 500
 
 
 @transaction.atomic
@@ -96,8 +98,9 @@ def post_external_check(
         )
     if state not in CHECK_STATES:
         raise invalid_field("state", "choice", f"One of: {', '.join(CheckState)}.")
-    if url and not url.startswith(("https://", "http://")):
+    if url and not checked_text("url", url, most=MAX_URL).startswith(("https://", "http://")):
         raise invalid_field("url", "format", "An http or https address.")
+    checked_text("summary", summary)
     check = VersionCheck.objects.create(
         prompt=version.prompt,
         digest=version.digest,
@@ -125,7 +128,7 @@ def _after_check(check: VersionCheck) -> None:
     """A run is activity on the promotions it is evidence for, and may be the last thing one waits for."""
     waiting = Promotion.objects.pending().filter(prompt=check.prompt_id, version__digest=check.digest)
     # Rows that somebody holds at this moment are active anyway: wait for nobody here.
-    free = waiting.order_by("pk").select_for_update(no_key=True, skip_locked=True)
+    free = waiting.order_by("pk").select_for_update(of=("self",), no_key=True, skip_locked=True)
     Promotion.objects.filter(pk__in=[promotion.pk for promotion in free]).update(last_activity_at=Now())
     if check.state != CheckState.PENDING:
         outbox.send(check.prompt.workspace_id, "check.finished", {"check_id": check.pk})

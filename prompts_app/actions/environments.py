@@ -18,6 +18,7 @@ from registry.core.canonical import JSON
 from registry.core.errors import Conflict, NotFound, invalid_field
 
 COLOURS = ("slate", "blue", "teal", "green", "amber", "orange", "red", "violet")
+MAX_LABEL, MAX_RANK = 63, 1000
 DEFAULT_COLOURS = {"development": "blue", "staging": "amber", "production": "green"}
 
 
@@ -41,8 +42,7 @@ def create_environment(
         or not name.isascii()
     ):
         raise invalid_field("name", "format", "Lower-case letters, digits, - and _, up to 63 characters.")
-    if colour not in COLOURS:
-        raise invalid_field("colour", "choice", f"One of: {', '.join(COLOURS)}.")
+    _check(label=label, colour=colour, rank=rank)
     if rank is None:
         last = Environment.objects.in_workspace(actor.workspace_id).last()
         rank = last.rank + 1 if last else 0
@@ -87,8 +87,8 @@ def change_environment(
     """Relabel, recolour, reorder, or change rules; what is left out stays. A changed policy is a new policy version."""
     require_administration(actor)
     environment = Environment.objects.select_for_update(no_key=True).get(pk=environment.pk)
-    if colour is not None and colour not in COLOURS:
-        raise invalid_field("colour", "choice", f"One of: {', '.join(COLOURS)}.")
+    _check(label=label, colour=colour, rank=rank)
+    checked_text("description", description or "")
     detail: dict[str, JSON] = {}
     for field, value in (("label", label), ("colour", colour), ("rank", rank), ("description", description)):
         if value is not None and value != getattr(environment, field):
@@ -111,6 +111,7 @@ def archive_environment(actor: Actor, environment: Environment) -> Environment:
     """Take an environment out of use; raises Conflict while something is live or pending there."""
     require_administration(actor)
     environment = Environment.objects.select_for_update(no_key=True).get(pk=environment.pk)
+    audit.lock(environment.workspace_id)  # whoever is promoting or opening a promotion here holds it
     if LivePointer.objects.live().filter(environment=environment).exists():
         raise Conflict("environment.in_use", "Prompts are live here: withdraw them first.")
     if Promotion.objects.filter(environment=environment, state__in=PENDING).exists():
@@ -172,6 +173,14 @@ def find_freeze(environment: Environment, pk: int) -> Freeze:
     if freeze is None:
         raise NotFound("freeze.not_found", "This environment has no such freeze.")
     return freeze
+
+
+def _check(*, label: str | None, colour: str | None, rank: int | None) -> None:
+    checked_text("label", label or "", most=MAX_LABEL)
+    if colour is not None and colour not in COLOURS:
+        raise invalid_field("colour", "choice", f"One of: {', '.join(COLOURS)}.")
+    if rank is not None and not 0 <= rank <= MAX_RANK:
+        raise invalid_field("rank", "range", f"A whole number from 0 to {MAX_RANK}.")
 
 
 def _write_policy(actor: Actor, environment: Environment, policy: Policy, *, number: int) -> PolicyVersion:

@@ -24,6 +24,7 @@ from prompts_app.models import (
 from registry.core import audit, outbox
 from registry.core.actor import Actor
 from registry.core.canonical import JSON
+from registry.core.errors import NotFound
 
 
 @dataclass
@@ -54,7 +55,8 @@ class Place:
 def lock_places(prompt: Prompt, environments: Sequence[Environment]) -> list[Place]:
     """Lock what a move in these environments touches, in the one order; returns them by rank.
 
-    The audit head is locked too, so facts that people or keys change stand still until commit.
+    The audit head is locked too, so facts that people or keys change stand still until commit. Raises NotFound when one
+    of the environments was archived meanwhile.
     """
     ordered = sorted(environments, key=lambda environment: environment.pk)
     LivePointer.objects.bulk_create(
@@ -76,6 +78,8 @@ def lock_places(prompt: Prompt, environments: Sequence[Environment]) -> list[Pla
     )
     list(EnvironmentRevision.objects.filter(environment__in=ordered).order_by("pk").select_for_update(no_key=True))
     audit.lock(prompt.workspace_id)
+    if Environment.objects.filter(pk__in=[one.pk for one in ordered]).exclude(archived_at=None).exists():
+        raise NotFound("environment.not_found", "This environment is no longer in use.")
     by_environment = {environment.pk: environment for environment in ordered}
     places = []
     for pointer in pointers:
@@ -125,7 +129,6 @@ def move(
     deployment.save(force_insert=True)
     LivePointer.objects.filter(pk=place.pointer.pk).update(deployment=deployment)
     place.pointer.deployment = deployment
-    superseded = _supersede(place, version, applied=promotion)
     what: dict[str, JSON] = {
         "environment": place.environment.name,
         "version": version.number if version else None,
@@ -145,15 +148,12 @@ def move(
         after=version.digest if version else "",
         detail=what,
     )
-    outbox.send(
-        place.prompt.workspace_id,
-        "deployment.created",
-        {
-            "deployment_id": deployment.pk,
-            "promotion_id": promotion.pk if promotion else None,
-            "superseded": [other.pk for other in superseded],
-        },
-    )
+    payload: dict[str, JSON] = {
+        "deployment_id": deployment.pk,
+        "promotion_id": promotion.pk if promotion else None,
+    }
+    outbox.send(place.prompt.workspace_id, "deployment.created", payload)
+    _supersede(place, version, applied=promotion)
     return Moved(deployment, revision)
 
 
@@ -170,10 +170,10 @@ def _raise_revision(environment: Environment) -> int:
     return counters.get().n
 
 
-def _supersede(place: Place, version: PromptVersion | None, *, applied: Promotion | None) -> list[Promotion]:
+def _supersede(place: Place, version: PromptVersion | None, *, applied: Promotion | None) -> None:
     """End the other promotions whose content is live now: there is nothing left to promote."""
     if version is None:
-        return []
+        return
     digests = dict(
         PromptVersion.objects.filter(pk__in=[promotion.version_id for promotion in place.promotions]).values_list(
             "pk", "digest"
@@ -191,4 +191,5 @@ def _supersede(place: Place, version: PromptVersion | None, *, applied: Promotio
         ready_by=None,
         note="its content went live otherwise",
     )
-    return ended
+    for promotion in ended:
+        outbox.send(place.prompt.workspace_id, "promotion.ended", {"promotion_id": promotion.pk})

@@ -8,16 +8,17 @@ from django.db.models.functions import Now
 
 from prompts_app.actions.moving import Place, lock_places
 from prompts_app.actions.prompts import checked_text
-from prompts_app.facts import current_policy
+from prompts_app.facts import approvers, current_policy, policy_of
 from prompts_app.models import (
     PENDING,
     Approval,
     Environment,
     Promotion,
     PromotionState,
+    Prompt,
     PromptVersion,
+    actions_in,
 )
-from prompts_app.policy import stricter
 from registry.core import audit, outbox
 from registry.core.actor import Actor
 from registry.core.canonical import JSON
@@ -29,6 +30,7 @@ from registry.core.permissions import Permission, require, require_person
 OPEN, SCHEDULED, SUSPENDED = PENDING
 EXPIRES_AFTER = timedelta(days=14)
 FARTHEST_SCHEDULE = timedelta(days=365)
+MAX_TITLE = 200
 
 
 @transaction.atomic
@@ -47,16 +49,20 @@ def open_promotion(
     with the rights that takes.
     """
     require(actor, Permission.WRITE)
-    if version.prompt.is_archived:
-        raise Conflict("prompt.archived", "This prompt is archived: unarchive it first.")
+    if scheduled_for is not None:
+        require(actor, Permission.APPLY, protected=current_policy(environment).load().protected)
+        _refuse_time(scheduled_for)
+    checked_text("title", title, most=MAX_TITLE)
     [place] = lock_places(version.prompt, [environment])
+    if Prompt.objects.get(pk=version.prompt_id).is_archived:
+        raise Conflict("prompt.archived", "This prompt is archived: unarchive it first.")
     _refuse_repetition(place, version)
     policy = current_policy(environment)
     promotion = Promotion(
         prompt=version.prompt,
         version=version,
         environment=environment,
-        title=checked_text("title", title) or f"Version {version.number} to {environment.label}",
+        title=title or f"Version {version.number} to {environment.label}",
         base=place.live,
         policy_opened=policy,
         author_id=actor.member_id,
@@ -65,8 +71,7 @@ def open_promotion(
         acknowledges_breaking=acknowledge_breaking,
     )
     if scheduled_for is not None:
-        _refuse_scheduling(actor, policy.load().protected, scheduled_for)
-        promotion.state, promotion.scheduled_for, promotion.scheduled_by_id = SCHEDULED, scheduled_for, actor.member_id
+        _set_schedule(promotion, actor, scheduled_for)
     promotion.save(force_insert=True)
     promotion.refresh_from_db()
     record(actor, "promotion.opened", promotion)
@@ -77,12 +82,15 @@ def open_promotion(
 
 def schedule(actor: Actor, promotion: Promotion, *, stamp: int | None, at: datetime) -> Promotion:
     """Let the clock apply it at `at`; approvals given for no time, or another, go stale."""
-    _refuse_scheduling(actor, _is_protected(promotion), at)
+    require(actor, Permission.APPLY, protected=policy_of(promotion).protected)
 
     def change(row: Promotion) -> None:
-        row.state, row.scheduled_for, row.scheduled_by_id = SCHEDULED, at, actor.member_id
+        _set_schedule(row, actor, at)
 
-    return _change(actor, promotion, stamp, "promotion.scheduled", states={OPEN}, change=change)
+    def validate() -> None:
+        _refuse_time(at)
+
+    return _change(actor, promotion, stamp, "promotion.scheduled", states={OPEN}, change=change, validate=validate)
 
 
 def unschedule(actor: Actor, promotion: Promotion, *, stamp: int | None) -> Promotion:
@@ -100,15 +108,18 @@ def rebase(actor: Actor, promotion: Promotion, *, stamp: int | None) -> Promotio
     require(actor, Permission.WRITE)
     with transaction.atomic():
         [place] = lock_places(promotion.prompt, [promotion.environment])
-        row = under_lock(place, promotion, stamp, "rebase", set(PENDING))
+        row = under_lock(place, promotion)
+        refuse_stale_view(row, stamp)
+        refuse_state(row, set(PENDING))
         live = place.live
         if row.base_id == (live.pk if live else None):
             return row
+        approved_by = approvers(row)
         row.base = live
         _save(row)
         record(actor, "promotion.rebased", row, detail={"base": row.base_id})
         outbox.send(actor.workspace_id, "promotion.needs_checks", {"promotion_id": row.pk})
-        outbox.send(actor.workspace_id, "promotion.changed", {"promotion_id": row.pk})
+        _send_changed(row, approved_by)
     return row
 
 
@@ -127,9 +138,12 @@ def close(actor: Actor, promotion: Promotion, *, stamp: int | None, reason: str 
     """Give it up."""
 
     def change(row: Promotion) -> None:
-        end(row, PromotionState.CLOSED, note=checked_text("reason", reason))
+        end(row, PromotionState.CLOSED, note=reason)
 
-    return _change(actor, promotion, stamp, "promotion.closed", states=set(PENDING), change=change)
+    def validate() -> None:
+        checked_text("reason", reason)
+
+    return _change(actor, promotion, stamp, "promotion.closed", states=set(PENDING), change=change, validate=validate)
 
 
 def acknowledge_breaking(
@@ -150,14 +164,12 @@ def acknowledge_breaking(
 def set_ready(actor: Actor, promotion: Promotion, *, stamp: int | None, ready: bool = True) -> Promotion:
     """Promote when ready: apply by itself, in the person's name, as soon as nothing is in the way."""
     require_person(actor)
-    require(actor, Permission.APPLY, protected=_is_protected(promotion))
+    require(actor, Permission.APPLY, protected=policy_of(promotion).protected)
 
     def change(row: Promotion) -> None:
         row.ready_by_id = actor.member_id if ready else None
 
-    row = _change(actor, promotion, stamp, "promotion.set_ready", states={OPEN}, change=change)
-    outbox.send(actor.workspace_id, "promotion.changed", {"promotion_id": row.pk})
-    return row
+    return _change(actor, promotion, stamp, "promotion.set_ready", states={OPEN}, change=change)
 
 
 def expire_promotions() -> int:
@@ -188,6 +200,7 @@ def find_promotion(workspace_id: int, pk: int) -> Promotion:
         "author__user",
         "scheduled_by__user",
         "scheduled_by__workspace",
+        "scheduled_by_key",
         "ready_by__user",
         "deployment",
     )
@@ -197,15 +210,9 @@ def find_promotion(workspace_id: int, pk: int) -> Promotion:
     return promotion
 
 
-def under_lock(
-    place: Place, promotion: Promotion, stamp: int | None, action: str, states: set[PromotionState]
-) -> Promotion:
-    """The promotion as it is under the place's locks, or Conflict `promotion.state` / PreconditionFailed."""
-    row = place.promotion(promotion.pk)
-    if row is None:
-        row = Promotion.objects.get(pk=promotion.pk)
-    _refuse_state(row, stamp, action, states)
-    return row
+def under_lock(place: Place, promotion: Promotion) -> Promotion:
+    """The promotion as it is under the place's locks; one that has ended needs none."""
+    return place.promotion(promotion.pk) or Promotion.objects.get(pk=promotion.pk)
 
 
 def end(row: Promotion, state: PromotionState, *, note: str = "") -> None:
@@ -234,18 +241,31 @@ def _change(
     *,
     states: set[PromotionState],
     change: Callable[[Promotion], None],
+    validate: Callable[[], object] | None = None,
 ) -> Promotion:
-    """The shape of every simple change: lock the row, look at its state, change, save, record, tell."""
+    """The shape of every simple change: lock the row, refuse or change it, save, record, tell."""
     require(actor, Permission.WRITE)
     with transaction.atomic():
         row = locked(promotion)
-        _refuse_state(row, stamp, event.partition(".")[2], states)
+        refuse_stale_view(row, stamp)
+        if validate is not None:
+            validate()
+        refuse_state(row, states)
+        approved_by = approvers(row)
         change(row)
         _save(row)
         record(actor, event, row)
-        is_over = row.state not in PENDING
-        outbox.send(actor.workspace_id, "promotion.ended" if is_over else "promotion.changed", {"promotion_id": row.pk})
+        if row.is_pending:
+            _send_changed(row, approved_by)
+        else:
+            outbox.send(actor.workspace_id, "promotion.ended", {"promotion_id": row.pk})
     return row
+
+
+def _send_changed(row: Promotion, approved_by: frozenset[int]) -> None:
+    """Tell of a change, and of the approvals that it made stale."""
+    stale: list[JSON] = [*sorted(approved_by - approvers(row))]
+    outbox.send(row.prompt.workspace_id, "promotion.changed", {"promotion_id": row.pk, "stale": stale})
 
 
 def locked(promotion: Promotion) -> Promotion:
@@ -261,15 +281,25 @@ def _save(row: Promotion, *, is_activity: bool = True) -> None:
     row.save()
 
 
+def _set_schedule(row: Promotion, actor: Actor, at: datetime) -> None:
+    row.state, row.scheduled_for, row.scheduled_by_id = SCHEDULED, at, actor.member_id
+    row.scheduled_by_key_id = None if actor.is_person else actor.id
+
+
 def _clear_schedule(row: Promotion) -> None:
-    row.state, row.scheduled_for, row.scheduled_by = OPEN, None, None
+    row.state, row.scheduled_for, row.scheduled_by, row.scheduled_by_key = OPEN, None, None, None
 
 
-def _refuse_state(row: Promotion, stamp: int | None, action: str, states: set[PromotionState]) -> None:
+def refuse_stale_view(row: Promotion, stamp: int | None) -> None:
+    """PreconditionFailed unless the caller saw the promotion as it is; None is for callers who need not have looked."""
     if stamp is not None and stamp != row.stamp:
         raise PreconditionFailed("precondition.failed", "It changed since you read it: read it again.")
+
+
+def refuse_state(row: Promotion, states: set[PromotionState]) -> None:
+    """Conflict `promotion.state` unless the promotion is in one of these states."""
     if row.state not in states:
-        allowed: list[JSON] = [str(name) for name in sorted(states)]
+        allowed: list[JSON] = list(actions_in(row.state))
         detail = f"This promotion is {row.state}: that is possible only while it is {' or '.join(sorted(states))}."
         raise Conflict("promotion.state", detail, state=row.state, allowed=allowed)
 
@@ -283,15 +313,10 @@ def _refuse_repetition(place: Place, version: PromptVersion) -> None:
         raise Conflict("version.live", f"This content is live in {place.environment.name} already.")
 
 
-def _refuse_scheduling(actor: Actor, protected: bool, at: datetime) -> None:
-    require(actor, Permission.APPLY, protected=protected)
+def _refuse_time(at: datetime) -> None:
     now = database_now()
     if not now < at < now + FARTHEST_SCHEDULE:
         raise invalid_field("at", "range", "A time in the future, within a year, such as 2030-01-31T09:00:00Z.")
-
-
-def _is_protected(promotion: Promotion) -> bool:
-    return stricter(promotion.policy_opened.load(), current_policy(promotion.environment).load()).protected
 
 
 def _name(actor: Actor) -> str:

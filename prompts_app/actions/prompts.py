@@ -90,8 +90,10 @@ def searchable(prompt: Prompt, text: str | None = None) -> str:
     return f"{head.replace('\n\n', '\n')}\n\n{body}"[:SEARCHABLE_CHARACTERS]
 
 
-def checked_text(field: str, text: str) -> str:
-    """The text itself, or Invalid naming the character that cannot be stored."""
+def checked_text(field: str, text: str, *, most: int | None = None) -> str:
+    """The text itself, or Invalid naming the character that cannot be stored, or that it is longer than `most`."""
+    if most is not None and len(text) > most:
+        raise invalid_field(field, "length", f"At most {most} characters.")
     try:
         check_text(text)
     except InvalidJson as problem:

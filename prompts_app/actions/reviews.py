@@ -5,17 +5,18 @@ import json
 from django.db import transaction
 from django.db.models.functions import Now
 
-from prompts_app.actions.promotions import locked, record
+from prompts_app.actions.promotions import locked, record, refuse_stale_view, refuse_state
 from prompts_app.actions.prompts import checked_text
 from prompts_app.facts import latest_votes, live_deployment, not_eligible, subject_of
 from prompts_app.models import PENDING, Approval, Comment, Promotion, Vote
 from registry.core import outbox
 from registry.core.actor import Actor
 from registry.core.clock import database_now
-from registry.core.errors import Conflict, Forbidden, NotFound, PreconditionFailed, invalid_field
+from registry.core.errors import Conflict, Forbidden, NotFound, invalid_field
 from registry.core.models import Member
 from registry.core.permissions import Permission, require
 
+MAX_PATH = 200
 EVENTS = {
     Vote.APPROVE: "promotion.approved",
     Vote.REQUEST_CHANGES: "promotion.changes_requested",
@@ -32,17 +33,19 @@ def vote(
     Only an eligible person may approve or ask for changes; whoever voted may always take it back.
     """
     require(actor, Permission.REVIEW)
-    checked_text("comment", comment)
-    row = _pending(promotion, stamp)
-    current = subject_of(row)
-    if choice is not Vote.WITHDRAWN:
-        if subject_hash != current.hash:
-            detail = "What you looked at has changed: look again, then vote."
-            raise Conflict("approval.changed", detail, subject_hash=current.hash)
+    row = locked(promotion)
+    if choice is not Vote.WITHDRAWN and row.is_pending:
         why = not_eligible(row, live_deployment(row.prompt, row.environment)).get(actor.member_id)
         if why:
             raise Forbidden("approval.ineligible", f"Somebody else reviews this: you {why}.")
-    elif not any(mine.member_id == actor.member_id for mine in latest_votes(row)):
+    refuse_stale_view(row, stamp)
+    checked_text("comment", comment)
+    refuse_state(row, set(PENDING))
+    current = subject_of(row)
+    if choice is not Vote.WITHDRAWN and subject_hash != current.hash:
+        detail = "What you looked at has changed: look again, then vote."
+        raise Conflict("approval.changed", detail, subject_hash=current.hash)
+    if choice is Vote.WITHDRAWN and not any(mine.member_id == actor.member_id for mine in latest_votes(row)):
         raise Conflict("approval.none", "You have no vote on this promotion that could be withdrawn.")
     approval = _write(
         row, actor, choice, subject_hash=current.hash, subject=json.dumps(current.to_json()), comment=comment
@@ -56,11 +59,13 @@ def vote(
 def dismiss_request(actor: Actor, promotion: Promotion, member: Member, *, stamp: int | None, reason: str) -> Approval:
     """An admin sets aside a request for changes, for a reason; not one on their own work."""
     require(actor, Permission.ADMINISTER)
+    row = locked(promotion)
+    if row.is_pending and actor.member_id in not_eligible(row, live_deployment(row.prompt, row.environment)):
+        raise Forbidden("approval.ineligible", "Somebody else dismisses this: it is about your own work.")
+    refuse_stale_view(row, stamp)
     if not reason.strip():
         raise invalid_field("reason", "required", "Say why this request no longer stands.")
-    row = _pending(promotion, stamp)
-    if actor.member_id in not_eligible(row, live_deployment(row.prompt, row.environment)):
-        raise Forbidden("approval.ineligible", "Somebody else dismisses this: it is about your own work.")
+    refuse_state(row, set(PENDING))
     standing = {one.member_id: one for one in latest_votes(row) if one.vote == Vote.REQUEST_CHANGES}
     if member.pk not in standing:
         raise Conflict("approval.none", f"{member.user.name} has no request for changes here.")
@@ -91,7 +96,7 @@ def comment(actor: Actor, promotion: Promotion, *, body: str, path: str = "", li
         member_id=actor.member_id,
         author_name=_name(actor),
         body=checked_text("body", body),
-        path=path,
+        path=checked_text("path", path, most=MAX_PATH),
         line=line,
     )
     # A remark is activity, but changes nothing anybody voted on: the stamp stays.
@@ -121,20 +126,6 @@ def find_comment(promotion: Promotion, pk: int) -> Comment:
     if remark is None:
         raise NotFound("comment.not_found", "This promotion has no such comment.")
     return remark
-
-
-def _pending(promotion: Promotion, stamp: int | None) -> Promotion:
-    row = locked(promotion)
-    if stamp is not None and stamp != row.stamp:
-        raise PreconditionFailed("precondition.failed", "It changed since you read it: read it again.")
-    if row.state not in PENDING:
-        raise Conflict(
-            "promotion.state",
-            f"This promotion is {row.state}: nothing is left to vote on.",
-            state=row.state,
-            allowed=[],
-        )
-    return row
 
 
 def _write(row: Promotion, actor: Actor, choice: Vote, *, subject_hash: str, subject: str, comment: str) -> Approval:

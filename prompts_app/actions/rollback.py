@@ -39,7 +39,8 @@ def roll_back(
     """Make an earlier deployment's version live again, byte for byte; to what is live it is a no-op.
 
     Without `to_deployment`: the latest earlier one whose content is another, not quarantined and not yanked. Raises
-    Conflict `rollback.no_target` and `rollback.blocked` (with blockers), NotFound for a deployment that is not of this place.
+    Conflict `rollback.no_target`, `rollback.blocked` (with blockers) and `prompt.archived` (where nothing is live: then
+    this would bring an archived prompt back), NotFound for a deployment that is not of this place.
     """
     require(actor, Permission.ROLL_BACK)
     _require_reason(reason)
@@ -50,6 +51,8 @@ def roll_back(
     live = place.live
     if live is not None and live.version is not None and live.version.digest == version.digest:
         return Moved(live, live.revision)
+    if live is None and Prompt.objects.get(pk=prompt.pk).is_archived:
+        raise Conflict("prompt.archived", "This prompt is archived and not live here: unarchive it first.")
     _refuse_blocked(place, target, acknowledge_breaking=acknowledge_breaking, clear_quarantine=clear_quarantine)
     if clear_quarantine:
         _clear(actor, place, version.digest, reason)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from django.urls import NoReverseMatch, reverse
 
 from prompts_app.actions.promotions import find_promotion
-from prompts_app.facts import eligible_reviewers, latest_votes, live_deployment, not_eligible, subject_of
-from prompts_app.models import Approval, Deployment, DeploymentKind, Promotion, PromotionState, VersionCheck
+from prompts_app.facts import eligible_reviewers, latest_votes, live_deployment, not_eligible
+from prompts_app.models import Approval, Deployment, DeploymentKind, Override, Promotion, VersionCheck
 from registry.core.actions.notifications import notify
 from registry.core.models import Member
 from registry.core.outbox import Message
@@ -57,8 +57,8 @@ def _voted(message: Message) -> Iterable[News]:
 def _changed(message: Message) -> Iterable[News]:
     """Approvals that went stale: the author and those approvers look again."""
     promotion = _promotion(message)
-    current = subject_of(promotion).hash
-    stale = frozenset(vote.member_id for vote in latest_votes(promotion) if vote.subject_hash != current)
+    members = message.payload.get("stale")
+    stale = frozenset(int(str(pk)) for pk in members) if isinstance(members, list) else frozenset()
     if stale and promotion.is_pending:
         yield News(promotion, f"Approvals went stale on {_what(promotion)}", stale | {promotion.author_id})
 
@@ -78,20 +78,20 @@ def _deployed(message: Message) -> Iterable[News]:
         yield News(promotion, f"{deployment.actor_name} promoted {_what(promotion)}", _involved(promotion))
     else:
         yield from _went_back(message, deployment)
-    superseded = message.payload["superseded"]
-    for pk in superseded if isinstance(superseded, list) else []:
-        other = find_promotion(message.workspace_id, int(str(pk)))
-        yield News(other, f"Superseded: {_what(other)} went live otherwise", _involved(other))
 
 
 def _went_back(message: Message, deployment: Deployment) -> Iterable[News]:
-    """A rollback or withdrawal concerns those of the promotion that had made the previous version live."""
+    """A rollback or withdrawal concerns those of the promotion that had brought the version that was live."""
     left = deployment.previous
-    while left is not None and left.promotion_id is None:
-        left = left.previous
-    if left is None or left.promotion_id is None:
+    if left is None:
         return
-    promotion = find_promotion(message.workspace_id, left.promotion_id)
+    brought = Deployment.objects.filter(
+        prompt=left.prompt_id, environment=left.environment_id, version=left.version_id, promotion__isnull=False
+    )
+    latest = brought.filter(pk__lte=left.pk).order_by("-pk").values_list("promotion_id", flat=True).first()
+    if latest is None:
+        return
+    promotion = find_promotion(message.workspace_id, latest)
     did = "withdrew" if deployment.kind == DeploymentKind.WITHDRAWAL else "rolled back"
     where = f"{promotion.prompt.name} in {promotion.environment.label}"
     yield News(promotion, f"{deployment.actor_name} {did} {where}: {deployment.reason}", _involved(promotion))
@@ -99,15 +99,16 @@ def _went_back(message: Message, deployment: Deployment) -> Iterable[News]:
 
 def _overridden(message: Message) -> Iterable[News]:
     promotion = _promotion(message)
-    excluded = not_eligible(promotion, live_deployment(promotion.prompt, promotion.environment))
+    by = Override.objects.get(promotion=promotion).by_id
+    excluded = {by, *not_eligible(promotion, promotion.base)}
     reviewers = frozenset(pk for pk, _ in eligible_reviewers(message.workspace_id, excluded))
     yield News(promotion, f"Blockers were overridden: {_what(promotion)}. Please review it.", reviewers)
 
 
 def _ended(message: Message) -> Iterable[News]:
     promotion = _promotion(message)
-    did = {PromotionState.CLOSED: "Closed", PromotionState.EXPIRED: "Expired"}[PromotionState(promotion.state)]
-    yield News(promotion, f"{did}: {_what(promotion)}", _involved(promotion))
+    text = f"{promotion.get_state_display()}: {_what(promotion)}"
+    yield News(promotion, f"{text}: {promotion.note}" if promotion.note else text, _involved(promotion))
 
 
 def _suspended(message: Message) -> Iterable[News]:

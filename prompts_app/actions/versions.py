@@ -178,19 +178,15 @@ def find_version(prompt: Prompt, number: int) -> PromptVersion:
 
 def _promote_automatically(actor: Actor, version: PromptVersion) -> tuple[Moved, ...]:
     """Make a new version live wherever the policy says so and nothing is in the way."""
-    environments = list(Environment.objects.in_workspace(version.prompt.workspace_id))
-    automatic = [(e, policy) for e in environments if (policy := current_policy(e)).load().auto_apply]
+    environments = Environment.objects.in_workspace(version.prompt.workspace_id)
+    automatic = [environment for environment in environments if current_policy(environment).load().auto_apply]
     moved = []
-    places = (
-        {place.environment.pk: place for place in lock_places(version.prompt, [e for e, _ in automatic])}
-        if automatic
-        else {}
-    )
-    for environment, policy in automatic:
-        judgement = judge_automatic(version, environment, policy.load())
-        if standing(judgement.blockers):
+    for place in lock_places(version.prompt, automatic) if automatic else []:
+        environment = place.environment
+        policy = current_policy(environment)  # again: only under the locks it stands still
+        rules = policy.load()
+        if not rules.auto_apply or standing(judge_automatic(version, environment, rules).blockers):
             continue
-        place = places[environment.pk]
         promotion = Promotion.objects.create(
             prompt=version.prompt,
             version=version,

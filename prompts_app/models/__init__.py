@@ -23,6 +23,7 @@ from prompts_app.models.promotion import (
     RequiredCheck,
     VersionCheck,
     Vote,
+    actions_in,
 )
 from prompts_app.models.prompt import Draft, Kind, Prompt, PromptVersion, VersionYank
 
@@ -52,4 +53,5 @@ __all__ = [
     "VersionCheck",
     "VersionYank",
     "Vote",
+    "actions_in",
 ]

@@ -6,7 +6,7 @@ from django.db.models.functions import Now
 
 from prompts_app.models.environment import Deployment, Environment, PolicyVersion
 from prompts_app.models.prompt import Prompt, PromptVersion
-from registry.core.models import AppendOnly, Member, Workspace, append_only_triggers
+from registry.core.models import ApiKey, AppendOnly, Member, Workspace, append_only_triggers
 
 
 class PromotionState(models.TextChoices):
@@ -22,6 +22,18 @@ class PromotionState(models.TextChoices):
 
 
 PENDING = (PromotionState.OPEN, PromotionState.SCHEDULED, PromotionState.SUSPENDED)
+
+_WHILE_PENDING = ("approve", "request-changes", "withdraw-vote", "rebase", "reopen", "acknowledge", "close")
+_MOVES: dict[str, tuple[str, ...]] = {
+    PromotionState.OPEN: ("apply", "override", "schedule", "ready"),
+    PromotionState.SCHEDULED: ("unschedule",),
+    PromotionState.SUSPENDED: ("resume",),
+}
+
+
+def actions_in(state: str) -> tuple[str, ...]:
+    """What can be asked of a promotion in that state, by the names of the API; a comment is always possible."""
+    return (*_MOVES[state], *_WHILE_PENDING) if state in _MOVES else ()
 
 
 class PromotionQuerySet(models.QuerySet["Promotion"]):
@@ -55,6 +67,8 @@ class Promotion(models.Model):
     acknowledges_breaking = models.BooleanField(default=False)
     scheduled_for = models.DateTimeField(null=True, blank=True)
     scheduled_by = models.ForeignKey(Member, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    # Set where a key scheduled it: at the time it is this key's right that is asked for, not its responsible member's.
+    scheduled_by_key = models.ForeignKey(ApiKey, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     ready_by = models.ForeignKey(Member, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     stamp = models.PositiveIntegerField(default=1)
     # Votes up to this id were dropped by reopening under a newer policy.

@@ -113,4 +113,4 @@ def lock(workspace_id: int) -> AuditHead:
     """Hold the end of the chain until commit. Whoever holds it knows that no person or key changes a fact meanwhile:
     each of their actions would have to record itself here before it could commit."""
     AuditHead.objects.bulk_create([AuditHead(workspace_id=workspace_id)], ignore_conflicts=True)
-    return AuditHead.objects.select_for_update().get(workspace_id=workspace_id)
+    return AuditHead.objects.select_for_update(no_key=True).get(workspace_id=workspace_id)

@@ -15,6 +15,7 @@ from registry.core.keys import KeyToken
 from registry.core.models import ApiKey, Member
 from registry.core.permissions import CI_SCOPES
 
+MAX_NAME = 120
 DEFAULT_SCOPES = CI_SCOPES - {"promote"}
 
 
@@ -43,6 +44,8 @@ def create_key(
         raise invalid_field("environment", "unexpected", "A CI key reads every environment: leave this out.")
     if kind is KeyKind.SERVICE and not environment:
         raise invalid_field("environment", "required", "A service key belongs to one environment: name it.")
+    if not name.strip() or len(name) > MAX_NAME or not name.isprintable():
+        raise invalid_field("name", "format", f"A name of 1 to {MAX_NAME} printable characters.")
     answerable = responsible or Member.objects.get(pk=actor.member_id)
     if answerable.workspace_id != actor.workspace_id or not answerable.can_act:
         raise invalid_field("responsible", "unknown", "Name an active member of this workspace.")
@@ -90,7 +93,7 @@ def rotate_key(actor: Actor, key: ApiKey) -> IssuedKey:
 def revoke_key(actor: Actor, key: ApiKey) -> ApiKey:
     """End a key at once; revoking twice is the same as once."""
     require_administration(actor)
-    row = ApiKey.objects.select_for_update().get(pk=key.pk)
+    row = ApiKey.objects.select_for_update(no_key=True).get(pk=key.pk)
     if row.revoked_at is None:
         ApiKey.objects.filter(pk=row.pk).update(revoked_at=Now())
         row.refresh_from_db()
@@ -108,7 +111,11 @@ def find_key(workspace_id: int, pk: int) -> ApiKey:
 
 def _usable(key: ApiKey) -> ApiKey:
     row = (
-        ApiKey.objects.usable().select_for_update(of=("self",)).select_related("responsible").filter(pk=key.pk).first()
+        ApiKey.objects.usable()
+        .select_for_update(of=("self",), no_key=True)
+        .select_related("responsible")
+        .filter(pk=key.pk)
+        .first()
     )
     if row is None:
         raise Conflict("key.ended", "This key is revoked or expired: make a new one.")

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
+from django.db.models import Q
 
 from registry.core import audit
 from registry.core.actions.sessions import create_sign_in_link
@@ -22,7 +23,11 @@ def find_or_create_user(email: str, *, name: str = "") -> User:
         return found
     user = User(email=email, name=name or email.partition("@")[0].replace(".", " ").title())
     user.set_unusable_password()
-    user.save()
+    try:
+        with transaction.atomic():
+            user.save()
+    except IntegrityError:  # somebody else made them a moment ago
+        return User.objects.get(email__iexact=email)
     return user
 
 
@@ -48,11 +53,12 @@ def add_member(actor: Actor, user: User, *, role: Role, grants: Iterable[str] = 
     require_administration(actor)
     _refuse_rise_above(actor, role)
     granted = _known(grants)
-    member = Member.objects.select_for_update().filter(workspace_id=actor.workspace_id, user=user).first()
-    if member is not None and member.is_active:
+    Member.objects.bulk_create(
+        [Member(workspace_id=actor.workspace_id, user=user, role=role, is_active=False)], ignore_conflicts=True
+    )
+    member = Member.objects.select_for_update(no_key=True).get(workspace_id=actor.workspace_id, user=user)
+    if member.is_active:
         raise Conflict("member.exists", f"{user.email} is a member already: change their role instead.")
-    if member is None:
-        member = Member(workspace_id=actor.workspace_id, user=user)
     member.role, member.grants, member.is_active = role, granted, True
     member.save()
     _record(actor, "member.added", member, before="", after=role)
@@ -93,7 +99,7 @@ def change_member(
 ) -> Member:
     """Change role, grants or activity; the last owner can neither be demoted nor deactivated."""
     require_administration(actor)
-    member = Member.objects.select_for_update().select_related("user").get(pk=member.pk)
+    member = _locked(member)
     before = member.role
     new_role = role or Role(member.role)
     _refuse_rise_above(actor, max(new_role, Role(member.role), key=lambda one: one.rank))
@@ -124,6 +130,14 @@ def require_administration(actor: Actor) -> None:
         require(actor, Permission.ADMINISTER)
 
 
+def _locked(member: Member) -> Member:
+    """The row under lock, together with every owner's: two owners who leave at once must see each other."""
+    owners_too = Member.objects.filter(Q(pk=member.pk) | Q(workspace_id=member.workspace_id, role=Role.OWNER))
+    # Not FOR UPDATE: rows that refer to a member are checked at commit, and would wait for this lock in a circle.
+    rows = owners_too.select_related("user").order_by("pk").select_for_update(of=("self",), no_key=True)
+    return next(row for row in rows if row.pk == member.pk)
+
+
 def _refuse_rise_above(actor: Actor, role: Role) -> None:
     if actor.role is not None and role.rank > actor.role.rank:
         raise Forbidden("actor.role", f"Only an owner can give or change the role {role}.")
@@ -131,7 +145,7 @@ def _refuse_rise_above(actor: Actor, role: Role) -> None:
 
 def _refuse_last_owner(member: Member) -> None:
     owners = Member.objects.active().filter(workspace_id=member.workspace_id, role=Role.OWNER)
-    if not owners.select_for_update(of=("self",)).exclude(pk=member.pk).exists():
+    if not owners.exclude(pk=member.pk).exists():
         raise Conflict("member.last_owner", "A workspace keeps an owner: make somebody else an owner first.")
 
 
