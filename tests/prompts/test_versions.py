@@ -35,7 +35,12 @@ def test_version__equal_to_an_older_one__is_new_with_the_same_digest(free: Cast)
 
 def test_version__a_refused_save__uses_no_number(free: Cast) -> None:
     made = prompt(free.ada)
-    for content in ({"text": "{% include 'x' %}"}, {"text": "\0"}, {"messages": []}, {"text": "{{ a }}", "variables": {}}):
+    for content in (
+        {"text": "{% include 'x' %}"},
+        {"text": "\0"},
+        {"messages": []},
+        {"text": "{{ a }}", "variables": {}},
+    ):
         with pytest.raises(Invalid):
             create_version(free.ada, made, content)
     assert version(free.ada, made, "fine").number == 2
