@@ -1,5 +1,25 @@
 """Which topics this app answers to."""
 
+from evals_app.engine.triggers import start_missing_checks, start_runs_for_version
+from prompts_app.models import Promotion
+from registry.core import outbox
+from registry.core.outbox import Message
+
 
 def subscribe_all() -> None:
-    """Register the handlers; called once, when the app is ready."""
+    """Register the handlers; called once, when the app is ready. Each bears repeats: runs are reused, not repeated."""
+    outbox.subscribe("version.created", on_version_created)
+    outbox.subscribe("promotion.needs_checks", on_promotion_needs_checks)
+
+
+def on_version_created(message: Message) -> None:
+    """Replay the suites that run on new versions."""
+    start_runs_for_version(message.id("version_id"))
+
+
+def on_promotion_needs_checks(message: Message) -> None:
+    """Gather the evidence that a promotion lacks."""
+    rows = Promotion.objects.select_related("prompt", "version__prompt", "environment", "policy_opened")
+    promotion = rows.filter(pk=message.id("promotion_id")).first()
+    if promotion is not None:
+        start_missing_checks(promotion)

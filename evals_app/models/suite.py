@@ -72,6 +72,11 @@ class SuiteVersion(AppendOnly):
     def __str__(self) -> str:
         return f"{self.suite_id} v{self.number}"
 
+    @property
+    def posts_checks(self) -> bool:
+        """False for suites that only report."""
+        return self.mode != "report_only"
+
 
 class Case(AppendOnly):
     """One question of a suite version: JSON text with variables, messages, expected answer and what else belongs to it."""

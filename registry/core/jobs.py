@@ -3,7 +3,7 @@
 A Celery message only hints at a row. Leases are measured by the database's clock, so workers' clocks do not matter.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from django.db import transaction
@@ -30,6 +30,16 @@ def hint_after_commit(row: LeasedJob) -> None:
     """Send the row's message once its transaction has committed; a failure to send is the sweeper's business."""
     hint = _looked_after[type(row)]
     transaction.on_commit(lambda: hint(row.pk), robust=True)
+
+
+def hint_all_after_commit(rows: Sequence[LeasedJob]) -> None:
+    """The same for many rows at once; stops at the first failure, so that a broker that is down is asked once."""
+
+    def send() -> None:
+        for row in rows:
+            _looked_after[type(row)](row.pk)
+
+    transaction.on_commit(send, robust=True)
 
 
 def claim[Job: LeasedJob](model: type[Job], pk: int, *, owner: str, lease_s: float) -> Job | None:
@@ -72,6 +82,16 @@ def release(row: LeasedJob, *, error: str, delay_s: float) -> bool:
             not_before=Now() + timedelta(seconds=delay_s),
         )
     )
+
+
+def hand_on(row: LeasedJob) -> bool:
+    """Give back a row that made progress, for anybody to go on with at once: its attempts start again."""
+    handed = _ours(row).update(
+        state=JobState.QUEUED, owner="", attempt=0, lease_until=None, not_before=Now(), hinted_at=Now()
+    )
+    if handed:
+        hint_after_commit(row)
+    return bool(handed)
 
 
 def holds(row: LeasedJob) -> bool:

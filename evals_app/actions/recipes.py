@@ -1,0 +1,39 @@
+"""What a suite's evidence depends on besides the two versions compared: kept as the check's recipe, for the gate to see."""
+
+from evals_app.models import Provider, Suite, SuiteVersion
+from evals_app.scorers import scorer_versions
+from prompts_app.actions.checks import define_check
+from registry.core.actor import Actor
+from registry.core.canonical import JSON, digest
+
+
+def redefine_checks(actor: Actor) -> None:
+    """Write every suite's recipe again after the workspace's default provider or model has changed."""
+    for suite in Suite.objects.in_workspace(actor.workspace_id):
+        if suite.last_number:
+            define_suite_check(actor, suite, newest_of(suite), changed_by_person=False)
+
+
+def define_suite_check(actor: Actor, suite: Suite, version: SuiteVersion, *, changed_by_person: bool) -> None:
+    """Tell the gate what counts as fresh evidence of this suite from now on."""
+    default = Provider.objects.in_workspace(suite.workspace_id).filter(is_default=True).first()
+    define_check(
+        actor,
+        suite.check_name,
+        title=suite.title,
+        recipe=recipe_of(version, default),
+        is_safety=suite.is_safety,
+        changed_by_person=changed_by_person,
+    )
+
+
+def recipe_of(version: SuiteVersion, default: Provider | None) -> str:
+    """Digest of suite version, scorers' versions and what is asked where a prompt version names no model."""
+    asked: JSON = [default.name, default.base_url, default.default_model] if default else None
+    versions: dict[str, JSON] = dict(scorer_versions())
+    return digest({"suite": version.digest, "scorers": versions, "default": asked})
+
+
+def newest_of(suite: Suite) -> SuiteVersion:
+    """The suite's newest version; it must have one."""
+    return SuiteVersion.objects.filter(suite=suite).order_by("-number")[0]

@@ -1,0 +1,132 @@
+"""Runs: started by hand, cancelled, their errors asked again. What the engine does by itself is `engine`."""
+
+from collections.abc import Mapping
+
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from evals_app.engine.starting import Wish, post_check, start
+from evals_app.model_settings import SettingsError
+from evals_app.models import Reason, Result, Run, RunChunk, RunState, Suite
+from prompts_app.models import CheckState, PromptVersion
+from registry.core import audit, jobs
+from registry.core.actor import Actor
+from registry.core.canonical import JSON
+from registry.core.errors import Conflict, NotFound
+from registry.core.models import JobState
+from registry.core.permissions import Permission, require
+
+
+@transaction.atomic
+def start_run(
+    actor: Actor,
+    candidate: PromptVersion,
+    suite: Suite,
+    *,
+    baseline: PromptVersion | None,
+    config: Mapping[str, JSON] | None = None,
+    again: bool = False,
+) -> Run:
+    """Replay a suite on a version, beside `baseline` where there is one; a run that answers the same is reused.
+
+    `config` goes over the candidate's own settings: such a run compares models and posts no check. `again` asks once
+    more although the answer is fresh: pooled with what was asked before, as long as the suite has looks left. Raises
+    Conflict `suite.empty` and `model.unavailable`.
+    """
+    require(actor, Permission.RUN)
+    wish = Wish(
+        candidate, baseline, suite, Reason.BY_HAND,
+        member_id=actor.member_id, by_name=actor.name, config=config, again=again,
+    )  # fmt: skip
+    try:
+        started = start(wish)
+    except SettingsError as error:
+        raise Conflict("model.unavailable", f"No model can be asked: {error}.") from None
+    if started.is_new:
+        _record(actor, "run.started", started.run)
+    return started.run
+
+
+@transaction.atomic
+def cancel_run(actor: Actor, run: Run) -> Run:
+    """Stop asking; what was answered stays. The check, if one is posted, is an error: cancelled is not passed."""
+    require(actor, Permission.RUN)
+    run = _locked(run)
+    if not run.is_open:
+        raise Conflict("run.ended", f"This run is {run.state} already.", state=run.state)
+    RunChunk.objects.filter(run=run, state__in=[JobState.QUEUED, JobState.RUNNING]).update(
+        state=JobState.CANCELLED, lease_until=None
+    )
+    summary = f"cancelled by {actor.name}"
+    Run.objects.filter(pk=run.pk).update(state=RunState.CANCELLED, summary=summary, finished_at=Now())
+    post_check(run, CheckState.ERROR, summary)
+    _record(actor, "run.cancelled", run)
+    run.refresh_from_db()
+    return run
+
+
+@transaction.atomic
+def retry_errors(actor: Actor, run: Run) -> Run:
+    """Ask again where no answer came. That is no look: the same question, not a second chance.
+
+    Raises Conflict while the run is open, when nothing failed, and once a later run asks the same.
+    """
+    require(actor, Permission.RUN)
+    run = _locked(run)
+    if run.state not in {RunState.FINISHED, RunState.ERROR}:
+        raise Conflict("run.state", f"This run is {run.state}: only an ended one has errors to ask again.", state=run.state)
+    later = Run.objects.of_evidence(run.prompt_id, run.evidence_key).filter(pk__gt=run.pk)
+    if run.evidence_key and later.exists():
+        raise Conflict("run.superseded", "A later run asks the same question: look at that one.")
+    chunks = list(RunChunk.objects.filter(run=run).exclude(done=F("total"), errors=0))
+    if not chunks:
+        raise Conflict("run.no_errors", "Every case was answered: there is nothing to ask again.")
+    Result.objects.filter(run=run).exclude(error="").delete()
+    for chunk in chunks:
+        chunk.done, chunk.errors = chunk.done - chunk.errors, 0
+        chunk.state, chunk.attempt, chunk.owner, chunk.error = JobState.QUEUED, 0, "", ""
+        chunk.save()
+    run.metrics.all().delete()
+    Run.objects.filter(pk=run.pk).update(state=RunState.QUEUED, verdict="", summary="", finished_at=None)
+    post_check(run, CheckState.PENDING, "asking again where no answer came")
+    _record(actor, "run.retried", run)
+    jobs.hint_all_after_commit(chunks)
+    run.refresh_from_db()
+    return run
+
+
+def find_run(workspace_id: int, pk: int) -> Run:
+    """One run with what showing it needs; raises NotFound."""
+    rows = Run.objects.in_workspace(workspace_id).select_related(
+        "prompt", "candidate__prompt", "baseline__prompt", "suite_version__suite", "workspace"
+    )
+    run = rows.filter(pk=pk).first()
+    if run is None:
+        raise NotFound("run.not_found", "This workspace has no such run.")
+    return run
+
+
+def _locked(run: Run) -> Run:
+    rows = Run.objects.select_related("prompt", "candidate", "baseline", "suite_version__suite")
+    return rows.select_for_update(of=("self",)).get(pk=run.pk)
+
+
+def _record(actor: Actor, event: str, run: Run) -> None:
+    suite = run.suite_version.suite
+    detail: dict[str, JSON] = {
+        "suite": suite.slug,
+        "suite_version": run.suite_version.number,
+        "version": run.candidate.number,
+        "baseline": run.baseline.number if run.baseline else None,
+        "posts_check": run.posts_check,
+    }
+    audit.record(
+        actor,
+        event,
+        subject_type="run",
+        subject_id=run.pk,
+        subject_name=f"{suite.slug} on {run.prompt.name} v{run.candidate.number}",
+        after=run.candidate.digest,
+        detail=detail,
+    )

@@ -1,0 +1,129 @@
+"""Starting a run: one row with its chunks, unless the same question is being answered or was answered freshly."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.db import IntegrityError, transaction
+from django.urls import reverse
+
+from evals_app.engine.plan import spans
+from evals_app.model_settings import ModelSettings, effective
+from evals_app.models import Reason, Run, RunChunk, Suite, SuiteVersion
+from evals_app.queries import Attempts, attempts_at, evidence_lasts, newest_suite_version, offers, places_of
+from prompts_app.actions.checks import record_check
+from prompts_app.gates import evidence_key
+from prompts_app.models import CheckDefinition, CheckState, PromptVersion
+from registry.core import jobs
+from registry.core.canonical import JSON
+from registry.core.errors import Conflict
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A run somebody or something wants. `config` makes it exploratory; `again` asks even where the answer is fresh."""
+
+    candidate: PromptVersion
+    baseline: PromptVersion | None
+    suite: Suite
+    reason: Reason
+    member_id: int | None = None
+    by_name: str = ""
+    config: Mapping[str, JSON] | None = None
+    again: bool = False
+
+
+@dataclass(frozen=True)
+class Started:
+    """The run that answers a wish; `is_new` is False where one was there already."""
+
+    run: Run
+    is_new: bool
+
+
+def start(wish: Wish) -> Started:
+    """The run for a wish, new or reused; raises Conflict without a suite version, SettingsError without a model to ask."""
+    version = newest_suite_version(wish.suite.pk)
+    if version is None:
+        raise Conflict("suite.empty", f"The suite {wish.suite.slug} has no saved version yet: save its cases first.")
+    key = "" if wish.config is not None else evidence_key_of(wish)
+    settings = _settings(wish)
+    try:
+        with transaction.atomic():
+            attempts = _attempts(wish, key)
+            reused = attempts.open or (None if wish.again else attempts.fresh)
+            if reused is not None:
+                return Started(reused, is_new=False)
+            return Started(_create(wish, version, key, settings, attempts), is_new=True)
+    except IntegrityError:
+        # Somebody else started the same run between our look and our insert.
+        return Started(Run.objects.of_evidence(wish.candidate.prompt_id, key).open().get(), is_new=False)
+
+
+def evidence_key_of(wish: Wish) -> str:
+    """What the wished run would be evidence of."""
+    definition = CheckDefinition.objects.get(workspace_id=wish.suite.workspace_id, name=wish.suite.check_name)
+    return evidence_key(wish.candidate.digest, wish.baseline.digest if wish.baseline else None, definition.recipe)
+
+
+def post_check(run: Run, state: CheckState, summary: str) -> None:
+    """Post the check of a run that posts one."""
+    if not run.posts_check:
+        return
+    record_check(
+        run.prompt,
+        digest=run.candidate.digest,
+        name=run.suite_version.suite.check_name,
+        baseline_digest=run.baseline.digest if run.baseline else None,
+        evidence_key=run.evidence_key,
+        state=state,
+        run_id=run.pk,
+        url=reverse("run", args=[run.pk]),
+        summary=summary,
+    )
+
+
+def _settings(wish: Wish) -> tuple[ModelSettings, ModelSettings | None]:
+    offered = offers(wish.suite.workspace_id)
+    candidate = effective(wish.candidate.load().config, offered, pinned=wish.config)
+    return candidate, effective(wish.baseline.load().config, offered) if wish.baseline else None
+
+
+def _attempts(wish: Wish, key: str) -> Attempts:
+    if not key:
+        return Attempts(None, (), 0)
+    lasts = evidence_lasts(places_of(wish.candidate.prompt))
+    return attempts_at(wish.candidate.prompt_id, key, lasts=lasts)
+
+
+def _create(
+    wish: Wish, version: SuiteVersion, key: str, settings: tuple[ModelSettings, ModelSettings | None], attempts: Attempts
+) -> Run:
+    candidate, baseline = settings
+    look = len(attempts.pooled) + 1
+    run = Run.objects.create(
+        workspace_id=wish.suite.workspace_id,
+        prompt=wish.candidate.prompt,
+        candidate=wish.candidate,
+        baseline=wish.baseline,
+        suite_version=version,
+        evidence_key=key,
+        posts_check=bool(key) and version.posts_checks and look <= version.looks,
+        reason=wish.reason,
+        started_by_id=wish.member_id,
+        started_by_name=wish.by_name,
+        candidate_settings=json.dumps(candidate.to_json()),
+        baseline_settings=json.dumps(baseline.to_json()) if baseline else "",
+        first_repeat=attempts.next_repeat,
+        repeats=version.repeats,
+        look=look,
+    )
+    run.refresh_from_db()
+    post_check(run, CheckState.PENDING, "queued")
+    calls = len(run.arms) * run.repeats
+    chunks = RunChunk.objects.bulk_create(
+        RunChunk(run=run, first_position=span.first, last_position=span.last, total=span.size * calls)
+        for span in spans(version.case_count, calls_per_case=calls)
+    )
+    jobs.hint_all_after_commit(chunks)
+    return run

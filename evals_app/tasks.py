@@ -1,0 +1,24 @@
+"""Celery's side of evaluation: ids in, one call, no logic."""
+
+from celery import shared_task
+from celery.signals import worker_process_shutdown
+
+from evals_app.engine import machinery, running
+
+
+@shared_task(name="evals.run_chunk")
+def run_chunk(pk: int) -> None:
+    """Work through one chunk of a run, and end the run with its last one."""
+    running.run_chunk(pk)
+
+
+@shared_task(name="evals.settle_runs")
+def settle_runs() -> None:
+    """End the runs whose last chunk ended without anybody noticing."""
+    running.settle_lost_runs()
+
+
+@worker_process_shutdown.connect
+def close_machinery(**_: object) -> None:
+    """End the process's event loop and connections."""
+    machinery.shut_down()
