@@ -8,7 +8,7 @@ from django.db.models import F, Max
 from django.db.models.functions import Now
 
 from evals_app.model_settings import Offer
-from evals_app.models import Provider, Run, RunState, SuiteVersion
+from evals_app.models import Provider, Run, RunState, Suite, SuiteAttachment, SuiteVersion
 from prompts_app.facts import current_policy
 from prompts_app.models import Environment, LivePointer, Prompt, PromptVersion
 from prompts_app.policy import Policy
@@ -77,3 +77,13 @@ def attempts_at(prompt_id: int, evidence_key: str, *, lasts: timedelta) -> Attem
 def newest_suite_version(suite_id: int) -> SuiteVersion | None:
     """The version a run would use; None before the first was saved."""
     return SuiteVersion.objects.filter(suite=suite_id).select_related("suite").order_by("-number").first()
+
+
+def is_required_where_protected(suite: Suite, prompt: Prompt | None = None) -> bool:
+    """Whether the gate of a protected environment relies on the suite, for any prompt or for this one."""
+    required = SuiteAttachment.objects.filter(suite=suite, is_required=True)
+    if not (required.filter(prompt=prompt) if prompt else required).exists():
+        return False
+    environments = Environment.objects.in_workspace(suite.workspace_id)
+    policies = [current_policy(environment).load() for environment in environments]
+    return any(policy.protected and policy.require_suites for policy in policies)

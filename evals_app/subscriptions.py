@@ -1,13 +1,16 @@
-"""Which topics this app answers to."""
+"""Which topics this app answers to, and which rows the sweeper looks after for it."""
 
 from evals_app.engine.triggers import start_missing_checks, start_runs_for_version
+from evals_app.models import RunChunk
+from evals_app.tasks import run_chunk
 from prompts_app.models import Promotion
-from registry.core import outbox
+from registry.core import jobs, outbox
 from registry.core.outbox import Message
 
 
 def subscribe_all() -> None:
     """Register the handlers; called once, when the app is ready. Each bears repeats: runs are reused, not repeated."""
+    jobs.register(RunChunk, run_chunk.delay)
     outbox.subscribe("version.created", on_version_created)
     outbox.subscribe("promotion.needs_checks", on_promotion_needs_checks)
 

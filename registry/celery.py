@@ -42,6 +42,7 @@ app.conf.update(
     beat_schedule={
         "sweep": {"task": "core.sweep", "schedule": timedelta(seconds=settings.SWEEP_INTERVAL_S)},
         "prune": {"task": "core.prune", "schedule": timedelta(hours=1)},
+        "runs-settle": {"task": "evals.settle_runs", "schedule": timedelta(seconds=settings.SWEEP_INTERVAL_S)},
         "promotions-due": {"task": "prompts.apply_due", "schedule": timedelta(seconds=settings.SWEEP_INTERVAL_S)},
         "promotions-ready": {"task": "prompts.apply_ready", "schedule": timedelta(seconds=60)},
         "promotions-expire": {"task": "prompts.expire", "schedule": timedelta(hours=1)},

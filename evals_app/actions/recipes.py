@@ -1,10 +1,10 @@
 """What a suite's evidence depends on besides the two versions compared: kept as the check's recipe, for the gate to see."""
 
 from evals_app.models import Provider, Suite, SuiteVersion
-from evals_app.scorers import scorer_versions
+from evals_app.suite_content import recipe_digest
 from prompts_app.actions.checks import define_check
 from registry.core.actor import Actor
-from registry.core.canonical import JSON, digest
+from registry.core.canonical import JSON
 
 
 def redefine_checks(actor: Actor) -> None:
@@ -28,10 +28,9 @@ def define_suite_check(actor: Actor, suite: Suite, version: SuiteVersion, *, cha
 
 
 def recipe_of(version: SuiteVersion, default: Provider | None) -> str:
-    """Digest of suite version, scorers' versions and what is asked where a prompt version names no model."""
+    """Digest of suite version, scorers' versions and what is asked where neither suite nor prompt names a model."""
     asked: JSON = [default.name, default.base_url, default.default_model] if default else None
-    versions: dict[str, JSON] = dict(scorer_versions())
-    return digest({"suite": version.digest, "scorers": versions, "default": asked})
+    return recipe_digest(version.load(), default=asked)
 
 
 def newest_of(suite: Suite) -> SuiteVersion:

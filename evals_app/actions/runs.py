@@ -75,7 +75,9 @@ def retry_errors(actor: Actor, run: Run) -> Run:
     require(actor, Permission.RUN)
     run = _locked(run)
     if run.state not in {RunState.FINISHED, RunState.ERROR}:
-        raise Conflict("run.state", f"This run is {run.state}: only an ended one has errors to ask again.", state=run.state)
+        raise Conflict(
+            "run.state", f"This run is {run.state}: only an ended one has errors to ask again.", state=run.state
+        )
     later = Run.objects.of_evidence(run.prompt_id, run.evidence_key).filter(pk__gt=run.pk)
     if run.evidence_key and later.exists():
         raise Conflict("run.superseded", "A later run asks the same question: look at that one.")

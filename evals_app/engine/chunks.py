@@ -54,11 +54,12 @@ def work_through(pk: int) -> int | None:
 
 
 def _work(chunk: RunChunk, machine: Machinery) -> None:
-    prepared = prepare(chunk)
+    heart = _Heart(chunk)
+    prepared = prepare(chunk, heartbeat=heart.beat)
     _save(chunk, prepared.unaskable)
     batch = Batch(machine, prepared.asks)
     try:
-        handed_on = _collect(chunk, batch, prepared)
+        handed_on = _collect(chunk, batch, prepared, heart)
     finally:
         batch.abandon()
     ended = jobs.hand_on(chunk) if handed_on else jobs.finish(chunk)
@@ -66,19 +67,29 @@ def _work(chunk: RunChunk, machine: Machinery) -> None:
         raise ChunkLostError
 
 
-def _collect(chunk: RunChunk, batch: Batch, prepared: Prepared) -> bool:
-    """Saves outcomes as they come; True when time is up before all are in."""
-    began = heartbeat = time.monotonic()
-    while batch.left:
-        outcomes = batch.collect()
-        if outcomes:
-            _save(chunk, [result_of(outcome, prepared, attempt=chunk.attempt) for outcome in outcomes])
+class _Heart:
+    """Moves the lease on every two seconds; notices when the chunk is no longer ours."""
+
+    def __init__(self, chunk: RunChunk) -> None:
+        self._chunk = chunk
+        self._last = time.monotonic()
+
+    def beat(self) -> None:
         now = time.monotonic()
-        if now - heartbeat >= HEARTBEAT_S:
-            heartbeat = now
-            if not jobs.extend(chunk, lease_s=LEASE_S):
-                raise ChunkLostError
-        if now - began >= LONGEST_S:
+        if now - self._last < HEARTBEAT_S:
+            return
+        self._last = now
+        if not jobs.extend(self._chunk, lease_s=LEASE_S):
+            raise ChunkLostError
+
+
+def _collect(chunk: RunChunk, batch: Batch, prepared: Prepared, heart: _Heart) -> bool:
+    """Saves outcomes as they come; True when time is up before all are in."""
+    began = time.monotonic()
+    while batch.left:
+        _save(chunk, [result_of(outcome, prepared) for outcome in batch.collect()])
+        heart.beat()
+        if time.monotonic() - began >= LONGEST_S:
             return True
     return False
 

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.db import IntegrityError, transaction
-from django.urls import reverse
 
 from evals_app.engine.plan import spans
 from evals_app.model_settings import ModelSettings, effective
@@ -47,7 +46,7 @@ def start(wish: Wish) -> Started:
     if version is None:
         raise Conflict("suite.empty", f"The suite {wish.suite.slug} has no saved version yet: save its cases first.")
     key = "" if wish.config is not None else evidence_key_of(wish)
-    settings = _settings(wish)
+    settings = _settings(wish, version)
     try:
         with transaction.atomic():
             attempts = _attempts(wish, key)
@@ -78,15 +77,17 @@ def post_check(run: Run, state: CheckState, summary: str) -> None:
         evidence_key=run.evidence_key,
         state=state,
         run_id=run.pk,
-        url=reverse("run", args=[run.pk]),
+        url=run.url,
         summary=summary,
     )
 
 
-def _settings(wish: Wish) -> tuple[ModelSettings, ModelSettings | None]:
+def _settings(wish: Wish, version: SuiteVersion) -> tuple[ModelSettings, ModelSettings | None]:
+    """What each arm is asked with: its own config, over it what the suite pins, over the candidate's what the run pins."""
     offered = offers(wish.suite.workspace_id)
-    candidate = effective(wish.candidate.load().config, offered, pinned=wish.config)
-    return candidate, effective(wish.baseline.load().config, offered) if wish.baseline else None
+    pinned = json.loads(version.rules).get("config") or {}
+    candidate = effective(wish.candidate.load().config, offered, pinned={**pinned, **(wish.config or {})})
+    return candidate, effective(wish.baseline.load().config, offered, pinned=pinned) if wish.baseline else None
 
 
 def _attempts(wish: Wish, key: str) -> Attempts:
@@ -97,7 +98,11 @@ def _attempts(wish: Wish, key: str) -> Attempts:
 
 
 def _create(
-    wish: Wish, version: SuiteVersion, key: str, settings: tuple[ModelSettings, ModelSettings | None], attempts: Attempts
+    wish: Wish,
+    version: SuiteVersion,
+    key: str,
+    settings: tuple[ModelSettings, ModelSettings | None],
+    attempts: Attempts,
 ) -> Run:
     candidate, baseline = settings
     look = len(attempts.pooled) + 1

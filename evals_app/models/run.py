@@ -113,6 +113,11 @@ class Run(models.Model):
         return f"run {self.pk}"
 
     @property
+    def url(self) -> str:
+        """Where its page is; checks are posted with it, also by processes that serve no pages."""
+        return f"/w/{self.workspace.slug}/runs/{self.pk}"
+
+    @property
     def is_open(self) -> bool:
         """True while it may still change by itself."""
         return self.state in OPEN_STATES

@@ -1,11 +1,14 @@
 """Suites, their immutable versions with cases, and which prompts they are attached to."""
 
 import json
+from collections.abc import Iterable
 from typing import cast
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 
+from evals_app.suite_content import SuiteContent, load_suite
 from prompts_app.models import Prompt
 from registry.core.canonical import JSON
 from registry.core.models import AppendOnly, Member, Workspace, append_only_triggers
@@ -72,6 +75,15 @@ class SuiteVersion(AppendOnly):
     def __str__(self) -> str:
         return f"{self.suite_id} v{self.number}"
 
+    def load(self) -> SuiteContent:
+        """Rules and cases as a plain value; one query, all cases in memory."""
+        cases = self.cases.order_by("position").values_list("content", flat=True)
+        return load_suite(json.loads(self.rules), [json.loads(content) for content in cases])
+
+    def load_rules(self, cases: Iterable["Case"]) -> SuiteContent:
+        """The same with some of the cases only: what a chunk needs."""
+        return load_suite(json.loads(self.rules), [case.to_json() for case in cases])
+
     @property
     def posts_checks(self) -> bool:
         """False for suites that only report."""
@@ -79,11 +91,16 @@ class SuiteVersion(AppendOnly):
 
 
 class Case(AppendOnly):
-    """One question of a suite version: JSON text with variables, messages, expected answer and what else belongs to it."""
+    """One question of a suite version: `content` is JSON text with variables, messages, expected answer and the rest.
+
+    What results are filtered by is repeated as columns.
+    """
 
     suite_version = models.ForeignKey(SuiteVersion, on_delete=models.PROTECT, related_name="cases")
     position = models.PositiveIntegerField()
     key = models.CharField(max_length=200)
+    tags = ArrayField(models.CharField(max_length=100), default=list)
+    is_critical = models.BooleanField(default=False)
     content = models.TextField()
 
     class Meta:

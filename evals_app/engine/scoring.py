@@ -1,0 +1,45 @@
+"""From what a provider said to a row: scored, priced, or noted as an error."""
+
+import json
+
+from evals_app.costs import cost_of
+from evals_app.engine.asking import Outcome
+from evals_app.engine.preparing import Prepared
+from evals_app.models import Result
+from evals_app.scorers import Tools, is_passed, score_output
+from prompts_app.sandbox import client as sandbox
+
+TOOLS = Tools(match=sandbox.match, schema_mistakes=sandbox.schema_mistakes)
+
+
+def result_of(outcome: Outcome, prepared: Prepared) -> Result:
+    """The row for one outcome, not saved; asks the sandbox where a scorer's pattern or schema is a user's."""
+    ask = outcome.ask
+    result = Result(
+        run_id=prepared.run_id,
+        case_id=ask.slot.case_id,
+        arm=ask.slot.arm,
+        repeat=ask.slot.repeat,
+        provider_name=ask.desk.name,
+        model=ask.question.model,
+        request_digest=ask.digest,
+        attempt=prepared.attempt,
+    )
+    if outcome.answer is None:
+        assert outcome.error is not None
+        result.error, result.output = str(outcome.error.kind), outcome.error.excerpt
+        return result
+    answer, case = outcome.answer, prepared.cases[ask.slot.case_id]
+    scored = score_output(answer.text, case.scorers, expected=case.spec.expected, rendered=case.rendered, tools=TOOLS)
+    result.output = answer.text
+    result.scores = json.dumps([one.to_json() for one in scored], ensure_ascii=False)
+    result.is_passed = is_passed(scored)
+    result.input_tokens, result.output_tokens = answer.input_tokens, answer.output_tokens
+    result.latency_ms = answer.latency_ms
+    result.cost = cost_of(
+        base_url=ask.desk.endpoint.base_url,
+        model=ask.question.model,
+        input_tokens=answer.input_tokens,
+        output_tokens=answer.output_tokens,
+    )
+    return result
