@@ -13,6 +13,8 @@ from registry.core.errors import FieldError, Invalid, RegistryError
 
 JSON_FIELDS = ("variables", "config", "tools", "response_format")
 SHAPES = ("text", "parts", "placeholder")
+# How the sandbox begins a detail whose place it knows.
+PLACE = re.compile(r"^(messages\[\d+\](, )?)?(line \d+)?: ")
 
 
 type Posted = Mapping[str, Sequence[str]]
@@ -40,6 +42,13 @@ class Problem:
     card: int | None = None
     field: str = ""
     line: int | None = None
+
+    @property
+    def place(self) -> str:
+        """Where it is, in words that start a line; empty where that is not known."""
+        parts = [f"message {self.card + 1}" if self.card is not None else "", f"line {self.line}" if self.line else ""]
+        words = ", ".join(part for part in (self.field.replace("_", " "), *parts) if part)
+        return f"{words[:1].upper()}{words[1:]}: " if words else ""
 
 
 @dataclass(frozen=True)
@@ -203,16 +212,13 @@ def pretty(value: JSON) -> str:
 
 
 def problems_of(error: RegistryError) -> tuple[Problem, ...]:
-    """A refusal as what is wrong where; never empty."""
+    """A refusal as what is wrong where; never empty. The place is told apart from the text, which does not repeat it."""
     line, card = error.extra.get("line"), error.extra.get("message")
     found = [_problem(one) for one in error.errors]
     if isinstance(line, int) or isinstance(card, int) or not found:
-        whole = Problem(
-            error.detail,
-            card if isinstance(card, int) else None,
-            line=line if isinstance(line, int) else None,
-        )
-        found.insert(0, whole)
+        text = PLACE.sub("", error.detail)
+        at_card, at_line = card if isinstance(card, int) else None, line if isinstance(line, int) else None
+        found.insert(0, Problem(f"{text[:1].upper()}{text[1:]}", at_card, line=at_line))
     return tuple(found)
 
 

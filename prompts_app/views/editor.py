@@ -61,13 +61,11 @@ def prompt_draft_discard(request: PageRequest, name: str) -> HttpResponse:
 
 @page("POST")
 def prompt_preview(request: PageRequest, name: str) -> HttpResponse:
-    """What is typed, rendered with the sample values, and what it changes since the newest version."""
+    """What is typed, rendered with the sample values, and what it changes; or what is wrong, which is an answer too."""
     require(request.actor, Permission.WRITE)
     prompt = find_prompt(request.workspace.pk, name)
     context = _preview(prompt, read_form(prompt.kind, dict(request.POST.lists())))
-    return render(
-        request, "prompts/preview.html", context | {"prompt": prompt}, status=422 if context["problems"] else 200
-    )
+    return render(request, "prompts/preview.html", context | {"prompt": prompt})
 
 
 def _start(request: PageRequest, prompt: Prompt) -> Typed:

@@ -1,7 +1,5 @@
 """Environments: what was deployed in them, the way back, their rules, and times when nothing moves."""
 
-from datetime import UTC, datetime
-
 from django import forms
 from django.contrib import messages
 from django.http import HttpResponse
@@ -18,7 +16,7 @@ from prompts_app.models import Environment, Freeze, Prompt
 from prompts_app.policy import Policy
 from prompts_app.views.drawing import draw
 from registry.core.errors import RegistryError
-from registry.core.pages import PageForm, attempt, page, status_of
+from registry.core.pages import PageForm, attempt, page, read_moment, status_of
 from registry.core.permissions import Permission, allows, require
 from registry.core.web import PageRequest
 
@@ -59,29 +57,29 @@ class PolicyForm(PageForm):
 class FreezeForm(PageForm):
     """A time during which nothing is promoted here; times without a zone are UTC."""
 
-    starts = forms.CharField(widget=forms.DateTimeInput(attrs={"type": "datetime-local", "data-moment": "starts_at"}))
-    ends = forms.CharField(widget=forms.DateTimeInput(attrs={"type": "datetime-local", "data-moment": "ends_at"}))
+    starts_at = forms.CharField(
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local", "data-moment": "starts_exact"})
+    )
+    ends_at = forms.CharField(widget=forms.DateTimeInput(attrs={"type": "datetime-local", "data-moment": "ends_exact"}))
     reason = forms.CharField(max_length=500)
-    starts_at = forms.CharField(required=False, widget=forms.HiddenInput(attrs={"id": "starts_at"}))
-    ends_at = forms.CharField(required=False, widget=forms.HiddenInput(attrs={"id": "ends_at"}))
+    starts_exact = forms.CharField(required=False, widget=forms.HiddenInput(attrs={"id": "starts_exact"}))
+    ends_exact = forms.CharField(required=False, widget=forms.HiddenInput(attrs={"id": "ends_exact"}))
 
     def clean(self) -> dict[str, object]:
         """The exact times where the page's script gave them, else the typed ones."""
         given = super().clean() or self.cleaned_data
-        for name in ("starts", "ends"):
-            try:
-                moment = datetime.fromisoformat(given.get(f"{name}_at") or given.get(name, ""))
-            except ValueError:
+        for name, exact in (("starts_at", "starts_exact"), ("ends_at", "ends_exact")):
+            moment = read_moment(given.get(exact) or given.get(name, ""))
+            if moment is None:
                 self.add_error(name, "Choose a date and a time.")
-            else:
-                given[name] = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            given[name] = moment
         return given
 
     def freeze(self, request: PageRequest, environment: Environment) -> Freeze:
         """Freeze the environment for that time."""
         given = self.cleaned_data
         return actions.freeze_environment(
-            request.actor, environment, starts_at=given["starts"], ends_at=given["ends"], reason=given["reason"]
+            request.actor, environment, starts_at=given["starts_at"], ends_at=given["ends_at"], reason=given["reason"]
         )
 
 

@@ -1,7 +1,7 @@
 """Promotions: asked for, reviewed, applied. Every button is one action; what it refuses is said on the same page."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 
 from django import forms
 from django.contrib import messages
@@ -21,7 +21,7 @@ from prompts_app.promotion_queries import promotions as find_promotions
 from prompts_app.views.drawing import draw
 from registry.core.actions.workspaces import find_member
 from registry.core.errors import NotFound, RegistryError, invalid_field
-from registry.core.pages import PageForm, attempt, page, status_of
+from registry.core.pages import PageForm, attempt, page, read_moment, status_of
 from registry.core.permissions import Permission, require
 from registry.core.web import PageRequest
 
@@ -282,9 +282,8 @@ def _text(typed: str) -> str:
 
 
 def _moment(request: PageRequest) -> datetime:
-    """The time chosen: exact where the page's script gave it, else as typed, which is UTC."""
-    try:
-        moment = datetime.fromisoformat(request.POST.get("at") or request.POST.get("at_typed", ""))
-    except ValueError:
-        raise invalid_field("at", "format", "Choose a date and a time.") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    """The time chosen: exact where the page's script gave it, else as typed."""
+    moment = read_moment(request.POST.get("at") or request.POST.get("at_typed", ""))
+    if moment is None:
+        raise invalid_field("at", "format", "Choose a date and a time.")
+    return moment

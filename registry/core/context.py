@@ -19,6 +19,6 @@ def workspace(request: HttpRequest) -> dict[str, Any]:
         "workspace": here,
         "member": getattr(request, "member", None),
         "actor": getattr(request, "actor", None),
-        "memberships": memberships(user),
+        "memberships": getattr(request, "memberships", None) or memberships(user),
         "unread_notifications": unread,
     }

@@ -1,6 +1,7 @@
 """Pages of a workspace: who reads them, and forms whose refusals stay beside what was typed."""
 
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from functools import wraps
 from typing import Any, cast
 
@@ -48,7 +49,8 @@ def _sign_in_first(request: PageRequest) -> HttpResponse:
 
 
 def _enter(request: PageRequest, slug: str) -> PageRequest:
-    member = next((one for one in memberships(request.user) if one.workspace.slug == slug), None)
+    request.memberships = memberships(request.user)
+    member = next((one for one in request.memberships if one.workspace.slug == slug), None)
     if member is None:
         raise NotFound("workspace.not_found", "There is no such workspace, or you are no member of it.")
     request.member, request.workspace = member, member.workspace
@@ -92,6 +94,15 @@ def say(form: forms.Form, refused: RegistryError) -> None:
             form.add_error(error.field, error.message)
     if elsewhere or not refused.errors:
         form.add_error(None, [refused.detail, *elsewhere])
+
+
+def read_moment(text: str) -> datetime | None:
+    """A moment as a form sends it; without a zone it is UTC. None for what is no moment."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def status_of(form: forms.Form) -> int:

@@ -18,6 +18,7 @@ class PageRequest(HttpRequest):
     request_id: str
     user: User
     actor: Actor
+    memberships: list[Member]
     member: Member
     workspace: Workspace
 

@@ -49,13 +49,17 @@
   const language = new CM.Compartment();
 
   function declared() {
-    const field = document.querySelector("[data-variables]");
-    try {
-      const properties = JSON.parse(field.value).properties || {};
-      return Object.entries(properties).map(([label, schema]) => ({ label, type: "variable", detail: String(schema.type || "") }));
-    } catch {
-      return [];
+    const found = new Map();
+    for (const textarea of all("form[data-editor] [data-template]")) {
+      for (const [, name] of textarea.value.matchAll(/\{\{-?\s*([A-Za-z_]\w*)/g)) found.set(name, "");
     }
+    try {
+      const { properties = {} } = JSON.parse(document.querySelector("[data-variables]").value);
+      for (const [name, schema] of Object.entries(properties)) found.set(name, String(schema.type || ""));
+    } catch {
+      // No schema yet, or half of one: the names in use are what there is.
+    }
+    return [...found].map(([label, detail]) => ({ label, detail, type: "variable" }));
   }
 
   const jsonProblems = CM.jsonParseLinter();

@@ -2,6 +2,7 @@
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 
 from registry.core.api.problems import problem_response
 from registry.core.errors import Forbidden, NotFound, RegistryError, ServerError
@@ -9,9 +10,15 @@ from registry.core.web import is_api, request_id_of
 
 
 def error_page(request: HttpRequest, error: RegistryError) -> HttpResponse:
-    """A page that says what happened, what to do, and the id to quote."""
+    """A page that says what happened, what to do, and the id to quote; a fragment of it for a fragment's request.
+
+    From 500 on it is drawn without what pages read from the database, which may be what is down.
+    """
     context = {"error": error, "status": error.status, "request_id": request_id_of(request)}
-    return render(request, "error.html", context, status=error.status)
+    if error.status >= 500:
+        return HttpResponse(render_to_string("error.html", context), status=error.status)
+    is_fragment = request.headers.get("HX-Request-Type") == "partial"
+    return render(request, "error.html#notice" if is_fragment else "error.html", context, status=error.status)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

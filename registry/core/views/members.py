@@ -5,6 +5,7 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
+from registry.core.actions.sessions import sign_in_address
 from registry.core.actions.workspaces import GRANTS, change_member, find_member, invite
 from registry.core.actor import Role
 from registry.core.models import Member
@@ -42,7 +43,9 @@ def members(request: PageRequest) -> HttpResponse:
     everybody = (
         Member.objects.in_workspace(request.workspace.pk).select_related("user").order_by("-is_active", "user__name")
     )
-    context = {"form": InviteForm() if invited else form, "invited": invited, "members": everybody, "roles": ROLES}
+    address = sign_in_address(invited.token) if invited and invited.token else ""
+    context = {"form": InviteForm() if invited else form, "invited": invited, "address": address}
+    context |= {"members": everybody, "roles": ROLES}
     return render(request, "registry/members.html", context, status=status_of(form))
 
 

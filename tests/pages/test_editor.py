@@ -1,0 +1,223 @@
+"""The editor without JavaScript: nothing typed is lost, whatever is refused."""
+
+from typing import Any
+
+import pytest
+
+from prompts_app.actions.prompts import create_prompt
+from prompts_app.actions.versions import create_version
+from prompts_app.models import Draft, Prompt, PromptVersion
+from tests import builders
+from tests.builders import Cast
+from tests.pages.conftest import SignedIn
+
+CHAT = "/w/acme/prompts/banking/intents/drafts"
+TEXT = "/w/acme/prompts/support/triage/drafts"
+
+
+@pytest.fixture
+def chat(cast: Cast) -> Prompt:
+    made = create_prompt(cast.ada, "banking/intents", kind="chat")
+    create_version(cast.ada, made, {"messages": [{"role": "system", "content": "Sort {{ message }}"}]})
+    return made
+
+
+def typed(*cards: tuple[str, str, str], **fields: Any) -> dict[str, Any]:
+    roles, shapes, contents = zip(*cards, strict=True)
+    return {"role": roles, "shape": shapes, "content": contents, "based_on": "1", **fields}
+
+
+def newest(prompt: Prompt) -> PromptVersion:
+    return PromptVersion.objects.filter(prompt=prompt).select_related("prompt").order_by("-number")[0]
+
+
+def test_editor__saved__makes_the_next_version_byte_for_byte_with_plain_line_ends(
+    cast: Cast, as_: SignedIn, chat: Prompt
+) -> None:
+    cards = [
+        ("system", "text", "\r\n  Sort {{ message }}\r\n"),
+        ("", "placeholder", "history"),
+        ("user", "parts", '[{"type": "text", "text": "x"}]'),
+    ]
+
+    answer = as_(cast.ada).post(f"{CHAT}/edit", typed(*cards, message="Tidy", config='{"model": "m"}'))
+
+    assert answer["Location"] == "/w/acme/prompts/banking/intents"
+    content = newest(chat).to_json()
+    assert content["messages"] == [
+        {"role": "system", "content": "\n  Sort {{ message }}\n"},
+        {"type": "placeholder", "name": "history"},
+        {"role": "user", "content": [{"type": "text", "text": "x"}]},
+    ]
+    assert (content["config"], newest(chat).message) == ({"model": "m"}, "Tidy")
+
+
+def test_editor__refused_template__keeps_all_that_was_typed_and_names_the_line(
+    cast: Cast, as_: SignedIn, chat: Prompt
+) -> None:
+    given = typed(("system", "text", "one\ntwo {{ oops"), message="Try", config='{"model": "m"}', sample='{"a": 1}')
+
+    answer = as_(cast.ada).post(f"{CHAT}/edit", given)
+    page = answer.content.decode()
+
+    assert answer.status_code == 422 and newest(chat).number == 1
+    assert "two {{ oops" in page and "&quot;model&quot;: &quot;m&quot;" in page and 'value="Try"' in page
+    assert "Message 1, line 2: " in page and "messages[0]" not in page
+
+
+def test_editor__field_that_is_no_json__is_named_and_kept(cast: Cast, as_: SignedIn, chat: Prompt) -> None:
+    answer = as_(cast.ada).post(f"{CHAT}/edit", typed(("system", "text", "Hi"), variables="{not json", tools="[]"))
+    page = answer.content.decode()
+
+    assert answer.status_code == 422
+    assert "{not json" in page and "Variables: " in page
+
+
+def test_editor__newer_version_meanwhile__shows_the_conflict_and_saves_once_it_is_seen(
+    cast: Cast, as_: SignedIn, chat: Prompt
+) -> None:
+    create_version(cast.grace, chat, {"messages": [{"role": "system", "content": "Grace was here"}]})
+    client, given = as_(cast.ada), typed(("system", "text", "Mine"))
+
+    refused = client.post(f"{CHAT}/edit", given)
+    saved = client.post(f"{CHAT}/edit", {**given, "over": "1"})
+
+    assert refused.status_code == 409 and "the newest is 2" in refused.content.decode()
+    assert "/diff?from=1&amp;to=2" in refused.content.decode() and "Mine" in refused.content.decode()
+    assert saved.status_code == 302 and newest(chat).number == 3
+
+
+def test_editor__cards_moved_without_javascript__come_back_in_the_new_order_unsaved(
+    cast: Cast, as_: SignedIn, chat: Prompt
+) -> None:
+    client, given = as_(cast.ada), typed(("system", "text", "first"), ("user", "text", "second"))
+
+    def contents(step: str) -> list[str]:
+        form = client.post(f"{CHAT}/edit", {**given, "step": step}).context["typed"]
+        return [card.content for card in form.cards]
+
+    assert contents("down:0") == ["second", "first"] and contents("up:1") == ["second", "first"]
+    assert contents("copy:0") == ["first", "first", "second"] and contents("drop:0") == ["second"]
+    assert contents("add") == ["first", "second", ""] and contents("placeholder") == ["first", "second", "history"]
+    assert contents("up:0") == ["first", "second"] and contents("drop:99") == ["first", "second"]
+    assert newest(chat).number == 1
+
+
+def test_editor__draft__is_kept_per_person_offered_again_and_gone_once_saved(
+    cast: Cast, as_: SignedIn, chat: Prompt
+) -> None:
+    client, given = as_(cast.ada), typed(("user", "text", "{{ half typed"), message="Soon")
+
+    kept = client.post(f"{CHAT}/draft", given)
+    mine, hers = client.get(f"{CHAT}/edit").content.decode(), as_(cast.grace).get(f"{CHAT}/edit").content.decode()
+
+    assert "Draft kept" in kept.content.decode()
+    assert "{{ half typed" in mine and 'value="Soon"' in mine and "{{ half typed" not in hers
+    client.post(f"{CHAT}/edit", typed(("user", "text", "whole")))
+    assert not Draft.objects.exists()
+
+
+def test_editor__draft_discarded__starts_again_from_the_newest_version(cast: Cast, as_: SignedIn, chat: Prompt) -> None:
+    client = as_(cast.ada)
+    client.post(f"{CHAT}/draft", typed(("user", "text", "rubbish")))
+
+    client.post(f"{CHAT}/discard")
+
+    assert "rubbish" not in client.get(f"{CHAT}/edit").content.decode()
+
+
+def test_preview__with_and_without_samples__shows_what_is_sent_and_what_changed(
+    cast: Cast, as_: SignedIn, chat: Prompt
+) -> None:
+    client, card = as_(cast.ada), ("system", "text", "Sort {{ message }} for {{ bank }}")
+
+    bare = client.post(f"{CHAT}/preview", typed(card)).content.decode()
+    given = client.post(f"{CHAT}/preview", typed(card, sample='{"message": "<b>lost</b>"}')).content.decode()
+
+    assert (
+        "Sort \u2039message\u203a for \u2039bank\u203a" in bare
+        and "Changes since v1" in bare
+        and "added required" in bare
+    )
+    assert "Sort &lt;b&gt;lost&lt;/b&gt; for \u2039bank\u203a" in given
+
+
+def test_preview__hostile_template__is_refused_with_its_place(cast: Cast, as_: SignedIn, chat: Prompt) -> None:
+    page = as_(cast.ada).post(f"{CHAT}/preview", typed(("system", "text", "{{ ''.__class__ }}"))).content.decode()
+
+    assert "data-problem" in page and 'data-index="0"' in page and 'data-line="1"' in page
+
+
+def test_editor__text_prompt_saved_unchanged__says_so(cast: Cast, as_: SignedIn) -> None:
+    made = builders.prompt(cast.ada, "support/triage", text="Hello {{ name }}")
+
+    answer = as_(cast.ada).post(f"{TEXT}/edit", {"text": "Hello {{ name }}", "based_on": "1"}, follow=True)
+
+    assert "version 1 says the same" in answer.content.decode() and newest(made).number == 1
+
+
+def test_editor__variables_left_to_the_text__stay_left_to_it(cast: Cast, as_: SignedIn) -> None:
+    builders.prompt(cast.ada, "support/triage", text="Hello {{ name }}")
+    client = as_(cast.ada)
+
+    form = client.get(f"{TEXT}/edit").context["typed"]
+    answer = client.post(f"{TEXT}/edit", {"text": "Hello {{ name }} in {{ city }}", "variables": form.variables})
+
+    assert form.variables == "" and answer.status_code == 302
+
+
+def test_editor__asked_by_a_viewer__is_forbidden(cast: Cast, as_: SignedIn, chat: Prompt) -> None:
+    client = as_(cast.vera)
+
+    assert client.get(f"{CHAT}/edit").status_code == 403
+    assert client.post(f"{CHAT}/edit", typed(("user", "text", "x"))).status_code == 403
+    assert client.post(f"{CHAT}/preview", typed(("user", "text", "x"))).status_code == 403
+    assert client.post(f"{CHAT}/draft", typed(("user", "text", "x"))).status_code == 403
+
+
+def test_new_prompt__name_taken_or_reserved__says_so_and_keeps_what_was_typed(cast: Cast, as_: SignedIn) -> None:
+    builders.prompt(cast.ada, "support/triage")
+    client = as_(cast.ada)
+
+    taken = client.post("/w/acme/new", {"name": "support/triage", "kind": "text", "tags": "a, b"})
+    reserved = client.post("/w/acme/new", {"name": "support/versions", "kind": "text"})
+    made = client.post("/w/acme/new", {"name": "support/other", "kind": "chat", "tags": "a, b, a"})
+
+    assert taken.status_code == 422 and 'value="a, b"' in taken.content.decode()
+    assert reserved.status_code == 422 and "addresses use that word" in reserved.content.decode()
+    assert made["Location"] == "/w/acme/prompts/support/other/drafts/edit"
+    assert Prompt.objects.get(name="support/other").tags == ["a", "b"]
+
+
+def test_version__restored__becomes_the_draft(cast: Cast, as_: SignedIn) -> None:
+    made = builders.prompt(cast.ada, "support/triage", text="First {{ name }}")
+    builders.version(cast.ada, made, "Second {{ name }}")
+    client = as_(cast.ada)
+
+    client.post("/w/acme/prompts/support/triage/versions/1/restore")
+
+    assert client.get(f"{TEXT}/edit").context["typed"].text == "First {{ name }}"
+
+
+def test_version__yanked__says_why_and_is_refused_while_live(cast: Cast, as_: SignedIn) -> None:
+    made = builders.prompt(cast.ada, "support/triage", text="First {{ name }}")
+    builders.version(cast.ada, made, "Second {{ name }}")
+    client, address = as_(cast.ada), "/w/acme/prompts/support/triage/versions"
+
+    client.post(f"{address}/1/yank", {"reason": "It leaks"})
+    live = client.post(f"{address}/2/yank", {"reason": "No"})
+
+    assert "It leaks" in client.get(f"{address}/1").content.decode()
+    assert live.status_code == 422 and "roll back or withdraw it first" in live.content.decode()
+
+
+def test_prompt__archived_and_back__leaves_and_joins_the_board(cast: Cast, as_: SignedIn) -> None:
+    builders.prompt(cast.ada, "support/triage")
+    client, address = as_(cast.ada), "/w/acme/prompts/support/triage/drafts/archive"
+
+    client.post(address, {"archived": "1"})
+    gone, kept = client.get("/w/acme/"), client.get("/w/acme/?archived=1")
+    client.post(address, {"archived": "0"})
+
+    assert "triage" not in gone.content.decode() and "triage" in kept.content.decode()
+    assert "triage" in client.get("/w/acme/").content.decode()

@@ -1,0 +1,241 @@
+"""From asking to going back, with plain forms."""
+
+import re
+
+import pytest
+
+from prompts_app.actions.environments import change_environment
+from prompts_app.actions.promotions import open_promotion
+from prompts_app.facts import live_deployment, subject_of
+from prompts_app.models import Approval, Comment, Environment, Promotion, Prompt, Quarantine
+from tests import builders
+from tests.builders import Cast
+from tests.pages.conftest import SignedIn
+
+PRODUCTION = {"approvals": 1, "require_predecessor": False, "require_suites": False, "min_suites": 0}
+
+
+@pytest.fixture
+def production(cast: Cast) -> Environment:
+    return change_environment(cast.olga, cast.environment("production"), policy=PRODUCTION)
+
+
+@pytest.fixture
+def prompt(cast: Cast, production: Environment) -> Prompt:
+    return builders.prompt(cast.ada, "support/triage", text="Hello {{ name }}")
+
+
+@pytest.fixture
+def waiting(cast: Cast, production: Environment, prompt: Prompt) -> Promotion:
+    return open_promotion(cast.ada, prompt.versions.select_related("prompt")[0], production)
+
+
+def form_of(page: str) -> dict[str, str]:
+    """The hidden fields that the promotion's page sends along."""
+    hidden = dict(re.findall(r'<input type="hidden" name="(stamp|subject_hash)" value="([^"]*)"', page))
+    assert set(hidden) == {"stamp", "subject_hash"}
+    return hidden
+
+
+def live_number(prompt: Prompt, environment: Environment) -> int | None:
+    live = live_deployment(prompt, environment)
+    return live.version.number if live and live.version else None
+
+
+def test_promotion__opened_approved_applied__is_live_and_its_page_tells_the_story(
+    cast: Cast, as_: SignedIn, prompt: Prompt, production: Environment
+) -> None:
+    ada, grace, rosa = as_(cast.ada), as_(cast.grace), as_(cast.rosa)
+
+    opened = ada.post("/w/acme/prompts/support/triage/promotions", {"version": "1", "environment": "production"})
+    address = opened["Location"]
+    assert "0 of 1 approvals" in grace.get(address).content.decode()
+    assert address in grace.get("/w/acme/reviews").content.decode()
+    grace.post(f"{address}/approve", {**form_of(grace.get(address).content.decode()), "comment": "Reads well"})
+    assert "Ready: nothing stands in the way" in rosa.get(address).content.decode()
+    rosa.post(f"{address}/apply", form_of(rosa.get(address).content.decode()))
+
+    page = ada.get(address).content.decode()
+    assert live_number(prompt, production) == 1
+    assert "Reads well" in page and "applied it" in page
+    assert address not in grace.get("/w/acme/reviews").content.decode()
+
+
+def test_promotion__opened_twice__names_the_one_that_is_open(cast: Cast, as_: SignedIn, waiting: Promotion) -> None:
+    given = {"version": "1", "environment": "production"}
+
+    answer = as_(cast.ada).post("/w/acme/prompts/support/triage/promotions", given)
+
+    assert answer.status_code == 422 and f"Promotion {waiting.pk} asks for the same" in answer.content.decode()
+
+
+def test_vote__on_what_has_changed_since__is_refused_and_the_comment_is_kept(
+    cast: Cast, as_: SignedIn, waiting: Promotion
+) -> None:
+    grace, address = as_(cast.grace), f"/w/acme/promotions/{waiting.pk}"
+    seen = form_of(grace.get(address).content.decode())
+
+    stale = grace.post(f"{address}/approve", {**seen, "subject_hash": "0" * 64, "comment": "I thought hard"})
+    late = grace.post(f"{address}/approve", {**seen, "stamp": "999", "comment": "I thought hard"})
+
+    assert (stale.status_code, late.status_code) == (409, 412)
+    assert all("I thought hard" in answer.content.decode() for answer in (stale, late))
+    assert not Approval.objects.exists()
+
+
+def test_vote__by_the_author_or_an_editor__is_forbidden_and_the_page_says_why(
+    cast: Cast, as_: SignedIn, waiting: Promotion
+) -> None:
+    ada, address = as_(cast.ada), f"/w/acme/promotions/{waiting.pk}"
+    given = {"stamp": str(waiting.stamp), "subject_hash": subject_of(waiting).hash}
+
+    answer = ada.post(f"{address}/approve", given)
+
+    assert answer.status_code == 403
+    assert "takes the role reviewer" in ada.get(address).content.decode()
+    assert "/approve" not in ada.get(address).content.decode()
+
+
+def test_vote__withdrawn_and_changes_requested__show_on_the_page(cast: Cast, as_: SignedIn, waiting: Promotion) -> None:
+    grace, address = as_(cast.grace), f"/w/acme/promotions/{waiting.pk}"
+
+    grace.post(f"{address}/request-changes", {**form_of(grace.get(address).content.decode()), "comment": "Too terse"})
+    asked = grace.get(address).content.decode()
+    grace.post(f"{address}/withdraw-vote", form_of(asked))
+    after = grace.get(address).content.decode()
+
+    assert "Grace asked for changes." in asked and "Too terse" in asked
+    assert "Grace asked for changes." not in after and "took back their vote" in after
+
+
+def test_apply__while_something_stands_in_the_way__says_what_and_changes_nothing(
+    cast: Cast, as_: SignedIn, waiting: Promotion, prompt: Prompt, production: Environment
+) -> None:
+    answer = as_(cast.rosa).post(f"/w/acme/promotions/{waiting.pk}/apply", {"stamp": str(waiting.stamp)})
+
+    assert answer.status_code == 409 and "Something is in the way" in answer.content.decode()
+    assert live_number(prompt, production) is None
+
+
+def test_override__too_short_a_reason__keeps_it_and_a_good_one_goes_live_until_reviewed(
+    cast: Cast, as_: SignedIn, waiting: Promotion, prompt: Prompt, production: Environment
+) -> None:
+    as_(cast.olga).post("/w/acme/settings/members/rosa@example.com", {"role": "releaser", "grants": ["override"]})
+    rosa, grace, address = as_(cast.rosa), as_(cast.grace), f"/w/acme/promotions/{waiting.pk}"
+    stamp = {"stamp": str(waiting.stamp)}
+
+    short = rosa.post(f"{address}/override", {**stamp, "reason": "Now!"})
+    rosa.post(f"{address}/override", {**stamp, "reason": "Customers are told wrong prices right now."})
+    before = grace.get(address).content.decode()
+    grace.post(f"{address}/review-override", stamp)
+
+    assert short.status_code == 422 and ">Now!</textarea>" in short.content.decode()
+    assert live_number(prompt, production) == 1
+    assert "Not yet reviewed" in before and "Reviewed by Grace" in grace.get(address).content.decode()
+
+
+def test_schedule__set_and_lifted__shows_the_time(cast: Cast, as_: SignedIn, waiting: Promotion) -> None:
+    rosa, address = as_(cast.rosa), f"/w/acme/promotions/{waiting.pk}"
+
+    def form() -> dict[str, str]:
+        return form_of(rosa.get(address).content.decode())
+
+    past = rosa.post(f"{address}/schedule", {**form(), "at_typed": "2001-01-01T10:00"})
+    nonsense = rosa.post(f"{address}/schedule", {**form(), "at_typed": "soon"})
+    rosa.post(f"{address}/schedule", {**form(), "at_typed": _soon()})
+    scheduled = rosa.get(address).content.decode()
+    rosa.post(f"{address}/unschedule", form())
+
+    assert (past.status_code, nonsense.status_code) == (422, 422)
+    assert "Unschedule" in scheduled
+    assert Promotion.objects.get(pk=waiting.pk).state == "open"
+
+
+def test_comment__made_and_resolved__stays_on_the_page(cast: Cast, as_: SignedIn, waiting: Promotion) -> None:
+    ada, address = as_(cast.ada), f"/w/acme/promotions/{waiting.pk}"
+
+    empty = ada.post(f"{address}/comments", {"comment": "  "})
+    ada.post(f"{address}/comments", {"comment": "<b>bold</b>\r\nsecond"})
+    comment = Comment.objects.get()
+    ada.post(f"{address}/comments/{comment.pk}", {"resolved": "1"})
+
+    assert empty.status_code == 422 and comment.body == "<b>bold</b>\nsecond"
+    page = ada.get(address).content.decode()
+    assert "&lt;b&gt;bold&lt;/b&gt;" in page and "Resolved by Ada" in page
+
+
+def test_close_and_ready__change_the_state(cast: Cast, as_: SignedIn, waiting: Promotion) -> None:
+    rosa, address = as_(cast.rosa), f"/w/acme/promotions/{waiting.pk}"
+
+    rosa.post(f"{address}/ready", {**form_of(rosa.get(address).content.decode()), "ready": "1"})
+    ready = rosa.get(address).content.decode()
+    rosa.post(f"{address}/close", {**form_of(ready), "reason": "Not needed"})
+
+    assert "Rosa set it to be applied as soon as" in ready
+    assert "Not needed" in rosa.get(address).content.decode()
+
+
+def test_promotion__unknown_button_or_read_as_a_write__is_refused(
+    cast: Cast, as_: SignedIn, waiting: Promotion
+) -> None:
+    rosa, address = as_(cast.rosa), f"/w/acme/promotions/{waiting.pk}"
+
+    assert rosa.post(f"{address}/explode").status_code == 404
+    assert rosa.get(f"{address}/apply").status_code == 405
+    assert as_(cast.linus).post(f"/w/not-acme/promotions/{waiting.pk}/apply").status_code == 404
+
+
+def test_rollback__from_its_page__goes_back_quarantines_and_is_told(cast: Cast, as_: SignedIn, prompt: Prompt) -> None:
+    builders.version(cast.ada, prompt, "Worse {{ name }}")
+    rosa, address = as_(cast.rosa), "/w/acme/environments/development/rollback/support/triage"
+
+    page = rosa.get(address).content.decode()
+    empty = rosa.post(address, {"reason": "  ", "quarantine": "on"})
+    done = rosa.post(address, {"reason": "It was worse", "quarantine": "on"})
+
+    assert "Back to v1" in page and "<del>Worse</del>" in page
+    assert empty.status_code == 422 and done["Location"] == "/w/acme/prompts/support/triage"
+    assert live_number(prompt, cast.environment("development")) == 1
+    assert "It was worse" in rosa.get("/w/acme/environments/development").content.decode()
+    assert Quarantine.objects.get().cleared_at is None
+
+
+def test_rollback__to_what_would_break_or_is_quarantined__asks_first(cast: Cast, as_: SignedIn, prompt: Prompt) -> None:
+    builders.version(cast.ada, prompt, "Nobody is named")
+    rosa, address = as_(cast.rosa), "/w/acme/environments/development/rollback/support/triage"
+
+    page = rosa.get(address).content.decode()
+    refused = rosa.post(address, {"reason": "Back"})
+    done = rosa.post(address, {"reason": "Back", "acknowledge_breaking": "on"})
+
+    assert "Services that use what is live would break" in page
+    assert refused.status_code == 422 and done.status_code == 302
+
+
+def test_withdraw_and_clear__from_their_forms__empty_the_place_and_the_quarantine(
+    cast: Cast, as_: SignedIn, prompt: Prompt
+) -> None:
+    rosa, environment = as_(cast.rosa), "/w/acme/environments/development"
+
+    rosa.post(f"{environment}/withdraw/support/triage", {"reason": "Not ready", "quarantine": "on"})
+    digest = Quarantine.objects.get().digest
+    refused = rosa.post(f"{environment}/quarantine/support/triage", {"digest": digest, "reason": ""})
+    rosa.post(f"{environment}/quarantine/support/triage", {"digest": digest, "reason": "Fixed elsewhere"})
+
+    assert live_number(prompt, cast.environment("development")) is None
+    assert refused.status_code == 422
+    assert Quarantine.objects.get().cleared_at is not None
+
+
+def test_rollback__asked_by_a_reviewer__is_forbidden(cast: Cast, as_: SignedIn, prompt: Prompt) -> None:
+    grace = as_(cast.grace)
+
+    for verb in ("rollback", "withdraw", "quarantine"):
+        address = f"/w/acme/environments/development/{verb}/support/triage"
+        assert grace.post(address, {"reason": "x", "digest": "0"}).status_code == 403
+
+
+def _soon() -> str:
+    from datetime import UTC, datetime, timedelta
+
+    return f"{datetime.now(UTC) + timedelta(days=2):%Y-%m-%dT%H:%M}"

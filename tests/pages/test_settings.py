@@ -1,0 +1,130 @@
+"""Members, keys, environments and the audit log."""
+
+from prompts_app.models import Environment, Freeze
+from registry.core.models import ApiKey, Member
+from tests.builders import Cast
+from tests.pages.conftest import SignedIn
+
+
+def test_members__somebody_added__shows_their_link_once(cast: Cast, as_: SignedIn) -> None:
+    client = as_(cast.olga)
+
+    answer = client.post("/w/acme/settings/members", {"email": "new@example.com", "role": "editor"})
+
+    assert "/sign-in/" in answer.content.decode()
+    assert "/sign-in/" not in client.get("/w/acme/settings/members").content.decode()
+    assert Member.objects.get(user__email="new@example.com").role == "editor"
+
+
+def test_members__added_twice__says_so_beside_the_form(cast: Cast, as_: SignedIn) -> None:
+    answer = as_(cast.olga).post("/w/acme/settings/members", {"email": "ada@example.com", "role": "viewer"})
+
+    assert answer.status_code == 422 and "is a member already" in answer.content.decode()
+
+
+def test_members__another_role_and_deactivation__take_effect(cast: Cast, as_: SignedIn) -> None:
+    client = as_(cast.olga)
+
+    client.post("/w/acme/settings/members/ada@example.com", {"role": "releaser", "grants": ["override"]})
+    changed = Member.objects.get(pk=cast.ada.member_id)
+    client.post("/w/acme/settings/members/ada@example.com/activity", {"active": "0"})
+
+    assert (changed.role, changed.grants) == ("releaser", ["override"])
+    assert not Member.objects.get(pk=cast.ada.member_id).is_active
+
+
+def test_settings__asked_by_an_editor__are_forbidden(cast: Cast, as_: SignedIn) -> None:
+    client = as_(cast.ada)
+
+    for page in ("members", "keys", "environments", "audit"):
+        assert client.get(f"/w/acme/settings/{page}").status_code == 403
+    assert client.post("/w/acme/settings/members/vera@example.com", {"role": "owner"}).status_code == 403
+
+
+def test_keys__made__secret_is_on_that_answer_only(cast: Cast, as_: SignedIn) -> None:
+    client = as_(cast.olga)
+    given = {"name": "checkout", "kind": "service", "environment": "production", "lifetime": "90"}
+
+    answer = client.post("/w/acme/settings/keys", given)
+    key = ApiKey.objects.get(name="checkout")
+
+    assert answer.status_code == 201
+    assert f"gr_{key.public_id}" in answer.content.decode() and 'id="issued-key"' in answer.content.decode()
+    assert 'id="issued-key"' not in client.get("/w/acme/settings/keys").content.decode()
+    assert key.expires_at is not None
+
+
+def test_keys__service_without_an_environment__says_so_beside_the_field(cast: Cast, as_: SignedIn) -> None:
+    answer = as_(cast.olga).post("/w/acme/settings/keys", {"name": "checkout", "kind": "service"})
+
+    assert answer.status_code == 422 and "belongs to one environment" in answer.content.decode()
+    assert not ApiKey.objects.filter(name="checkout").exists()
+
+
+def test_keys__rotated_and_revoked__both_work_and_only_the_successor_is_left(cast: Cast, as_: SignedIn) -> None:
+    client, old = as_(cast.olga), cast.key("ci").pk
+
+    rotated = client.post(f"/w/acme/settings/keys/{old}/rotate")
+    client.post(f"/w/acme/settings/keys/{old}/revoke")
+
+    assert rotated.status_code == 201 and 'id="issued-key"' in rotated.content.decode()
+    assert ApiKey.objects.get(pk=old).revoked_at is not None
+    assert ApiKey.objects.get(rotated_from=old).revoked_at is None
+
+
+def test_keys__of_another_workspace__are_not_there(cast: Cast, as_: SignedIn) -> None:
+    assert as_(cast.linus).post(f"/w/not-acme/settings/keys/{cast.key('ci').pk}/revoke").status_code == 404
+
+
+def test_environments__added_relabelled_archived__show_at_once(cast: Cast, as_: SignedIn) -> None:
+    client = as_(cast.olga)
+
+    client.post("/w/acme/settings/environments", {"name": "canary", "colour": "teal"})
+    given = {"label": "Early", "colour": "red", "rank": "5", "description": "First users"}
+    client.post("/w/acme/settings/environments/canary", given)
+    changed = Environment.objects.get(name="canary")
+    client.post("/w/acme/settings/environments/canary/archive")
+
+    assert (changed.label, changed.colour, changed.rank) == ("Early", "red", 5)
+    assert client.get("/w/acme/environments/canary").status_code == 404
+
+
+def test_policy__changed__is_in_force_and_a_contradiction_is_said_beside_the_field(cast: Cast, as_: SignedIn) -> None:
+    client, address = as_(cast.olga), "/w/acme/environments/staging/policy"
+    given = {
+        "approvals": "2",
+        "soak_minutes": "0",
+        "min_suites": "0",
+        "max_age_days": "7",
+        "external_checks": "lint, external/size",
+    }
+
+    changed = client.post(address, given)
+    refused = client.post(address, {**given, "protected": "on", "auto_apply": "on"})
+
+    policy = Environment.objects.get(name="staging", workspace=cast.workspace).policies.first()
+    assert changed.status_code == 302 and policy is not None
+    assert policy.load().approvals == 2 and policy.load().external_checks == ("external/lint", "external/size")
+    assert refused.status_code == 422 and "there a person decides each time" in refused.content.decode()
+
+
+def test_freeze__set_and_lifted__covers_the_time_typed_in_utc(cast: Cast, as_: SignedIn) -> None:
+    client, address = as_(cast.olga), "/w/acme/environments/production/freezes"
+
+    client.post(address, {"starts_at": "2030-01-01T10:00", "ends_at": "2030-01-02T10:00", "reason": "Holidays"})
+    refused = client.post(
+        address, {"starts_at": "2030-01-02T10:00", "ends_at": "2030-01-01T10:00", "reason": "Backwards"}
+    )
+    freeze = Freeze.objects.get()
+    client.post(f"{address}/{freeze.pk}")
+
+    assert freeze.starts_at.isoformat() == "2030-01-01T10:00:00+00:00"
+    assert refused.status_code == 422 and "ends after it starts" in refused.content.decode()
+    assert Freeze.objects.get().cancelled_at is not None
+
+
+def test_audit__filtered__shows_what_fits_and_checks_the_chain(cast: Cast, as_: SignedIn) -> None:
+    page = as_(cast.olga).get("/w/acme/settings/audit?event=member.added&check=1").content.decode()
+
+    assert "ada@example.com" in page and "environment.created" not in page
+    assert "The chain holds." in page
