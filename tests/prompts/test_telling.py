@@ -1,0 +1,226 @@
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from prompts_app.actions.applying import apply_due, apply_promotion, override_promotion
+from prompts_app.actions.promotions import (
+    acknowledge_breaking,
+    close,
+    expire_promotions,
+    open_promotion,
+    rebase,
+    reopen,
+    schedule,
+    set_ready,
+)
+from prompts_app.actions.reviews import comment
+from prompts_app.actions.rollback import roll_back, withdraw
+from prompts_app.models import CheckState, Promotion, Vote
+from registry.core import outbox
+from registry.core.actor import Actor, Role
+from registry.core.models import JobState, Member, Notification, OutboxMessage
+from tests.builders import Cast, deliver, join, prompt, version
+from tests.scenes import approve, fresh, go_live, in_minutes, let_pass, policy, post, suite
+
+
+def told(actor: Actor) -> list[str]:
+    """The lines in a person's inbox, oldest first, after everything waiting was delivered twice."""
+    deliver()
+    for message in OutboxMessage.objects.order_by("pk"):
+        OutboxMessage.objects.filter(pk=message.pk).update(state=JobState.QUEUED, attempt=0)
+        assert outbox.dispatch(message.pk, owner="again")
+    user = Member.objects.get(pk=actor.member_id).user_id
+    return list(Notification.objects.filter(user=user).order_by("pk").values_list("text", flat=True))
+
+
+def forget(cast: Cast) -> None:
+    """Deliver what waits and empty every inbox, so that a test sees only what comes."""
+    deliver()
+    OutboxMessage.objects.all().delete()
+    Notification.objects.all().delete()
+
+
+def asked(cast: Cast, text: str = "a", environment: str = "staging") -> Promotion:
+    return open_promotion(cast.ada, prompt(cast.ada, text=text).versions.get(), cast.environment(environment))
+
+
+def test_opened__tells_eligible_reviewers_and_nobody_else(free: Cast) -> None:
+    made = prompt(free.rosa, text="1")
+    open_promotion(free.ada, version(free.ada, made, "2"), free.environment("staging"))
+    line = ["Ada asks to promote support/triage v2 to Staging"]
+    assert told(free.grace) == line
+    assert told(free.olga) == line
+    for actor in (free.ada, free.rosa, free.vera, free.linus):
+        assert told(actor) == []
+
+
+def test_vote__tells_the_author(free: Cast) -> None:
+    row = asked(free)
+    forget(free)
+    for choice in (Vote.REQUEST_CHANGES, Vote.APPROVE, Vote.WITHDRAWN):
+        approve(free.grace, row, choice)
+    assert told(free.ada) == [
+        f"Grace {did} support/triage v1 to Staging"
+        for did in ("asked for changes to", "approved", "took back a vote on")
+    ]
+    assert told(free.grace) == []
+
+
+def test_gate_finished__tells_the_author_once_per_check(free: Cast) -> None:
+    row = asked(free)
+    suite(free.ada, row.prompt)
+    forget(free)
+    post(row.version, row.environment, CheckState.PENDING)
+    post(row.version, row.environment, CheckState.FAILED)
+    assert told(free.ada) == ["suite/intents failed for support/triage v1 to Staging"]
+
+
+def _acknowledge(cast: Cast, row: Promotion) -> None:
+    acknowledge_breaking(cast.ada, row, stamp=None)
+
+
+def _schedule(cast: Cast, row: Promotion) -> None:
+    schedule(cast.rosa, row, stamp=None, at=in_minutes(9))
+
+
+def _rebase(cast: Cast, row: Promotion) -> None:
+    rebase(cast.ada, row, stamp=None)
+
+
+def _reopen(cast: Cast, row: Promotion) -> None:
+    reopen(cast.ada, row, stamp=None)
+
+
+@pytest.mark.parametrize("change", [_acknowledge, _schedule, _rebase, _reopen])
+def test_stale__approvals__tell_the_author_and_those_approvers_once(free: Cast, change: Any) -> None:
+    row = asked(free)
+    approve(free.grace, row)
+    go_live(free, version(free.ada, row.prompt, "b"), "staging")
+    forget(free)
+    change(free, row)
+    line = ["Approvals went stale on support/triage v1 to Staging"]
+    assert told(free.ada) == line
+    assert told(free.grace) == line
+    assert told(free.olga) == []
+    policy(free, "staging", approvals=3)
+    set_again = fresh(row)
+    if set_again.state == "open":
+        set_ready(free.rosa, set_again, stamp=None)
+    assert told(free.grace) == line, "what is stale already is no news"
+
+
+def test_comment__tells_those_involved_but_not_the_writer(free: Cast) -> None:
+    row = asked(free)
+    approve(free.grace, row)
+    forget(free)
+    comment(free.grace, row, body="nice")
+    assert told(free.ada) == ["Grace commented on support/triage v1 to Staging"]
+    assert told(free.grace) == []
+
+
+def test_applied__tells_author_and_approvers(free: Cast) -> None:
+    row = asked(free)
+    approve(free.grace, row)
+    forget(free)
+    apply_promotion(free.rosa, row, stamp=None)
+    for actor in (free.ada, free.grace):
+        assert told(actor) == ["Rosa promoted support/triage v1 to Staging"]
+    assert told(free.olga) == []
+
+
+def test_overridden__tells_the_eligible_at_once_and_the_author_of_the_apply(free: Cast) -> None:
+    policy(free, "staging", approvals=1)
+    otto = join(free.olga, "Otto", Role.RELEASER, grants=("override",))
+    made = prompt(free.grace, text="1")
+    row = open_promotion(free.ada, version(free.ada, made, "2"), free.environment("staging"))
+    forget(free)
+    override_promotion(otto, row, stamp=None, reason="it cannot wait for Monday")
+    line = ["Blockers were overridden: support/triage v2 to Staging. Please review it."]
+    assert told(free.rosa) == line
+    assert told(free.olga) == line
+    assert told(free.grace) == [], "she wrote part of it: also after it went live she is not the one to review it"
+    assert told(otto) == []
+    assert told(free.ada) == ["Otto promoted support/triage v2 to Staging"]
+
+
+def test_rolled_back_and_withdrawn__tell_those_of_what_was_live(free: Cast) -> None:
+    """Ada's first version comes back by a rollback; when that is rolled back too, it is Ada who is told, not Tom."""
+    tom = join(free.olga, "Tom", Role.EDITOR)
+    made = prompt(free.ada, text="a")
+    staging = free.environment("staging")
+    for author, one in ((free.ada, made.versions.get()), (tom, version(free.ada, made, "b"))):
+        apply_promotion(free.rosa, open_promotion(author, one, staging), stamp=None)
+    forget(free)
+    roll_back(free.rosa, made, staging, reason="worse")
+    assert told(tom) == ["Rosa rolled back support/triage in Staging: worse"]
+    assert told(free.ada) == []
+    withdraw(free.rosa, made, staging, reason="both bad")
+    assert told(free.ada) == ["Rosa withdrew support/triage in Staging: both bad"]
+    assert len(told(tom)) == 1
+
+
+def test_suspended__tells_with_what_is_in_the_way(free: Cast) -> None:
+    row = schedule(free.rosa, asked(free), stamp=None, at=in_minutes(60))
+    policy(free, "staging", approvals=1)
+    let_pass(row, timedelta(minutes=61), "scheduled_for")
+    forget(free)
+    apply_due(row.pk)
+    line = ["Suspended: support/triage v1 to Staging: 0 of 1 approvals."]
+    assert told(free.ada) == line
+    assert told(free.rosa) == line, "whoever scheduled it hears too"
+
+
+def _apply(cast: Cast, row: Promotion) -> None:
+    apply_promotion(cast.rosa, row, stamp=None)
+
+
+def _close(cast: Cast, row: Promotion) -> None:
+    close(cast.ada, row, stamp=None, reason="not now")
+
+
+def _expire(cast: Cast, row: Promotion) -> None:
+    let_pass(row, timedelta(days=15), "last_activity_at")
+    assert expire_promotions() == 1
+
+
+def _supersede(cast: Cast, row: Promotion) -> None:
+    """By another promotion of the same content, whose author is the same person."""
+    version(cast.ada, row.prompt, "b")
+    twin = open_promotion(cast.ada, version(cast.ada, row.prompt, "a"), row.environment)
+    apply_promotion(cast.rosa, twin, stamp=None)
+
+
+def _override(cast: Cast, row: Promotion) -> None:
+    policy(cast, "staging", approvals=9)
+    otto = join(cast.olga, "Otto", Role.RELEASER, grants=("override",))
+    override_promotion(otto, row, stamp=None, reason="it cannot wait for Monday")
+
+
+@pytest.mark.parametrize(
+    ("end", "word"),
+    [
+        (_apply, "promoted"),
+        (_override, "promoted"),
+        (_close, "Closed"),
+        (_expire, "Expired"),
+        (_supersede, "Superseded"),
+    ],
+)
+def test_end__in_every_way__tells_the_author_exactly_once(free: Cast, end: Any, word: str) -> None:
+    row = asked(free)
+    forget(free)
+    end(free, row)
+    assert fresh(row).ended_at is not None
+    about = [line for line in told(free.ada) if "v1" in line]
+    assert len(about) == 1
+    assert word in about[0]
+
+
+def test_inactive__people__are_not_told(free: Cast) -> None:
+    row = asked(free)
+    approve(free.grace, row)
+    forget(free)
+    Member.objects.filter(pk=free.grace.member_id).update(is_active=False)
+    apply_promotion(free.rosa, row, stamp=None)
+    assert told(free.grace) == []
