@@ -113,6 +113,12 @@ def current_policy(environment: Environment) -> PolicyVersion:
     return PolicyVersion.objects.filter(environment=environment).order_by("-number")[0]
 
 
+def current_policies(environments: Iterable[Environment]) -> dict[int, PolicyVersion]:
+    """The policies in force, by the environments' ids; one query."""
+    rows = PolicyVersion.objects.filter(environment__in=[environment.pk for environment in environments])
+    return {row.environment_id: row for row in rows.order_by("environment", "-number").distinct("environment")}
+
+
 def policy_of(promotion: Promotion) -> Policy:
     """The rules a promotion is judged by: the stricter, field by field, of when it was opened and now."""
     return stricter(promotion.policy_opened.load(), current_policy(promotion.environment).load())

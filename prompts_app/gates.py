@@ -3,7 +3,7 @@
 Pages and the API show the list; applying evaluates it again inside its transaction, after the locks.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -69,6 +69,23 @@ class Subject:
     def hash(self) -> str:
         """64 hex digits; equal when, and only when, all parts are."""
         return digest(self.to_json())
+
+
+CHANGES = {
+    "digest": "the content is another one",
+    "base": "something else is live",
+    "environment": "it goes somewhere else",
+    "plan": "the plan of the rollout is another one",
+    "scheduled_for": "the time it is scheduled for is another one",
+    "acknowledges_breaking": "whether the breaking change is acknowledged",
+}
+
+
+def what_changed(then: Mapping[str, JSON], now: Subject) -> str:
+    """What differs between the subject that a vote was given for (as it was kept) and the present one, in words."""
+    present = now.to_json()
+    found = [words for name, words in CHANGES.items() if name in then and then[name] != present[name]]
+    return f"changed since: {', '.join(found)}" if found else "given for something else than what is asked now"
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """One prompt over time: where it is live, what its versions went through, which drafts and promotions are open."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from django.core.paginator import Page, Paginator
@@ -135,3 +135,25 @@ def _entries(prompt: Prompt, versions: Sequence[PromptVersion]) -> list[Entry]:
         )
         for version in versions
     ]
+
+
+def live_names(versions: Iterable[PromptVersion]) -> dict[int, list[str]]:
+    """For each version by id, the environments in which it is live, by rank; one query."""
+    pointers = LivePointer.objects.filter(deployment__version__in=[version.pk for version in versions])
+    found: dict[int, list[str]] = defaultdict(list)
+    for version_id, name in pointers.order_by("environment__rank", "environment_id").values_list(
+        "deployment__version_id", "environment__name"
+    ):
+        found[version_id].append(name)
+    return found
+
+
+def live_deployments(prompts: Iterable[Prompt]) -> dict[int, list[Deployment]]:
+    """For each prompt by id, what is live of it, by rank, with version and environment; one query."""
+    pointers = LivePointer.objects.live().filter(prompt__in=[prompt.pk for prompt in prompts])
+    rows = pointers.select_related("environment", "deployment__version", "deployment__environment")
+    found: dict[int, list[Deployment]] = defaultdict(list)
+    for pointer in rows.order_by("environment__rank", "environment_id"):
+        if pointer.deployment is not None:
+            found[pointer.prompt_id].append(pointer.deployment)
+    return found

@@ -1,5 +1,6 @@
-"""Promotions as pages read them: lists, and one with everything a reviewer needs to decide."""
+"""Promotions as pages and the API read them: lists, and one with everything a reviewer needs to decide."""
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from datetime import datetime
 from django.core.paginator import Page, Paginator
 
 from prompts_app.facts import Judgement, current_policy, judge, live_deployment, not_eligible, subject_of
-from prompts_app.gates import Blocker, Level, standing
+from prompts_app.gates import Blocker, Level, standing, what_changed
 from prompts_app.models import Approval, Comment, Deployment, Override, Promotion, Vote
 from prompts_app.models.promotion import PromotionQuerySet
 from prompts_app.policy import stricter
@@ -222,7 +223,8 @@ def _vote_lines(judgement: Judgement, excluded: dict[int, str]) -> Iterable[Vote
         if fact.refusal:
             yield VoteLine(approval, "ineligible", f"{approval.member_name} {fact.refusal}")
         elif approval.subject_hash != current and approval.vote == Vote.APPROVE:
-            yield VoteLine(approval, "stale", "given for something else than what is asked now")
+            why = what_changed(json.loads(approval.subject), judgement.facts.subject)
+            yield VoteLine(approval, "stale", why)
         else:
             yield VoteLine(approval, "valid", "")
 

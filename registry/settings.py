@@ -177,8 +177,12 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "ENFORCE_NON_BLANK_FIELDS": True,
     "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [],
+    "PATH_CONVERTER_OVERRIDES": {"prompt": {"type": "string", "minLength": 1, "maxLength": 255}},
 }
 API_REQUESTS_PER_MINUTE = 1200
+# Counted by each process in its own memory.
+DELIVERY_REQUESTS_PER_MINUTE = 60_000
 
 CELERY_BROKER_URL = ENV.broker_url
 VALKEY_URL = ENV.broker_url.replace("redis+socket://", "unix://")

@@ -117,14 +117,27 @@ def review_override(actor: Actor, override: Override) -> Override:
     require(actor, Permission.REVIEW)
     row = Override.objects.select_for_update(of=("self",), no_key=True).select_related("promotion").get(pk=override.pk)
     promotion = find_promotion(actor.workspace_id, row.promotion_id)
-    refused = {row.by_id: "overrode it", **not_eligible(promotion, promotion.base)}
-    if actor.member_id in refused:
-        raise Forbidden("override.own", f"Somebody else reviews this override: you {refused[actor.member_id]}.")
+    require_override_reviewer(actor, promotion, row)
     if row.reviewed_at is None:
         Override.objects.filter(pk=row.pk).update(reviewed_by=actor.member_id, reviewed_at=Now())
         record(actor, "override.reviewed", promotion)
         row.refresh_from_db()
     return row
+
+
+def find_override(promotion: Promotion) -> Override:
+    """What was overridden when the promotion was applied; raises Conflict where nothing was."""
+    override = Override.objects.filter(promotion=promotion).first()
+    if override is None:
+        raise Conflict("override.none", "Nothing was overridden here.")
+    return override
+
+
+def require_override_reviewer(actor: Actor, promotion: Promotion, override: Override) -> None:
+    """Raise Forbidden for whoever overrode it, or could not have approved what it replaced."""
+    refused = {override.by_id: "overrode it", **not_eligible(promotion, promotion.base)}
+    if actor.member_id in refused:
+        raise Forbidden("override.own", f"Somebody else reviews this override: you {refused[actor.member_id]}.")
 
 
 def _locked(promotion: Promotion) -> tuple[Place, Promotion]:

@@ -150,15 +150,20 @@ def acknowledge_breaking(
     actor: Actor, promotion: Promotion, *, stamp: int | None, acknowledged: bool = True
 ) -> Promotion:
     """The author says that services know of the breaking change; approvals given without that go stale."""
-    if actor.member_id != promotion.author_id:
-        raise Forbidden(
-            "promotion.not_author", "Only whoever opened this promotion can acknowledge that it breaks the contract."
-        )
+    require_author(actor, promotion)
 
     def change(row: Promotion) -> None:
         row.acknowledges_breaking = acknowledged
 
     return _change(actor, promotion, stamp, "promotion.acknowledged", states=set(PENDING), change=change)
+
+
+def require_author(actor: Actor, promotion: Promotion) -> None:
+    """Raise Forbidden unless the actor, or for a key its responsible member, opened the promotion."""
+    if actor.member_id != promotion.author_id:
+        raise Forbidden(
+            "promotion.not_author", "Only whoever opened this promotion can acknowledge that it breaks the contract."
+        )
 
 
 def set_ready(actor: Actor, promotion: Promotion, *, stamp: int | None, ready: bool = True) -> Promotion:

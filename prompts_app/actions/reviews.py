@@ -34,17 +34,14 @@ def vote(
     """
     require(actor, Permission.REVIEW)
     row = locked(promotion)
-    if choice is not Vote.WITHDRAWN and row.is_pending:
-        why = not_eligible(row, live_deployment(row.prompt, row.environment)).get(actor.member_id)
-        if why:
-            raise Forbidden("approval.ineligible", f"Somebody else reviews this: you {why}.")
+    if choice is not Vote.WITHDRAWN:
+        require_eligible(actor, row)
     refuse_stale_view(row, stamp)
     checked_text("comment", comment)
     refuse_state(row, set(PENDING))
     current = subject_of(row)
-    if choice is not Vote.WITHDRAWN and subject_hash != current.hash:
-        detail = "What you looked at has changed: look again, then vote."
-        raise Conflict("approval.changed", detail, subject_hash=current.hash)
+    if subject_hash or choice is not Vote.WITHDRAWN:
+        _refuse_another(subject_hash, current.hash)
     if choice is Vote.WITHDRAWN and not any(mine.member_id == actor.member_id for mine in latest_votes(row)):
         raise Conflict("approval.none", "You have no vote on this promotion that could be withdrawn.")
     approval = _write(
@@ -55,13 +52,21 @@ def vote(
     return approval
 
 
+def require_eligible(actor: Actor, promotion: Promotion) -> None:
+    """Raise Forbidden `approval.ineligible` for whoever may not vote on what they asked for or wrote, while it is pending."""
+    if not promotion.is_pending:
+        return
+    why = not_eligible(promotion, live_deployment(promotion.prompt, promotion.environment)).get(actor.member_id)
+    if why:
+        raise Forbidden("approval.ineligible", f"Somebody else reviews this: you {why}.")
+
+
 @transaction.atomic
 def dismiss_request(actor: Actor, promotion: Promotion, member: Member, *, stamp: int | None, reason: str) -> Approval:
     """An admin sets aside a request for changes, for a reason; not one on their own work."""
     require(actor, Permission.ADMINISTER)
     row = locked(promotion)
-    if row.is_pending and actor.member_id in not_eligible(row, live_deployment(row.prompt, row.environment)):
-        raise Forbidden("approval.ineligible", "Somebody else dismisses this: it is about your own work.")
+    require_eligible(actor, row)
     refuse_stale_view(row, stamp)
     if not reason.strip():
         raise invalid_field("reason", "required", "Say why this request no longer stands.")
@@ -85,17 +90,21 @@ def dismiss_request(actor: Actor, promotion: Promotion, member: Member, *, stamp
 
 
 @transaction.atomic
-def comment(actor: Actor, promotion: Promotion, *, body: str, path: str = "", line: int | None = None) -> Comment:
-    """Say something about a promotion, or about one line of its diff."""
+def comment(
+    actor: Actor, promotion: Promotion, *, body: str, path: str = "", line: int | None = None, subject_hash: str = ""
+) -> Comment:
+    """Say something about a promotion, or about one line of its diff; with `subject_hash`, only if it is still that."""
     require(actor, Permission.WRITE)
     if not body.strip():
-        raise invalid_field("body", "required", "Write something.")
+        raise invalid_field("comment", "required", "Write something.")
     row = locked(promotion)
+    if subject_hash:
+        _refuse_another(subject_hash, subject_of(row).hash)
     remark = Comment.objects.create(
         promotion=row,
         member_id=actor.member_id,
         author_name=_name(actor),
-        body=checked_text("body", body),
+        body=checked_text("comment", body),
         path=checked_text("path", path, most=MAX_PATH),
         line=line,
     )
@@ -126,6 +135,12 @@ def find_comment(promotion: Promotion, pk: int) -> Comment:
     if remark is None:
         raise NotFound("comment.not_found", "This promotion has no such comment.")
     return remark
+
+
+def _refuse_another(seen: str, current: str) -> None:
+    if seen != current:
+        detail = "What you looked at has changed: look again."
+        raise Conflict("approval.changed", detail, subject_hash=current)
 
 
 def _write(row: Promotion, actor: Actor, choice: Vote, *, subject_hash: str, subject: str, comment: str) -> Approval:

@@ -111,6 +111,17 @@ def clear_quarantine(actor: Actor, prompt: Prompt, environment: Environment, *, 
     return row
 
 
+def find_quarantine(environment: Environment, pk: int) -> Quarantine:
+    """One quarantine of the environment, cleared or not; raises NotFound."""
+    row = Quarantine.objects.filter(environment=environment, pk=pk).select_related(
+        "prompt", "environment", "deployment"
+    )
+    found = row.first()
+    if found is None:
+        raise NotFound("quarantine.not_found", "This environment has no such quarantine.")
+    return found
+
+
 def default_target(place: Place) -> Deployment | None:
     """Where one click goes: the latest earlier deployment with another content that is neither quarantined nor yanked."""
     current = place.live_version.digest if place.live_version else None

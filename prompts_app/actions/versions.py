@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from django.db import transaction
 from django.db.models import F
+from django.db.models.functions import Now
 
 from prompts_app.actions.moving import Moved, lock_places, move
 from prompts_app.actions.prompts import checked_text, searchable
@@ -152,7 +153,9 @@ def save_draft(
     text = json.dumps(dict(content), ensure_ascii=False)
     checked_text("content", text)
     draft, _ = Draft.objects.update_or_create(
-        prompt=prompt, member_id=actor.member_id, defaults={"content": text, "message": message, "based_on": based_on}
+        prompt=prompt,
+        member_id=actor.member_id,
+        defaults={"content": text, "message": message, "based_on": based_on, "updated_at": Now()},
     )
     return draft
 

@@ -23,7 +23,7 @@ class PromotionState(models.TextChoices):
 
 PENDING = (PromotionState.OPEN, PromotionState.SCHEDULED, PromotionState.SUSPENDED)
 
-_WHILE_PENDING = ("approve", "request-changes", "withdraw-vote", "rebase", "reopen", "acknowledge", "close")
+_WHILE_PENDING = ("approve", "request-changes", "withdraw-vote", "rebase", "reopen", "acknowledge-breaking", "close")
 _MOVES: dict[str, tuple[str, ...]] = {
     PromotionState.OPEN: ("apply", "override", "schedule", "ready"),
     PromotionState.SCHEDULED: ("unschedule",),

@@ -270,7 +270,7 @@ VERBS: dict[str, Verb] = {
     "rebase": _rebase,
     "reopen": _reopen,
     "close": _close,
-    "acknowledge": _acknowledge,
+    "acknowledge-breaking": _acknowledge,
     "ready": _ready,
     "dismiss": _dismiss,
     "review-override": _review_override,

@@ -88,7 +88,7 @@ CALLS: dict[str, Callable[[Cast, Promotion], Any]] = {
     "resume": lambda cast, row: promotions.resume(cast.ada, row, stamp=row.stamp),
     "rebase": lambda cast, row: promotions.rebase(cast.ada, row, stamp=row.stamp),
     "reopen": lambda cast, row: promotions.reopen(cast.ada, row, stamp=row.stamp),
-    "acknowledge": lambda cast, row: promotions.acknowledge_breaking(cast.ada, row, stamp=row.stamp),
+    "acknowledge-breaking": lambda cast, row: promotions.acknowledge_breaking(cast.ada, row, stamp=row.stamp),
     "ready": lambda cast, row: promotions.set_ready(cast.rosa, row, stamp=row.stamp),
     "close": lambda cast, row: promotions.close(cast.ada, row, stamp=row.stamp),
     "approve": _vote(Vote.APPROVE),
@@ -105,7 +105,7 @@ LEADS_TO: dict[tuple[str, str], str] = {
     ("scheduled", "unschedule"): "open",
     ("suspended", "resume"): "open",
     **{(state, "close"): "closed" for state in PENDING},
-    **{(state, call): state for state in PENDING for call in ("rebase", "reopen", "acknowledge")},
+    **{(state, call): state for state in PENDING for call in ("rebase", "reopen", "acknowledge-breaking")},
     **{(state, call): state for state in PENDING for call in ("approve", "request-changes", "withdraw-vote")},
 }
 

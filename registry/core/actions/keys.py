@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 from registry.core import audit
 from registry.core.actions.workspaces import require_administration
 from registry.core.actor import Actor, KeyKind
+from registry.core.clock import database_now
 from registry.core.errors import Conflict, NotFound, invalid_field
 from registry.core.keys import KeyToken
 from registry.core.models import ApiKey, Member
@@ -46,6 +47,8 @@ def create_key(
         raise invalid_field("environment", "required", "A service key belongs to one environment: name it.")
     if not name.strip() or len(name) > MAX_NAME or not name.isprintable():
         raise invalid_field("name", "format", f"A name of 1 to {MAX_NAME} printable characters.")
+    if expires_at is not None and expires_at <= database_now():
+        raise invalid_field("expires_at", "range", "A time in the future.")
     answerable = responsible or Member.objects.get(pk=actor.member_id)
     if answerable.workspace_id != actor.workspace_id or not answerable.can_act:
         raise invalid_field("responsible", "unknown", "Name an active member of this workspace.")

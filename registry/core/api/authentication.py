@@ -27,13 +27,18 @@ class RegistryAuthentication(BaseAuthentication):
         user = getattr(request._request, "user", None)
         if not isinstance(user, User) or not user.is_active:
             return None
-        # Of Django's request, not of DRF's: that one would parse the body before anybody is known.
-        SessionAuthentication().enforce_csrf(request._request)  # type: ignore[arg-type]
+        require_csrf(request)
         return user, actor_of_session(user, request.headers.get("X-Workspace", ""), **origin)
 
     def authenticate_header(self, request: Request) -> str:
         """What a 401 asks for."""
         return 'Bearer realm="greenroom"'
+
+
+def require_csrf(request: Request) -> None:
+    """Raise PermissionDenied for a write without the CSRF token of its session."""
+    # Of Django's request, not of DRF's: that one would parse the body before anybody is known.
+    SessionAuthentication().enforce_csrf(request._request)  # type: ignore[arg-type]
 
 
 def actor_of_session(user: User, slug: str, *, request_id: str = "", address: str = "") -> Actor:

@@ -6,12 +6,14 @@ from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 
 from registry.core.api.authentication import RegistryAuthentication
 from registry.core.api.bodies import StrictSerializer
 from registry.core.api.problems import PROBLEM
 
+LIST = "List"
 PARAMETER = re.compile(r"\{(\w+)\}")
 WRITES = {"POST", "PUT", "PATCH", "DELETE"}
 BODIES = WRITES - {"DELETE"}
@@ -66,6 +68,8 @@ class RegistrySchema(AutoSchema):
             for status in self._refusals():
                 body = {"content": {PROBLEM: {"schema": problem}}, "description": WHY[status]}
                 operation["responses"].setdefault(str(status), body)
+            if self._is_conditional():
+                operation["responses"]["304"] = {"description": "What the caller holds is what there is."}
             operation["responses"] = dict(sorted(operation["responses"].items()))
             for parameter in operation.get("parameters", []):
                 self._complete(parameter)
@@ -96,6 +100,12 @@ class RegistrySchema(AutoSchema):
             found += [412, 428]
         return found
 
+    def _is_conditional(self) -> bool:
+        """Whether If-None-Match means something: for one resource, but not for a promotion, whose tag is a stamp."""
+        answer = self.get_response_serializers()
+        is_list = isinstance(answer, type) and answer.__name__.endswith(LIST)
+        return self.method == "GET" and not is_list and "/promotions/{" not in self.path
+
     def _complete(self, parameter: dict[str, Any]) -> None:
         """Say what a path parameter is; patterns of converters are ours, not the caller's."""
         if parameter["in"] == "path":
@@ -106,9 +116,9 @@ class RegistrySchema(AutoSchema):
 
     def get_override_parameters(self) -> list[Any]:
         """The headers that the whole API understands."""
-        from drf_spectacular.utils import OpenApiParameter
-
         found = []
+        if self._is_conditional():
+            found.append(OpenApiParameter("If-None-Match", str, "header", description="The ETag you hold."))
         if self.method == "POST" and "/promotions/{" in self.path:
             found.append(OpenApiParameter("If-Match", str, "header", required=True, description="The ETag you saw."))
         if self.method == "POST" and getattr(self.view, "is_change", True):
@@ -131,7 +141,7 @@ def listing(item: type[serializers.Serializer[Any]]) -> type[serializers.Seriali
         "results": item(many=True),
         "next": serializers.CharField(allow_null=True),
     }
-    return type(f"{item.__name__}List", (serializers.Serializer,), fields)
+    return type(f"{item.__name__}{LIST}", (serializers.Serializer,), fields)
 
 
 class KeyOrSession(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

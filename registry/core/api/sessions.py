@@ -2,12 +2,15 @@
 
 from django.contrib.auth import login, logout
 from django.middleware.csrf import get_token
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from registry.core.actions.sessions import check_credentials, redeem_link
-from registry.core.api.views import RegistryView, StrictSerializer, Text
+from registry.core.api.authentication import require_csrf
+from registry.core.api.bodies import StrictSerializer, Text
+from registry.core.api.views import RegistryView
 from registry.core.errors import Invalid
 from registry.core.web import address_of
 
@@ -29,18 +32,13 @@ class SessionAnswer(serializers.Serializer[dict[str, str]]):
 class SessionView(RegistryView):
     """Signing in needs neither key nor CSRF token: there is no session yet that could be abused."""
 
+    authentication_classes = []
+    permission_classes = []
     is_change = False
 
-    def get_authenticators(self) -> list[object]:  # type: ignore[override]
-        """Nobody has to be known to sign in."""
-        return [] if self.request.method == "POST" else super().get_authenticators()  # type: ignore[return-value]
-
-    def get_permissions(self) -> list[object]:  # type: ignore[override]
-        """Open for both methods: signing out without a session is harmless."""
-        return []
-
+    @extend_schema(request=SessionBody, responses=SessionAnswer)
     def post(self, request: Request) -> Response:
-        """Sign in; 200 with the cookie and the CSRF token."""
+        """Sign in, by a one-time token or by address and password; the answer sets the session's cookie."""
         given = self.body(SessionBody)
         address = address_of(request._request)
         if set(given) == {"token"}:
@@ -52,7 +50,10 @@ class SessionView(RegistryView):
         login(request._request, user, backend="django.contrib.auth.backends.ModelBackend")
         return Response({"csrf_token": get_token(request._request)}, headers={"Cache-Control": "no-store"})
 
+    @extend_schema(responses={204: None})
     def delete(self, request: Request) -> Response:
-        """Sign out."""
-        logout(request._request)
+        """Sign out; needs the CSRF token of the session, and no session is as good as one ended."""
+        if request._request.user.is_authenticated:
+            require_csrf(request)
+            logout(request._request)
         return Response(status=204)

@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from django.db import models
+from django.utils.cache import patch_vary_headers
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -48,6 +49,12 @@ class RegistryView(APIView):
         for part in kwargs.values():
             if isinstance(part, str) and not is_storable(part):
                 raise NotFound("not_found", "There is nothing at this address.")
+
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        """No cache may give one caller's answer to another."""
+        final = super().finalize_response(request, response, *args, **kwargs)
+        patch_vary_headers(final, ("Authorization", "X-Workspace"))
+        return final
 
     @property
     def actor(self) -> Actor:

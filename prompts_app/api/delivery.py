@@ -1,0 +1,103 @@
+"""What services read: what is live, all of it at once, and rendered."""
+
+import json
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.http import HttpResponse
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.throttling import BaseThrottle
+
+from prompts_app.api import answers, bodies
+from prompts_app.content import load_content
+from prompts_app.delivery.bodies import Entry
+from prompts_app.delivery.limits import Budget
+from prompts_app.delivery.reading import find_live, not_deployed, read_entry, read_snapshot
+from prompts_app.rendering import render_content
+from prompts_app.visibility import visible_environment
+from registry.core.actor import Actor
+from registry.core.api.conditions import holds
+from registry.core.api.views import RegistryView
+from registry.core.errors import Unauthenticated
+from registry.core.permissions import Permission
+
+if TYPE_CHECKING:
+    from rest_framework.views import APIView
+
+FRESH = "private, max-age=10, stale-while-revalidate=60, stale-if-error=86400"
+BUDGET = Budget(settings.DELIVERY_REQUESTS_PER_MINUTE)
+
+
+class ReadPlaneThrottle(BaseThrottle):
+    """Counts per key or person, in this process only."""
+
+    def allow_request(self, request: Request, view: "APIView") -> bool:
+        """True, or TooManyRequests."""
+        if isinstance(request.auth, Actor):
+            BUDGET.take(f"{request.auth.kind}:{request.auth.id}")
+        return True
+
+
+class ReadPlaneView(RegistryView):
+    """Routes that services lean on."""
+
+    throttle_classes = [ReadPlaneThrottle]
+
+    def entry(self, entry: Entry) -> HttpResponse:
+        """The finished bytes, or 304 for who holds them."""
+        is_known = holds(self.request.headers.get("If-None-Match", ""), entry.etag)
+        response = HttpResponse(b"" if is_known else entry.body, status=304 if is_known else 200)
+        if is_known:
+            del response["Content-Type"]
+        else:
+            response["Content-Type"] = "application/json"
+        response["ETag"] = entry.etag
+        response["Cache-Control"] = FRESH
+        response["X-Registry-Revision"] = str(entry.revision)
+        return response
+
+
+class FetchView(ReadPlaneView):
+    """What is live of a prompt."""
+
+    @extend_schema(responses=answers.LivePrompt, tags=["delivery"])
+    def get(self, request: Request, env: str, name: str) -> HttpResponse:
+        """What is live; 404 `not_deployed` where nothing is."""
+        environment = visible_environment(self.actor, env)
+        self.allow(Permission.READ_LIVE)
+        return self.entry(read_entry(self.actor.workspace_id, environment.name, name))
+
+
+class SnapshotView(ReadPlaneView):
+    """Everything that is live in an environment."""
+
+    @extend_schema(responses=answers.Snapshot, tags=["delivery"])
+    def get(self, request: Request, env: str) -> HttpResponse:
+        """Everything that is live, in one document: what a client needs to start and to run offline. Keys only."""
+        if self.actor.is_person:
+            raise Unauthenticated("key.required", "A snapshot is for keys: send `Authorization: Bearer gr_…`.")
+        environment = visible_environment(self.actor, env)
+        self.allow(Permission.READ_LIVE)
+        return self.entry(read_snapshot(environment))
+
+
+class RenderView(ReadPlaneView):
+    """What is live of a prompt, rendered."""
+
+    is_change = False
+
+    @extend_schema(request=bodies.Render, responses=answers.RenderedLive, tags=["delivery"])
+    def post(self, request: Request, env: str, name: str) -> Response:
+        """The live version with values for its variables; 422 names each missing or mistyped one."""
+        environment = visible_environment(self.actor, env)
+        self.allow(Permission.READ_LIVE)
+        live = find_live(self.actor.workspace_id, environment.name, name)
+        if live is None:
+            raise not_deployed(environment.name)
+        given = self.body(bodies.Render)
+        content = load_content(live.kind, json.loads(live.content))
+        rendered = render_content(content, given.get("variables", {})).to_json()
+        about = {"version": live.version, "digest": live.digest, "revision": live.revision}
+        return Response({**rendered, **about}, headers={"Cache-Control": "no-store"})

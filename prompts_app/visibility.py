@@ -1,0 +1,66 @@
+"""What a caller may know of: all of the workspace, or to a service key what is or was live in its environment.
+
+What is not visible does not exist for the caller: these raise NotFound, never Forbidden.
+"""
+
+from django.db.models import Exists, OuterRef, QuerySet
+
+from prompts_app.actions.environments import find_environment
+from prompts_app.actions.prompts import find_prompt
+from prompts_app.models import Deployment, Environment, Prompt, PromptVersion
+from prompts_app.models.prompt import PromptVersionQuerySet
+from registry.core.actor import Actor, KeyKind
+from registry.core.errors import NotFound
+
+
+def sees_only_live(actor: Actor) -> bool:
+    """True for a service key."""
+    return actor.key_kind is KeyKind.SERVICE
+
+
+def visible_environment(actor: Actor, name: str) -> Environment:
+    """The environment of that name; a service key sees its own and no other."""
+    if sees_only_live(actor) and name != actor.environment:
+        raise NotFound("environment.not_found", "This workspace has no environment of that name.")
+    return find_environment(actor.workspace_id, name)
+
+
+def visible_prompt(actor: Actor, name: str) -> Prompt:
+    """The prompt of that name, archived or not; a service key sees those that are or were live in its environment."""
+    prompt = find_prompt(actor.workspace_id, name)
+    if sees_only_live(actor) and not _was_live(actor).filter(prompt=prompt).exists():
+        raise NotFound("prompt.not_found", "This workspace has no prompt of that name.")
+    return prompt
+
+
+def visible_version(actor: Actor, name: str, number: int) -> PromptVersion:
+    """One version by its number, its prompt and yank loaded; one query."""
+    version = _visible(actor, name).filter(number=number).first()
+    if version is None:
+        raise NotFound("version.not_found", f"There is no version {number} of a prompt of that name here.")
+    return version
+
+
+def visible_digest(actor: Actor, name: str, digest: str) -> PromptVersion:
+    """The version of that content; where several say the same, the first, so that the answer stays what it was."""
+    rows = _visible(actor, name, digest=digest)
+    version = rows.order_by("number").first()
+    if version is None:
+        raise NotFound("version.not_found", "No version of a prompt of that name has this digest here.")
+    return version
+
+
+def _visible(actor: Actor, name: str, *, digest: str = "") -> PromptVersionQuerySet:
+    rows = PromptVersion.objects.in_workspace(actor.workspace_id).filter(prompt__name=name)
+    rows = rows.filter(digest=digest) if digest else rows
+    if sees_only_live(actor):
+        # By digest it is the content that must have been live, whichever number it had then.
+        same = {"version__digest": digest} if digest else {"version": OuterRef("pk")}
+        rows = rows.filter(Exists(_was_live(actor).filter(prompt=OuterRef("prompt"), **same)))
+    return rows.select_related("prompt", "yank", "author__user")
+
+
+def _was_live(actor: Actor) -> QuerySet[Deployment]:
+    return Deployment.objects.filter(
+        environment__workspace_id=actor.workspace_id, environment__name=actor.environment, version__isnull=False
+    )
