@@ -44,7 +44,7 @@ def members(request: PageRequest) -> HttpResponse:
         Member.objects.in_workspace(request.workspace.pk).select_related("user").order_by("-is_active", "user__name")
     )
     address = sign_in_address(invited.token) if invited and invited.token else ""
-    context = {"form": InviteForm() if invited else form, "invited": invited, "address": address}
+    context: dict[str, object] = {"form": InviteForm() if invited else form, "invited": invited, "address": address}
     context |= {"members": everybody, "roles": ROLES}
     return render(request, "registry/members.html", context, status=status_of(form))
 
