@@ -49,7 +49,8 @@ def create_key(
         raise invalid_field("name", "format", f"A name of 1 to {MAX_NAME} printable characters.")
     if expires_at is not None and expires_at <= database_now():
         raise invalid_field("expires_at", "range", "A time in the future.")
-    answerable = responsible or Member.objects.get(pk=actor.member_id)
+    named = responsible.pk if responsible else actor.member_id
+    answerable = Member.objects.select_related("user").get(pk=named)
     if answerable.workspace_id != actor.workspace_id or not answerable.can_act:
         raise invalid_field("responsible", "unknown", "Name an active member of this workspace.")
     token = KeyToken.generate()

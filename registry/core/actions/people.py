@@ -14,7 +14,7 @@ from registry.core.models import User
 @transaction.atomic
 def set_password(actor: Actor, user: User, *, password: str, current: str = "") -> None:
     """Set or change one's own password; raises Invalid when it is too weak, or the present one was not given."""
-    user = User.objects.select_for_update().get(pk=user.pk)
+    user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
     if user.has_usable_password() and not check_password(current, user.password):
         raise invalid_field("current", "wrong", "This is not your present password.")
     try:
@@ -30,7 +30,7 @@ def set_password(actor: Actor, user: User, *, password: str, current: str = "") 
 @transaction.atomic
 def rename_person(actor: Actor, user: User, *, name: str) -> None:
     """Change one's own name; what was written under the old one keeps it."""
-    before = User.objects.select_for_update().get(pk=user.pk).name
+    before = User.objects.select_for_update(no_key=True).get(pk=user.pk).name
     User.objects.filter(pk=user.pk).update(name=name)
     audit.record(
         actor,

@@ -1,0 +1,129 @@
+import pytest
+
+from registry.core.actions.people import rename_person, set_password
+from registry.core.actions.workspaces import (
+    add_member,
+    change_member,
+    create_workspace,
+    find_member,
+    find_or_create_user,
+    invite,
+)
+from registry.core.actor import Actor, Role
+from registry.core.audit import verify_chain
+from registry.core.errors import Conflict, Forbidden, Invalid, NotFound
+from registry.core.identity import memberships
+from registry.core.models import AuditEvent, Member, User
+from tests.builders import Cast, join, person
+
+
+def member(actor: Actor) -> Member:
+    return Member.objects.select_related("user", "workspace").get(pk=actor.member_id)
+
+
+def test_user__of_an_address_in_another_case__is_the_same(db: None) -> None:
+    made = find_or_create_user("grace.hopper@example.com")
+    assert made.name == "Grace Hopper"
+    assert find_or_create_user("GRACE.Hopper@Example.com") == made
+    assert not made.has_usable_password()
+
+
+def test_workspace__made__has_an_owner_and_a_chain(db: None) -> None:
+    workspace, owner = create_workspace("w", name="W", owner=find_or_create_user("o@example.com"))
+    assert (owner.role, verify_chain(workspace.pk).rows) == (Role.OWNER, 1)
+
+
+def test_add__by_whom__is_an_admin_or_the_operator(free: Cast) -> None:
+    user = find_or_create_user("new@example.com")
+    key = free.key(scopes=["read", "write", "run", "promote", "check"]).actor
+    for actor in (free.vera, free.ada, free.grace, free.rosa, key):
+        with pytest.raises(Forbidden):
+            add_member(actor, user, role=Role.VIEWER)
+        with pytest.raises(Forbidden):
+            invite(actor, "other@example.com", role=Role.VIEWER)
+    assert add_member(Actor.system(free.workspace.pk, "operator"), user, role=Role.VIEWER).is_active
+    assert not User.objects.filter(email="other@example.com").exists(), "a refusal leaves nothing behind"
+
+
+def test_add__a_member__conflicts_and_a_former_one_comes_back(free: Cast) -> None:
+    vera = member(free.vera)
+    with pytest.raises(Conflict, match=r"member\.exists"):
+        add_member(free.olga, vera.user, role=Role.EDITOR)
+    change_member(free.olga, vera, is_active=False)
+    assert memberships(vera.user) == []
+    back = add_member(free.olga, vera.user, role=Role.EDITOR)
+    assert (back.pk, back.role, back.is_active) == (vera.pk, "editor", True)
+
+
+def test_admin__cannot__make_or_change_an_owner(free: Cast) -> None:
+    admin = join(free.olga, "Adam", Role.ADMIN)
+    for attempt in (
+        lambda: add_member(admin, find_or_create_user("x@example.com"), role=Role.OWNER),
+        lambda: change_member(admin, member(free.vera), role=Role.OWNER),
+        lambda: change_member(admin, member(free.olga), role=Role.VIEWER),
+        lambda: change_member(admin, member(free.olga), is_active=False),
+        lambda: change_member(admin, member(free.olga), grants=["override"]),
+    ):
+        with pytest.raises(Forbidden):
+            attempt()
+    assert change_member(admin, member(free.vera), role=Role.ADMIN).role == "admin"
+
+
+def test_last_owner__stays__until_there_is_another(free: Cast) -> None:
+    for change in ({"role": Role.ADMIN}, {"is_active": False}):
+        with pytest.raises(Conflict, match=r"member\.last_owner"):
+            change_member(free.olga, member(free.olga), **change)
+    second = join(free.olga, "Otto", Role.OWNER)
+    change_member(free.olga, member(second), is_active=False)
+    with pytest.raises(Conflict, match=r"member\.last_owner"):
+        change_member(free.olga, member(free.olga), role=Role.ADMIN)
+    change_member(free.olga, member(second), is_active=True)
+    assert change_member(free.olga, member(free.olga), role=Role.ADMIN).role == "admin"
+
+
+def test_grants__unknown__are_invalid_and_known_ones_are_carried(free: Cast) -> None:
+    with pytest.raises(Invalid):
+        change_member(free.olga, member(free.rosa), grants=["everything"])
+    change_member(free.olga, member(free.rosa), grants=["override", "override"])
+    assert person(member(free.rosa)).grants == frozenset({"override"})
+    change_member(free.olga, member(free.rosa), role=Role.EDITOR)
+    assert person(member(free.rosa)).grants == frozenset({"override"}), "what is left out stays"
+
+
+def test_invite__only_somebody_new__gets_a_link(free: Cast) -> None:
+    assert invite(free.olga, "new@example.com", role=Role.EDITOR).token
+    assert invite(free.olga, "linus@example.com", role=Role.EDITOR).token == "", "it would open his own workspace"
+
+
+def test_find__in_another_workspace__is_not_found(free: Cast) -> None:
+    assert find_member(free.workspace.pk, "ADA@example.com").pk == free.ada.member_id
+    with pytest.raises(NotFound):
+        find_member(free.linus.workspace_id, "ada@example.com")
+
+
+def test_every_change__is_one_audit_row__with_before_and_after(free: Cast) -> None:
+    before = AuditEvent.objects.filter(workspace=free.workspace).count()
+    change_member(free.olga, member(free.vera), role=Role.EDITOR)
+    change_member(free.olga, member(free.vera), is_active=False)
+    events = AuditEvent.objects.filter(workspace=free.workspace).order_by("sequence")[before:]
+    assert [event.event for event in events] == ["member.changed", "member.deactivated"]
+    assert '"role":"editor","role_before":"viewer"' in events[0].detail
+
+
+def test_password__weak_or_without_the_present_one__is_invalid(free: Cast) -> None:
+    user = member(free.ada).user
+    for weak in ("short", "password1234", "ada@example.com"):
+        with pytest.raises(Invalid):
+            set_password(free.ada, user, password=weak)
+    set_password(free.ada, user, password="a long and lonely road")
+    with pytest.raises(Invalid):
+        set_password(free.ada, user, password="another long and lonely road", current="wrong")
+    set_password(free.ada, user, password="another long and lonely road", current="a long and lonely road")
+    assert User.objects.get(pk=user.pk).check_password("another long and lonely road")
+    assert "lonely" not in "".join(AuditEvent.objects.values_list("detail", flat=True))
+
+
+def test_rename__keeps__the_old_name_on_old_rows(free: Cast) -> None:
+    rename_person(free.ada, member(free.ada).user, name="Countess")
+    assert person(member(free.ada)).name == "Countess"
+    assert AuditEvent.objects.get(event="member.renamed").actor_name == "Ada"
