@@ -1,0 +1,176 @@
+"""What the routes of suites, runs and providers answer, for the OpenAPI document; `shapes` makes the values."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from evals_app.models import Arm, Reason, RunOn, RunState, Verdict
+from evals_app.verdicts import MODES
+from prompts_app.models import CheckState
+from registry.core.api.bodies import JsonObject
+
+RESULT_STATES = ("passed", "failed", "error")
+METRIC_VERDICTS = (*Verdict.values, "error", "reported")
+
+
+class Suite(serializers.Serializer[Any]):
+    """A question that can be asked of any version of a prompt; `newest_version` is null before the first."""
+
+    slug = serializers.CharField()
+    title = serializers.CharField()
+    safety = serializers.BooleanField(help_text="A blocker of a safety suite cannot be overridden.")
+    check = serializers.CharField(help_text="The name its checks are posted under.")
+    newest_version = serializers.IntegerField(allow_null=True)
+    created_by = serializers.CharField()
+    created_at = serializers.DateTimeField()
+
+
+class SuiteVersionSummary(serializers.Serializer[Any]):
+    """A version of a suite in a list."""
+
+    suite = serializers.CharField()
+    version = serializers.IntegerField()
+    digest = serializers.CharField()
+    mode = serializers.ChoiceField(MODES)
+    repeats = serializers.IntegerField()
+    looks = serializers.IntegerField()
+    case_count = serializers.IntegerField()
+    author = serializers.CharField()
+    created_at = serializers.DateTimeField()
+
+
+class SuiteVersion(SuiteVersionSummary):
+    """One immutable version with its cases; what a case leaves at its default is left out."""
+
+    cases = serializers.ListField(child=JsonObject())
+    scorers = serializers.ListField(child=JsonObject())
+    margin = serializers.FloatField()
+    first_floor = serializers.FloatField()
+    alpha = serializers.FloatField()
+    config = JsonObject(allow_null=True)
+
+
+class Attachment(serializers.Serializer[Any]):
+    """A suite asked of a prompt's versions."""
+
+    suite = serializers.CharField()
+    prompt = serializers.CharField()
+    required = serializers.BooleanField()  # type: ignore[assignment]
+    run_on = serializers.ChoiceField(RunOn.values)
+    created_at = serializers.DateTimeField()
+
+
+class Progress(serializers.Serializer[Any]):
+    """How many answers are in; those that are errors are among the done ones."""
+
+    done = serializers.IntegerField()
+    total = serializers.IntegerField()
+    errors = serializers.IntegerField()  # type: ignore[assignment]
+
+
+class Metric(serializers.Serializer[Any]):
+    """What a run says of one metric.
+
+    `delta` and the bounds are of the difference, above 0 for better; the bounds are of the score itself in mode `floor`,
+    which a first version is judged by too. Null where there is nothing to compute.
+    """
+
+    name = serializers.CharField()
+    mode = serializers.ChoiceField(MODES)
+    mean_new = serializers.FloatField(allow_null=True)
+    mean_base = serializers.FloatField(allow_null=True)
+    delta = serializers.FloatField(allow_null=True)
+    lower = serializers.FloatField(allow_null=True)
+    upper = serializers.FloatField(allow_null=True)
+    verdict = serializers.ChoiceField(METRIC_VERDICTS)
+    sentence = serializers.CharField()
+
+
+class RunCheck(serializers.Serializer[Any]):
+    """The check that a run posts."""
+
+    name = serializers.CharField()
+    state = serializers.ChoiceField(CheckState.values)
+    url = serializers.CharField()
+
+
+class RunSummary(serializers.Serializer[Any]):
+    """A run in a list."""
+
+    id = serializers.IntegerField()
+    state = serializers.ChoiceField(RunState.values)
+    verdict = serializers.ChoiceField(Verdict.values, allow_null=True)
+    progress = Progress()
+    prompt = serializers.CharField()
+    version = serializers.IntegerField()
+    baseline = serializers.IntegerField(allow_null=True)
+    suite = serializers.CharField()
+    suite_version = serializers.IntegerField()
+    reason = serializers.ChoiceField(Reason.values)
+    started_by = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    finished_at = serializers.DateTimeField(allow_null=True)
+
+
+class Run(RunSummary):
+    """A suite replayed on a version.
+
+    `check` is null for runs that post none: those that compare models, that only report, or whose looks are used up.
+    `cost` is in US dollars, null while no price is known.
+    """
+
+    cost = serializers.FloatField(allow_null=True)
+    metrics = Metric(many=True)
+    check = RunCheck(allow_null=True)
+    summary = serializers.CharField(help_text="What came of it in a sentence or two.")
+    repeats = serializers.IntegerField()
+    look = serializers.IntegerField(help_text="How many runs are pooled for the verdict, this one included.")
+    settings = JsonObject(help_text="The effective model settings by arm.")
+    url = serializers.CharField(help_text="Its page.")
+    started_at = serializers.DateTimeField(allow_null=True)
+
+
+class Score(serializers.Serializer[Any]):
+    """What one scorer says of one answer."""
+
+    name = serializers.CharField()
+    score = serializers.FloatField()
+    passed = serializers.BooleanField()
+    detail = serializers.CharField()
+
+
+class Result(serializers.Serializer[Any]):
+    """One answer; in error `output` says what came instead."""
+
+    case = serializers.CharField(help_text="The case's key.")
+    tags = serializers.ListField(child=serializers.CharField())
+    critical = serializers.BooleanField()
+    arm = serializers.ChoiceField(Arm.values)
+    repeat = serializers.IntegerField(help_text="Counted from 0; a later run of the same question goes on counting.")
+    status = serializers.ChoiceField(RESULT_STATES)
+    error = serializers.CharField()
+    output = serializers.CharField()
+    scores = Score(many=True)
+    input_tokens = serializers.IntegerField(allow_null=True)
+    output_tokens = serializers.IntegerField(allow_null=True)
+    cost = serializers.FloatField(allow_null=True)
+    latency_ms = serializers.IntegerField(allow_null=True)
+    provider = serializers.CharField()
+    model = serializers.CharField()
+    request_digest = serializers.CharField()
+    created_at = serializers.DateTimeField()
+
+
+class Provider(serializers.Serializer[Any]):
+    """Where models are asked; `api_key` shows no more than its last four characters, and is empty without a key."""
+
+    name = serializers.CharField()
+    base_url = serializers.CharField()
+    api_key = serializers.CharField()
+    models = serializers.ListField(child=serializers.CharField())
+    default = serializers.BooleanField()
+    concurrency = serializers.IntegerField()
+    requests_per_minute = serializers.IntegerField(allow_null=True)
+    tokens_per_minute = serializers.IntegerField(allow_null=True)
+    timeout_s = serializers.IntegerField()
+    fallback = serializers.CharField(allow_null=True)

@@ -1,0 +1,134 @@
+"""What the routes of suites, runs and providers take."""
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from evals_app.models import RunOn
+from evals_app.scorers import SCORERS
+from evals_app.verdicts import MODES
+from registry.core.api.bodies import Flag, Json, JsonObject, StrictSerializer, Text, Whole
+
+SCORER = {
+    "type": "object",
+    "required": ["kind"],
+    "properties": {
+        "kind": {"type": "string", "enum": sorted(SCORERS)},
+        "name": {"type": "string", "minLength": 1, "maxLength": 100},
+        "weight": {"type": "number", "minimum": 0, "maximum": 1000, "description": "0: reported, not counted."},
+        "threshold": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
+        "negate": {"type": "boolean"},
+        "path": {"type": "string", "description": "A JSONPath, for the kind jsonpath."},
+        "value": {"description": "A template over the case's variables and `expected`; left out, `expected` itself."},
+    },
+}
+CASE = {
+    "type": "object",
+    "required": ["key"],
+    "properties": {
+        "key": {"type": "string", "minLength": 1, "maxLength": 200},
+        "variables": {"type": "object", "description": "Values by name."},
+        "messages": {"type": "array", "items": {"type": "object"}, "description": "A message history."},
+        "expected": {"description": "What scorers without a value compare with."},
+        "tags": {"type": "array", "items": {"type": "string"}},
+        "critical": {"type": "boolean"},
+        "cluster": {"type": "string", "description": "Cases that share it count as one observation."},
+        "scorers": {"type": "array", "items": SCORER, "description": "Added to the suite's; the same name replaces."},
+    },
+}
+
+
+@extend_schema_field({"type": "array", "minItems": 1, "maxItems": 10_000, "items": CASE})
+class Cases(Json):
+    """Cases, read by the action, which names every mistake by its row."""
+
+
+@extend_schema_field({"type": "array", "maxItems": 50, "items": SCORER})
+class Scorers(Json):
+    """Scorers, likewise."""
+
+
+@extend_schema_field({"type": "number"})
+class Number(Json):
+    """A number, likewise."""
+
+
+@extend_schema_field({"oneOf": [
+    {"type": "integer", "minimum": 1, "description": "A version of the prompt."},
+    {"type": "object", "required": ["environment"], "properties": {"environment": {"type": "string"}},
+     "additionalProperties": False, "description": "What is live there."},
+]})  # fmt: skip
+class BaselineField(Json):
+    """What a version is compared with."""
+
+    default_error_messages = {"invalid": "must be a version's number, null, or an object that names an `environment`"}
+
+    def to_internal_value(self, data: object) -> int | str:
+        """The number, or the environment's name."""
+        if isinstance(data, int) and not isinstance(data, bool) and 0 < data < 2**31:
+            return data
+        if isinstance(data, dict) and set(data) == {"environment"} and isinstance(data["environment"], str):
+            return str(data["environment"])
+        return self.fail("invalid")
+
+
+class NewSuite(StrictSerializer):
+    """A suite; its slug is for good."""
+
+    slug = Text(max_length=63)
+    title = Text(max_length=200)
+    safety = Flag(required=False, help_text="What a safety suite blocks cannot be overridden.")
+
+
+class NewSuiteVersion(StrictSerializer):
+    """What a version is made of."""
+
+    cases = Cases()
+    scorers = Scorers(required=False)
+    mode = serializers.ChoiceField(MODES, required=False)
+    margin = Number(required=False, help_text="How much worse is allowed: 0.05 is five points.")
+    repeats = Number(required=False, help_text="Answers asked for by case and version, 1 to 20; 3 if left out.")
+    looks = Number(required=False, help_text="How many runs may be pooled for a verdict, 1 to 10; 1 if left out.")
+    first_floor = Number(required=False, help_text="What the first version, or mode floor, has to reach; 0.5.")
+    alpha = Number(required=False, help_text="How often a verdict may be wrong, one-sided; 0.05 if left out.")
+    config = JsonObject(required=False, allow_null=True, help_text="Model settings pinned for both versions.")
+
+
+class NewAttachment(StrictSerializer):
+    """Where a suite is asked; sent again for the same prompt it changes how."""
+
+    prompt = Text(max_length=255)
+    required = Flag(required=False)  # type: ignore[assignment]
+    run_on = serializers.ChoiceField(RunOn.values, required=False)
+
+
+class NewRun(StrictSerializer):
+    """A suite to replay. Without a baseline nothing is compared; with `config` models are, and no check is posted."""
+
+    prompt = Text(max_length=255)
+    version = Whole(min_value=1)
+    suite = Text(max_length=63)
+    baseline = BaselineField(required=False, allow_null=True)
+    config = JsonObject(required=False, allow_null=True)
+
+
+class NewProvider(StrictSerializer):
+    """A provider. `api_key` is write-only; limits left out are none."""
+
+    name = Text(max_length=63)
+    base_url = Text(max_length=500)
+    api_key = Text(required=False, allow_blank=True, max_length=2000)
+    models = serializers.ListField(child=Text(max_length=200), min_length=1, max_length=200)
+    default = Flag(required=False)
+    concurrency = Whole(required=False, min_value=1, max_value=1000)
+    requests_per_minute = Whole(required=False, allow_null=True, min_value=1, max_value=1_000_000_000)
+    tokens_per_minute = Whole(required=False, allow_null=True, min_value=1, max_value=1_000_000_000)
+    timeout_s = Whole(required=False, min_value=1, max_value=300)
+    fallback = Text(required=False, allow_null=True, max_length=63)
+
+
+class ProviderChange(NewProvider):
+    """What changes; a new `base_url` needs `api_key` again."""
+
+    name = Text(required=False, max_length=63)
+    base_url = Text(required=False, max_length=500)
+    models = serializers.ListField(child=Text(max_length=200), required=False, min_length=1, max_length=200)

@@ -1,0 +1,155 @@
+"""Rows as the API tells of them: plain values in the order of the contract."""
+
+import json
+from decimal import Decimal
+
+from evals_app.actions.providers import settings_of
+from evals_app.models import Provider, Result, Run, RunMetric, Suite, SuiteAttachment, SuiteVersion
+from evals_app.run_queries import Progress, RunSheet
+from prompts_app.models import CheckState, VersionCheck
+from registry.core.canonical import JSON
+from registry.core.times import rfc3339
+
+
+def show_suite(suite: Suite) -> dict[str, JSON]:
+    """A suite; its maker must be loaded."""
+    return {
+        "slug": suite.slug,
+        "title": suite.title,
+        "safety": suite.is_safety,
+        "check": suite.check_name,
+        "newest_version": suite.last_number or None,
+        "created_by": suite.created_by.user.email,
+        "created_at": rfc3339(suite.created_at),
+    }
+
+
+def show_listed_suite_version(version: SuiteVersion) -> dict[str, JSON]:
+    """A version without cases and scorers; suite and author must be loaded."""
+    return {
+        "suite": version.suite.slug,
+        "version": version.number,
+        "digest": version.digest,
+        "mode": version.mode,
+        "repeats": version.repeats,
+        "looks": version.looks,
+        "case_count": version.case_count,
+        "author": version.author.user.email,
+        "created_at": rfc3339(version.created_at),
+    }
+
+
+def show_suite_version(version: SuiteVersion) -> dict[str, JSON]:
+    """All of a version; one query."""
+    cases: list[JSON] = [case.to_json() for case in version.cases.order_by("position")]
+    rules: dict[str, JSON] = json.loads(version.rules)
+    shown = ("scorers", "margin", "first_floor", "alpha", "config")
+    return {**show_listed_suite_version(version), "cases": cases, **{name: rules[name] for name in shown}}
+
+
+def show_attachment(attachment: SuiteAttachment) -> dict[str, JSON]:
+    """An attachment; suite and prompt must be loaded."""
+    return {
+        "suite": attachment.suite.slug,
+        "prompt": attachment.prompt.name,
+        "required": attachment.is_required,
+        "run_on": attachment.run_on,
+        "created_at": rfc3339(attachment.created_at),
+    }
+
+
+def show_listed_run(run: Run, progress: Progress) -> dict[str, JSON]:
+    """A run without what it says; as `runs_of` loads it."""
+    return {
+        "id": run.pk,
+        "state": run.state,
+        "verdict": run.verdict or None,
+        "progress": {"done": progress.done, "total": progress.total, "errors": progress.errors},
+        "prompt": run.prompt.name,
+        "version": run.candidate.number,
+        "baseline": run.baseline.number if run.baseline else None,
+        "suite": run.suite_version.suite.slug,
+        "suite_version": run.suite_version.number,
+        "reason": run.reason,
+        "started_by": run.started_by_name,
+        "created_at": rfc3339(run.created_at),
+        "finished_at": rfc3339(run.finished_at),
+    }
+
+
+def show_run(sheet: RunSheet) -> dict[str, JSON]:
+    """All of a run but its results; one query."""
+    run = sheet.run
+    metrics: list[JSON] = [show_metric(line.metric) for line in sheet.metrics]
+    settings: dict[str, JSON] = {"candidate": json.loads(run.candidate_settings)}
+    settings |= {"baseline": json.loads(run.baseline_settings)} if run.baseline_settings else {}
+    return {
+        **show_listed_run(run, sheet.progress),
+        "cost": as_dollars(sheet.cost),
+        "metrics": metrics,
+        "check": _check(run),
+        "summary": run.summary,
+        "repeats": run.repeats,
+        "look": run.look,
+        "settings": settings,
+        "url": run.url,
+        "started_at": rfc3339(run.started_at),
+    }
+
+
+def show_metric(metric: RunMetric) -> dict[str, JSON]:
+    """What a run says of one metric."""
+    return {
+        "name": metric.name,
+        "mode": metric.mode,
+        "mean_new": metric.mean_new,
+        "mean_base": metric.mean_base,
+        "delta": metric.delta,
+        "lower": metric.lower,
+        "upper": metric.upper,
+        "verdict": metric.verdict,
+        "sentence": metric.sentence,
+    }
+
+
+def show_result(result: Result) -> dict[str, JSON]:
+    """One answer; its case must be loaded."""
+    return {
+        "case": result.case.key,
+        "tags": list(result.case.tags),
+        "critical": result.case.is_critical,
+        "arm": result.arm,
+        "repeat": result.repeat,
+        "status": "error" if result.error else "passed" if result.is_passed else "failed",
+        "error": result.error,
+        "output": result.output,
+        "scores": json.loads(result.scores),
+        "input_tokens": result.input_tokens,
+        "output_tokens": result.output_tokens,
+        "cost": as_dollars(result.cost),
+        "latency_ms": result.latency_ms,
+        "provider": result.provider_name,
+        "model": result.model,
+        "request_digest": result.request_digest,
+        "created_at": rfc3339(result.created_at),
+    }
+
+
+def show_provider(provider: Provider) -> dict[str, JSON]:
+    """A provider with the end of its key; its fallback must be loaded."""
+    shown = settings_of(provider).to_json()
+    key = f"…{provider.key_last4}" if provider.sealed_key else ""
+    return {"name": shown.pop("name"), "base_url": shown.pop("base_url"), "api_key": key, **shown}
+
+
+def as_dollars(cost: Decimal | None) -> float | None:
+    """A number for JSON."""
+    return None if cost is None else float(cost)
+
+
+def _check(run: Run) -> JSON:
+    if not run.posts_check:
+        return None
+    check = VersionCheck.objects.filter(prompt=run.prompt_id, run_id=run.pk).order_by("-pk").first()
+    state = check.state if check else CheckState.PENDING
+    return {"name": run.suite_version.suite.check_name, "state": str(state), "url": run.url}

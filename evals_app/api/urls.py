@@ -1,0 +1,24 @@
+"""The routes of suites, runs and providers."""
+
+from django.urls import URLPattern, path
+
+from evals_app.api import providers, runs, suites
+
+SUITE = "suites/<slug:suite>"
+RUN = "runs/<int:pk>"
+
+urlpatterns: list[URLPattern] = [
+    path("suites", suites.SuitesView.as_view(), name="api_suites"),
+    path(SUITE, suites.SuiteView.as_view(), name="api_suite"),
+    path(f"{SUITE}/versions", suites.SuiteVersionsView.as_view(), name="api_suite_versions"),
+    path(f"{SUITE}/versions/<int:number>", suites.SuiteVersionView.as_view(), name="api_suite_version"),
+    path(f"{SUITE}/attachments", suites.AttachmentsView.as_view(), name="api_attachments"),
+    path(f"{SUITE}/attachments/<path:name>", suites.AttachmentView.as_view(), name="api_attachment"),
+    path("runs", runs.RunsView.as_view(), name="api_runs"),
+    path(RUN, runs.RunView.as_view(), name="api_run"),
+    path(f"{RUN}/results", runs.ResultsView.as_view(), name="api_run_results"),
+    path(f"{RUN}/cancel", runs.CancelRunView.as_view(), name="api_run_cancel"),
+    path(f"{RUN}/retry-errors", runs.RetryErrorsView.as_view(), name="api_run_retry_errors"),
+    path("providers", providers.ProvidersView.as_view(), name="api_providers"),
+    path("providers/<slug:provider>", providers.ProviderView.as_view(), name="api_provider"),
+]

@@ -1,0 +1,87 @@
+"""A metric's interval as a drawing: where its bounds, its estimate and its limit lie on an axis. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+WIDTH, HEIGHT = 220.0, 34.0
+EDGE = 8.0  # units left free on both sides
+ROOM = 0.08  # of the span, added on both sides
+LABEL = 26.0  # two labels closer than this would touch
+SMALLEST_SPAN = 0.04
+MINUS = "\N{MINUS SIGN}"
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A place on the axis with its label."""
+
+    x: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """Places from 0 to `width`: bounds, estimate, and the limit that the lower bound has to be right of.
+
+    `zero` is None where the axis is of scores rather than of differences. `words` say the same to who cannot see it.
+    """
+
+    lower: float
+    upper: float
+    point: float
+    limit: Tick
+    zero: Tick | None
+    words: str
+    width: float = WIDTH
+    height: float = HEIGHT
+
+    @property
+    def length(self) -> float:
+        """Of the bar between the bounds; never too short to be seen."""
+        return max(self.upper - self.lower, 2.0)
+
+    @property
+    def good_length(self) -> float:
+        """Of what lies right of the limit."""
+        return self.width - self.limit.x
+
+
+def draw_difference(lower: float, upper: float, delta: float, *, margin: float) -> Drawing:
+    """The difference of two pass rates, in points; better is right. It may be worse by `margin`."""
+    axis = _Axis(min(lower, -margin, 0.0), max(upper, margin, 0.0))
+    limit, zero = Tick(axis.x(-margin), f"{MINUS}{margin * 100:g}"), Tick(axis.x(0.0), "0")
+    if abs(limit.x - zero.x) < LABEL:
+        zero = Tick(zero.x, "")
+    words = (
+        f"Difference {signed_points(delta)} points, between {signed_points(lower)} and {signed_points(upper)}; "
+        f"at most {margin * 100:g} worse is allowed"
+    )
+    return Drawing(axis.x(lower), axis.x(upper), axis.x(delta), limit, zero, words)
+
+
+def draw_score(lower: float, upper: float, score: float, *, floor: float) -> Drawing:
+    """A pass rate against the floor that it has to reach."""
+    axis = _Axis(min(lower, 0.0), max(upper, 1.0), room=0.0)
+    words = f"Score {score * 100:.1f} %, between {lower * 100:.1f} and {upper * 100:.1f} %; at least {floor * 100:g} is asked"
+    limit = Tick(axis.x(floor), f"{floor * 100:g} %")
+    return Drawing(axis.x(lower), axis.x(upper), axis.x(score), limit, None, words)
+
+
+def signed_points(value: float) -> str:
+    """A difference in points with its sign and one decimal; none for zero."""
+    points = round(value * 100, 1)
+    sign = "+" if points > 0 else MINUS if points < 0 else ""
+    return f"{sign}{abs(points):.1f}"
+
+
+class _Axis:
+    """From values to places."""
+
+    def __init__(self, low: float, high: float, *, room: float = ROOM) -> None:
+        span = max(high - low, SMALLEST_SPAN)
+        self._low = low - room * span
+        self._span = span * (1 + 2 * room)
+
+    def x(self, value: float) -> float:
+        return round(EDGE + (value - self._low) / self._span * (WIDTH - 2 * EDGE), 1)

@@ -1,0 +1,348 @@
+"""Runs as pages and the API read them: how far they are, what they cost, what they say, and their cases one by one."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+
+from django.core.paginator import Page, Paginator
+from django.db.models import Aggregate, Count, F, FilteredRelation, FloatField, Func, Q, QuerySet, Sum
+from django.utils import timezone
+
+from evals_app.interval_drawing import Drawing, draw_difference, draw_score
+from evals_app.models import Arm, Case, Result, Run, RunChunk, RunMetric, RunState, SuiteVersion, Verdict
+
+PAGE_SIZE = 50
+CASES_PER_PAGE = 50
+EXCERPT = 240
+# What a case can be picked by on a run's page.
+PICKS = ("flipped", "failed", "error", "critical")
+
+
+class Median(Aggregate):
+    """The middle value; null for none."""
+
+    function = "PERCENTILE_CONT"
+    template = "%(function)s(0.5) WITHIN GROUP (ORDER BY %(expressions)s)%(filter)s"
+    output_field = FloatField()
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How many of a run's answers are in; errors are among the done ones."""
+
+    done: int = 0
+    total: int = 0
+    errors: int = 0
+
+    @property
+    def left(self) -> int:
+        """Answers still to come."""
+        return self.total - self.done
+
+
+@dataclass(frozen=True)
+class ArmFigures:
+    """One arm's answers in sums; `cost` is None where no price is known, `latency_ms` is the median."""
+
+    arm: str
+    answers: int
+    errors: int
+    cost: Decimal | None
+    input_tokens: int | None
+    output_tokens: int | None
+    latency_ms: float | None
+
+
+@dataclass(frozen=True)
+class MetricLine:
+    """A metric of a run with its interval drawn, where it has one."""
+
+    metric: RunMetric
+    drawing: Drawing | None
+
+
+@dataclass(frozen=True)
+class RunLine:
+    """A run as lists show it; `main` is the metric that decides, None while there is none."""
+
+    run: Run
+    progress: Progress
+    main: MetricLine | None
+
+    @property
+    def state(self) -> str:
+        """What it says, or where it is."""
+        return state_of(self.run)
+
+
+@dataclass(frozen=True)
+class RunSheet:
+    """Everything about a run but its cases. `cost` is None where no price is known."""
+
+    run: Run
+    progress: Progress
+    metrics: tuple[MetricLine, ...]
+    arms: tuple[ArmFigures, ...]
+    cost: Decimal | None
+    time_left: timedelta | None
+
+    @property
+    def state(self) -> str:
+        """What it says, or where it is."""
+        return state_of(self.run)
+
+    @property
+    def main(self) -> MetricLine | None:
+        """The metric that decides."""
+        return self.metrics[0] if self.metrics else None
+
+
+@dataclass(frozen=True)
+class Pick:
+    """Which cases of a run are looked at; empty for all."""
+
+    status: str = ""
+    tag: str = ""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One arm on one case: how many of the answers wanted are in, how many of them passed, and one of them in short."""
+
+    wanted: int
+    answers: int
+    passed: int
+    errors: int
+    excerpt: str = ""
+
+    @property
+    def state(self) -> str:
+        """`error`, `failed`, `pending` or `passed`: the worst there is."""
+        if self.errors:
+            return "error"
+        if self.passed < self.answers:
+            return "failed"
+        return "passed" if self.answers >= self.wanted else "pending"
+
+
+@dataclass(frozen=True)
+class CaseRow:
+    """A case in a run; `baseline` is None where nothing is compared."""
+
+    case: Case
+    candidate: Side
+    baseline: Side | None
+
+    @property
+    def flip(self) -> str:
+        """`better` or `worse` where the two versions differ on it; empty otherwise."""
+        if self.baseline is None:
+            return ""
+        states = (self.baseline.state, self.candidate.state)
+        return {("failed", "passed"): "better", ("passed", "failed"): "worse"}.get(states, "")
+
+
+@dataclass(frozen=True)
+class CaseGrid:
+    """One page of a run's cases, and how many there are of each kind to pick from (of the tag chosen)."""
+
+    rows: tuple[CaseRow, ...]
+    page: "Page[Case]"
+    counts: dict[str, int]
+    tags: tuple[tuple[str, int], ...]
+
+
+def state_of(run: Run) -> str:
+    """The verdict of a run that has one, else its state; `reported` where it judges nothing."""
+    return (run.verdict or "reported") if run.state == RunState.FINISHED else run.state
+
+
+def runs_of(workspace_id: int) -> QuerySet[Run]:
+    """The workspace's runs with what showing them needs, newest first."""
+    related = ("prompt", "candidate__prompt", "baseline__prompt", "suite_version__suite", "workspace")
+    return Run.objects.in_workspace(workspace_id).select_related(*related).order_by("-pk")
+
+
+def run_list(workspace_id: int, *, prompt: str = "", suite: str = "", state: str = "", page: str | None) -> "Page[Run]":
+    """One page of runs, newest first; `prompt` is part of a name, `state` a state or a verdict. Two queries."""
+    rows = runs_of(workspace_id)
+    rows = rows.filter(prompt__name__icontains=prompt) if prompt else rows
+    rows = rows.filter(suite_version__suite__slug=suite) if suite else rows
+    if state == "open":
+        rows = rows.filter(finished_at=None)
+    elif state in Verdict.values:
+        rows = rows.filter(verdict=state)
+    elif state:
+        rows = rows.filter(state=state)
+    return Paginator(rows, PAGE_SIZE).get_page(page)
+
+
+def lines(runs: Sequence[Run]) -> tuple[RunLine, ...]:
+    """The same runs as lines; two queries."""
+    progress, metrics = progress_of(runs), _metrics_of(runs)
+    return tuple(RunLine(run, progress[run.pk], metrics[run.pk][0] if metrics.get(run.pk) else None) for run in runs)
+
+
+def sheet(run: Run) -> RunSheet:
+    """Everything about one run; three queries."""
+    progress = progress_of([run])[run.pk]
+    arms = figures(run)
+    costs = [arm.cost for arm in arms if arm.cost is not None]
+    cost = sum(costs, Decimal(0)) if costs else None
+    metrics = tuple(_metrics_of([run]).get(run.pk, ()))
+    return RunSheet(run, progress, metrics, arms, cost, _time_left(run, progress))
+
+
+def progress_of(runs: Sequence[Run]) -> dict[int, Progress]:
+    """How far each run is; one query."""
+    found = dict.fromkeys((run.pk for run in runs), Progress())
+    sums = RunChunk.objects.filter(run__in=[run.pk for run in runs]).values_list("run")
+    for pk, done, total, errors in sums.annotate(Sum("done"), Sum("total"), Sum("errors")).order_by():
+        found[pk] = Progress(done, total, errors)
+    return found
+
+
+def costs_of(runs: Sequence[Run]) -> dict[int, Decimal | None]:
+    """What each run cost so far in US dollars; None where no price is known. One query."""
+    rows = Result.objects.filter(run__in=[run.pk for run in runs]).order_by().values_list("run")
+    return dict.fromkeys((run.pk for run in runs), None) | dict(rows.annotate(Sum("cost")))
+
+
+def figures(run: Run) -> tuple[ArmFigures, ...]:
+    """The arms in sums, candidate first; one query."""
+    rows = Result.objects.filter(run=run).order_by().values_list("arm")
+    answered = Q(error="")
+    found = rows.annotate(
+        answers=Count("pk"),
+        lost=Count("pk", filter=~answered),
+        spent=Sum("cost"),
+        read=Sum("input_tokens"),
+        written=Sum("output_tokens"),
+        middle=Median("latency_ms", filter=answered),
+    )
+    return tuple(sorted((ArmFigures(*row) for row in found), key=lambda arm: list(Arm).index(Arm(arm.arm))))
+
+
+def metric_lines(version: SuiteVersion, metrics: Iterable[RunMetric]) -> tuple[MetricLine, ...]:
+    """Metrics of a run of that suite version with their intervals drawn."""
+    rules = json.loads(version.rules)
+    return tuple(MetricLine(metric, _drawing(metric, rules["margin"], rules["first_floor"])) for metric in metrics)
+
+
+def case_grid(run: Run, pick: Pick, *, page: str | None) -> CaseGrid:
+    """One page of the run's cases; five queries."""
+    tagged = picked_cases(run, Pick(tag=pick.tag))
+    kinds = {"all": Q(), **{name: _picked(run, name) for name in PICKS}}
+    counts = tagged.aggregate(**{f"{name}_count": Count("pk", filter=kind) for name, kind in kinds.items()})
+    found = Paginator(tagged.filter(_picked(run, pick.status)), CASES_PER_PAGE).get_page(page)
+    cases = list(found.object_list)
+    return CaseGrid(
+        rows=rows_of(run, cases),
+        page=found,
+        counts={name.removesuffix("_count"): number for name, number in counts.items()},
+        tags=tags_of(run.suite_version),
+    )
+
+
+def counted_cases(run: Run) -> QuerySet[Case]:
+    """Every case of the run with its numbers of answers: `new_…` of the candidate, `base_…` of the baseline."""
+    rows = Case.objects.filter(suite_version=run.suite_version_id)
+    rows = rows.annotate(mine=FilteredRelation("results", condition=Q(results__run=run.pk)))
+    counts = {}
+    for prefix, arm in (("new", Arm.CANDIDATE), ("base", Arm.BASELINE)):
+        of_arm = Q(mine__arm=arm)
+        counts[f"{prefix}_answers"] = Count("mine", filter=of_arm)
+        counts[f"{prefix}_passed"] = Count("mine", filter=of_arm & Q(mine__is_passed=True))
+        counts[f"{prefix}_errors"] = Count("mine", filter=of_arm & ~Q(mine__error=""))
+    return rows.annotate(**counts).order_by("position")
+
+
+def picked_cases(run: Run, pick: Pick) -> QuerySet[Case]:
+    """The counted cases of a pick, in order. Flipped is where one version passed every repeat and the other did not."""
+    rows = counted_cases(run).filter(_picked(run, pick.status))
+    return rows.filter(tags__contains=[pick.tag]) if pick.tag else rows
+
+
+def rows_of(run: Run, cases: Sequence[Case]) -> tuple[CaseRow, ...]:
+    """Counted cases as rows, with an answer of each arm in short: one that failed where there is one. One query."""
+    results = Result.objects.filter(run=run, case__in=[case.pk for case in cases]).order_by("is_passed", "repeat")
+    samples: dict[tuple[int, str], str] = {}
+    for case_id, arm, output in results.values_list("case", "arm", Func("output", EXCERPT, function="LEFT")):
+        samples.setdefault((case_id, arm), output)
+    return tuple(
+        CaseRow(
+            case,
+            _side(run, case, "new", samples.get((case.pk, Arm.CANDIDATE), "")),
+            _side(run, case, "base", samples.get((case.pk, Arm.BASELINE), "")) if run.baseline_id else None,
+        )
+        for case in cases
+    )
+
+
+def results_of(run: Run, *, is_flipped: bool | None = None, status: str = "", tag: str = "") -> QuerySet[Result]:
+    """The run's results, each answer one; `is_flipped` and `tag` pick by case, `status` (passed, failed, error) by answer."""
+    rows = Result.objects.filter(run=run).select_related("case")
+    if is_flipped is not None:
+        of_flipped = Q(case__in=picked_cases(run, Pick("flipped")).order_by().values("pk"))
+        rows = rows.filter(of_flipped if is_flipped else ~of_flipped)
+    if tag:
+        rows = rows.filter(case__tags__contains=[tag])
+    kinds = {"": Q(), "passed": Q(is_passed=True), "failed": Q(is_passed=False, error=""), "error": ~Q(error="")}
+    return rows.filter(kinds[status])
+
+
+def tags_of(version: SuiteVersion) -> tuple[tuple[str, int], ...]:
+    """Each tag with its number of cases, by name; one query."""
+    counts: dict[str, int] = defaultdict(int)
+    for tags in Case.objects.filter(suite_version=version).exclude(tags=[]).values_list("tags", flat=True):
+        for tag in tags:
+            counts[tag] += 1
+    return tuple(sorted(counts.items()))
+
+
+def _picked(run: Run, status: str) -> Q:
+    """Which of the counted cases have a status: the same as `CaseRow` and `Side` say of them."""
+    new_failed = Q(new_errors=0, new_passed__lt=F("new_answers"))
+    if status == "flipped":
+        if run.baseline_id is None:
+            return Q(pk__in=[])
+        base_failed = Q(base_errors=0, base_passed__lt=F("base_answers"))
+        new_passed, base_passed = Q(new_passed=run.repeats), Q(base_passed=run.repeats)
+        return (new_passed & base_failed) | (base_passed & new_failed)
+    kinds = {
+        "failed": new_failed,
+        "error": Q(new_errors__gt=0) | Q(base_errors__gt=0),
+        "critical": Q(is_critical=True),
+    }
+    return kinds.get(status, Q())
+
+
+def _side(run: Run, case: Case, prefix: str, excerpt: str) -> Side:
+    answers, passed, errors = (getattr(case, f"{prefix}_{name}") for name in ("answers", "passed", "errors"))
+    return Side(run.repeats, answers, passed, errors, excerpt)
+
+
+def _metrics_of(runs: Sequence[Run]) -> dict[int, list[MetricLine]]:
+    versions = {run.pk: run.suite_version for run in runs}
+    found: dict[int, list[RunMetric]] = defaultdict(list)
+    for metric in RunMetric.objects.filter(run__in=list(versions)).order_by("run", "position"):
+        found[metric.run_id].append(metric)
+    return {pk: list(metric_lines(versions[pk], metrics)) for pk, metrics in found.items()}
+
+
+def _drawing(metric: RunMetric, margin: float, floor: float) -> Drawing | None:
+    if metric.lower is None or metric.upper is None:
+        return None
+    if metric.mode == "floor":
+        return draw_score(metric.lower, metric.upper, metric.mean_new or 0.0, floor=floor)
+    return draw_difference(metric.lower, metric.upper, metric.delta or 0.0, margin=margin)
+
+
+def _time_left(run: Run, progress: Progress) -> timedelta | None:
+    """From the pace so far; None before the first answer and after the last."""
+    if not run.is_open or run.started_at is None or not progress.done or not progress.left:
+        return None
+    return (timezone.now() - run.started_at) / progress.done * progress.left
