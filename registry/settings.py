@@ -36,6 +36,7 @@ INSTALLED_APPS = [
     "django_htmx",
     "rest_framework",
     "drf_spectacular",
+    "registry.apps.ProjectConfig",
     "registry.core",
     "prompts_app",
     "evals_app",
