@@ -1,6 +1,7 @@
 """Errors of the API as `application/problem+json` (RFC 9457)."""
 
 import json
+from http import HTTPStatus
 from typing import Any
 
 import structlog
@@ -99,6 +100,6 @@ def field_errors(detail: Any, path: str = "") -> list[FieldError]:
 
 
 def _plain(exc: exceptions.APIException) -> RegistryError:
-    kind = type("HttpError", (RegistryError,), {"status": exc.status_code, "title": str(exc.default_detail)})
+    kind = type("HttpError", (RegistryError,), {"status": exc.status_code, "title": HTTPStatus(exc.status_code).phrase})
     error: RegistryError = kind(str(exc.default_code), str(exc.detail))
     return error
