@@ -7,6 +7,8 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from prompts_app.actions.environments import find_environment
 from prompts_app.actions.prompts import find_prompt
+from prompts_app.delivery.bodies import LiveVersion
+from prompts_app.delivery.reading import find_live
 from prompts_app.models import Deployment, Environment, Prompt, PromptVersion
 from prompts_app.models.prompt import PromptVersionQuerySet
 from registry.core.actor import Actor, KeyKind
@@ -20,9 +22,18 @@ def sees_only_live(actor: Actor) -> bool:
 
 def visible_environment(actor: Actor, name: str) -> Environment:
     """The environment of that name; a service key sees its own and no other."""
-    if sees_only_live(actor) and name != actor.environment:
-        raise NotFound("environment.not_found", "This workspace has no environment of that name.")
+    _refuse_another(actor, name)
     return find_environment(actor.workspace_id, name)
+
+
+def visible_live(actor: Actor, environment: str, name: str) -> LiveVersion:
+    """What is live of a prompt; NotFound is `not_deployed`, the same whether there is such a prompt or not. One query."""
+    _refuse_another(actor, environment)
+    live = find_live(actor.workspace_id, environment, name)
+    if live is None:
+        find_environment(actor.workspace_id, environment)
+        raise NotFound("not_deployed", f"Nothing of that name is live in {environment}.")
+    return live
 
 
 def visible_prompt(actor: Actor, name: str) -> Prompt:
@@ -58,6 +69,11 @@ def _visible(actor: Actor, name: str, *, digest: str = "") -> PromptVersionQuery
         same = {"version__digest": digest} if digest else {"version": OuterRef("pk")}
         rows = rows.filter(Exists(_was_live(actor).filter(prompt=OuterRef("prompt"), **same)))
     return rows.select_related("prompt", "yank", "author__user")
+
+
+def _refuse_another(actor: Actor, environment: str) -> None:
+    if sees_only_live(actor) and environment != actor.environment:
+        raise NotFound("environment.not_found", "This workspace has no environment of that name.")
 
 
 def _was_live(actor: Actor) -> QuerySet[Deployment]:

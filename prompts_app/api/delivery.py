@@ -12,11 +12,11 @@ from rest_framework.throttling import BaseThrottle
 
 from prompts_app.api import answers, bodies
 from prompts_app.content import load_content
-from prompts_app.delivery.bodies import Entry
+from prompts_app.delivery.bodies import Entry, live_entry
 from prompts_app.delivery.limits import Budget
-from prompts_app.delivery.reading import find_live, not_deployed, read_entry, read_snapshot
+from prompts_app.delivery.reading import read_snapshot
 from prompts_app.rendering import render_content
-from prompts_app.visibility import visible_environment
+from prompts_app.visibility import visible_environment, visible_live
 from registry.core.actor import Actor
 from registry.core.api.conditions import holds
 from registry.core.api.views import RegistryView
@@ -65,9 +65,9 @@ class FetchView(ReadPlaneView):
     @extend_schema(responses=answers.LivePrompt, tags=["delivery"])
     def get(self, request: Request, env: str, name: str) -> HttpResponse:
         """What is live; 404 `not_deployed` where nothing is."""
-        environment = visible_environment(self.actor, env)
+        live = visible_live(self.actor, env, name)
         self.allow(Permission.READ_LIVE)
-        return self.entry(read_entry(self.actor.workspace_id, environment.name, name))
+        return self.entry(live_entry(live))
 
 
 class SnapshotView(ReadPlaneView):
@@ -91,11 +91,8 @@ class RenderView(ReadPlaneView):
     @extend_schema(request=bodies.Render, responses=answers.RenderedLive, tags=["delivery"])
     def post(self, request: Request, env: str, name: str) -> Response:
         """The live version with values for its variables; 422 names each missing or mistyped one."""
-        environment = visible_environment(self.actor, env)
+        live = visible_live(self.actor, env, name)
         self.allow(Permission.READ_LIVE)
-        live = find_live(self.actor.workspace_id, environment.name, name)
-        if live is None:
-            raise not_deployed(environment.name)
         given = self.body(bodies.Render)
         content = load_content(live.kind, json.loads(live.content))
         rendered = render_content(content, given.get("variables", {})).to_json()

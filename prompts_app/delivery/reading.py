@@ -2,23 +2,14 @@
 
 from django.db.models import QuerySet
 
-from prompts_app.delivery.bodies import Entry, LiveVersion, live_entry, snapshot_entry
+from prompts_app.delivery.bodies import Entry, LiveVersion, snapshot_entry
 from prompts_app.models import Environment, LivePointer
-from registry.core.errors import NotFound
 
 
 def find_live(workspace_id: int, environment: str, name: str) -> LiveVersion | None:
     """What is live of a prompt; None where nothing is. One query."""
     pointer = _pointers(workspace_id, environment).filter(prompt__name=name).first()
     return _live(pointer) if pointer is not None else None
-
-
-def read_entry(workspace_id: int, environment: str, name: str) -> Entry:
-    """The answer for one prompt; raises NotFound `not_deployed`. One query."""
-    live = find_live(workspace_id, environment, name)
-    if live is None:
-        raise not_deployed(environment)
-    return live_entry(live)
 
 
 def read_snapshot(environment: Environment) -> Entry:
@@ -28,11 +19,6 @@ def read_snapshot(environment: Environment) -> Entry:
     return snapshot_entry(
         environment.name, place.counter.n, place.workspace.epoch, [_live(pointer) for pointer in pointers]
     )
-
-
-def not_deployed(environment: str) -> NotFound:
-    """Nothing is live: the same to whoever may not know whether there is such a prompt at all."""
-    return NotFound("not_deployed", f"Nothing of that name is live in {environment}.")
 
 
 def _pointers(workspace_id: int, environment: str) -> QuerySet[LivePointer]:

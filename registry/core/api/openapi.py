@@ -91,7 +91,7 @@ class RegistrySchema(AutoSchema):
 
     def _refusals(self) -> list[int]:
         is_open = not self.view.get_authenticators() or not self.view.get_permissions()
-        found = [401, 429, 503] if is_open else [401, 403, 404, 422, 429, 503]
+        found = [401, 403, 429, 503] if is_open else [401, 403, 404, 422, 429, 503]
         if self.method in BODIES:
             found += [413, 415, 422]
         if self.method in WRITES and not is_open:

@@ -1,6 +1,6 @@
 """`/session`: a person signs in and out."""
 
-from django.contrib.auth import login, logout
+from django.contrib.auth import SESSION_KEY, login, logout
 from django.middleware.csrf import get_token
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -53,7 +53,7 @@ class SessionView(RegistryView):
     @extend_schema(responses={204: None})
     def delete(self, request: Request) -> Response:
         """Sign out; needs the CSRF token of the session, and no session is as good as one ended."""
-        if request._request.user.is_authenticated:
+        if SESSION_KEY in request._request.session:
             require_csrf(request)
             logout(request._request)
         return Response(status=204)
