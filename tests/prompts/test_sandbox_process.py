@@ -120,6 +120,16 @@ def test_pool__a_worker_grown_large__is_retired_after_its_answer():
     pool.close()
 
 
+def test_pool__its_starter_is_large__the_worker_is_not_worn_by_that():
+    code = (
+        "from prompts_app.sandbox.framing import pack_job; from prompts_app.sandbox.pool import Pool; "
+        "large = bytearray(400_000_000); pool = Pool(); "
+        "print(pool.ask(pack_job({'do': 'match', 'pattern': 'a', 'text': 'a'}), timeout_s=3), len(pool.alive))"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout == "{'result': True} 1\n"
+
+
 def test_render__from_many_threads__each_gets_its_own():
     wrong = []
 
