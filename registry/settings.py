@@ -172,6 +172,8 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Greenroom",
+    "DESCRIPTION": "A prompt registry: versions, checks, promotions, rollback and delivery.",
+    "SERVERS": [{"url": PUBLIC_URL}],
     "VERSION": "1",
     "OAS_VERSION": "3.1.1",
     "SCHEMA_PATH_PREFIX": "/api/v1",

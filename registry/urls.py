@@ -2,6 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
+from registry.core.api import documents
 from registry.core.views import health
 
 handler404 = "registry.core.views.errors.not_found"
@@ -11,6 +12,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("livez", health.livez, name="livez"),
     path("readyz", health.readyz, name="readyz"),
     path("api/v1/", include("registry.api_urls")),
+    path("api/schema", documents.schema, name="api_schema"),
+    path("api/docs", documents.reference, name="api_docs"),
     path("", include("registry.core.urls")),
     path("", include("prompts_app.urls")),
 ]

@@ -61,3 +61,27 @@ def test_document__bodies__refuse_unknown_fields():
     for name, schema in document()["components"]["schemas"].items():
         if name.endswith("Request"):
             assert schema.get("additionalProperties") is False, name
+
+
+@pytest.mark.django_db
+def test_schema__for_anybody__is_the_document_with_a_tag(client):
+    answer = client.get("/api/schema")
+    assert answer.status_code == 200 and answer["Content-Type"] == "application/json"
+    assert answer.json()["openapi"].startswith("3.1") and answer.json()["paths"].keys() == document()["paths"].keys()
+    assert client.get("/api/schema", headers={"If-None-Match": answer["ETag"]}).status_code == 304
+    assert client.post("/api/schema").status_code == 405
+
+
+@pytest.mark.django_db
+def test_docs__for_anybody__name_every_operation_and_need_no_script(client):
+    answer = client.get("/api/docs")
+    text = answer.content.decode()
+    assert answer.status_code == 200
+    for path, methods in document()["paths"].items():
+        assert path in text
+        for operation in methods.values():
+            assert f'id="{operation["operationId"]}"' in text
+    assert (
+        "style=" not in text.partition('<main id="main"')[2] and "<script" not in text.partition('<main id="main"')[2]
+    )
+    assert "'unsafe" not in answer["Content-Security-Policy"]
