@@ -1,4 +1,6 @@
-"""How the text diff compares with difflib by line, on the same texts in the same run: prints ratios.
+"""How the text diff compares with difflib by line, and the diff of settings with DeepDiff by default: prints ratios.
+
+Both of a row are given the same in the same run.
 
 python bench/diffing.py
 """
@@ -15,8 +17,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from deepdiff import DeepDiff
+
 from prompts_app.line_view import line_view
+from prompts_app.structure_diff import structure_changes
 from prompts_app.text_diff import LINES, text_runs
+from registry.core.canonical import JSON
 
 TEXT = "you must answer in json with one intent label the customer asks about cards rates top ups and refunds"
 WORDS = TEXT.split()
@@ -81,6 +87,47 @@ def pair(size: int, share: float) -> tuple[str, str]:
     return "".join(old), "".join(edited(old, share, 2))
 
 
+def tools(count: int, changed: int | None = None) -> JSON:
+    """Tools with six parameters each; of one of them the type of a parameter differs."""
+    return [
+        {"type": "function", "function": {"name": f"tool_{number}", "description": TEXT, "parameters": {
+            "type": "object", "properties": {
+                f"p{place}": {"type": "integer" if (number, place) == (changed, 3) else "string", "description": TEXT}
+                for place in range(6)
+            }, "required": ["p0"]}}}
+        for number in range(count)
+    ]  # fmt: skip
+
+
+def settings(groups: int, seed: int) -> JSON:
+    """About 40 kB a group."""
+    dice = random.Random(seed)
+    return {
+        f"group_{group}": [
+            {"weight": dice.random(), "label": str(dice.random()), "codes": [dice.randint(0, 9) for _ in range(3)]}
+            for _ in range(500)
+        ]
+        for group in range(groups)
+    }
+
+
+def numbers(count: int, seed: int, most: int) -> JSON:
+    dice = random.Random(seed)
+    return [dice.randint(0, most) for _ in range(count)]
+
+
+# The last tells whether DeepDiff by default ends within a minute.
+STRUCTURES: dict[str, tuple[Callable[[], tuple[JSON, JSON]], bool]] = {
+    "100 tools, one change": (lambda: (tools(100), tools(100, changed=40)), True),
+    "100 tools, one removed": (lambda: (tools(100), [*tools(100)[:50], *tools(100)[51:]]), True),
+    "2 MB of settings, one key more": (lambda: (settings(50, 1), {**settings(50, 1), "model": "m"}), True),
+    "2 MB of settings against another": (lambda: (settings(50, 1), settings(50, 2)), True),
+    "20,000 numbers against others": (lambda: (numbers(20_000, 1, 10**6), numbers(20_000, 2, 10**6)), True),
+    "20,000 digits against others": (lambda: (numbers(20_000, 1, 9), numbers(20_000, 2, 9)), True),
+    "1,000,000 ones against twos": (lambda: ([1] * 1_000_000, [2] * 1_000_000), False),
+}
+
+
 def peak_mb(name: str) -> float:
     """What one diff adds to the peak of a fresh process, in MB."""
     answer = subprocess.run([sys.executable, __file__, "--peak", name], capture_output=True, text=True, check=True)
@@ -113,6 +160,13 @@ def main() -> None:
         theirs = None if slow else best_ms(lambda old=old, new=new: by_line(old, new), 3)
         shown = f"{'-':>12}{'-':>8}" if theirs is None else f"{theirs:9.1f} ms{ours / theirs:8.2f}"
         print(f"{name:32}{ours:7.1f} ms{shown}{view:7.1f} ms{peak_mb(name):7.1f} MB")
+    print(f"\n{'':32}{'ours':>10}{'by default':>12}{'ratio':>8}{'changes':>10}")
+    for name, (build, is_compared) in STRUCTURES.items():
+        was, now = build()
+        ours = best_ms(lambda was=was, now=now: structure_changes(was, now, "config"), 3)
+        theirs = best_ms(lambda was=was, now=now: DeepDiff(was, now), 1) if is_compared else None
+        shown = f"{'-':>12}{'-':>8}" if theirs is None else f"{theirs:9.1f} ms{ours / theirs:8.2f}"
+        print(f"{name:32}{ours:7.1f} ms{shown}{len(structure_changes(was, now, 'config')):10}")
 
 
 if __name__ == "__main__":

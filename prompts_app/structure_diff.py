@@ -1,17 +1,29 @@
-"""Two JSON values compared: which paths were added, removed or changed."""
+"""Two JSON values compared by DeepDiff: which paths were added, removed or changed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from itertools import islice
+from typing import Literal, NamedTuple
+
+from deepdiff import DeepDiff
+from deepdiff.model import DiffLevel
 
 from prompts_app.alignment import Block, blocks
 from registry.core.canonical import JSON
 
 type FieldOp = Literal["added", "removed", "changed"]
 
+MOST_CHARACTERS = 5_000_000  # of both as JSON: 1 s with none but small numbers
+MOST_STEPS = 20_000  # of all paths together: what DeepDiff takes grows with them
 LIST_CELLS = 25_000_000
+OPS: dict[str, FieldOp] = {
+    "dictionary_item_added": "added",
+    "dictionary_item_removed": "removed",
+    "values_changed": "changed",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +48,111 @@ def structure_changes(old: JSON, new: JSON, path: str) -> tuple[FieldChange, ...
     Strictly: 1, 1.0 and true differ; the order of an object's keys does not matter. List entries are matched when equal,
     or by name where all are objects with a `name` of their own (a tool's is `function.name`); what lies between matched
     entries is compared in order where there are no names.
+
+    Bounded, 2 MB against another 2 MB take about 1 s: beyond 5 million characters of JSON together all is one change.
+    Below, differences are told apart until their paths would have 20,000 steps together, such as 5,000 differences four
+    levels deep; an object or list with more than are left is one change.
     """
-    numbers = _Numbers()
-    return tuple(_walk(old, new, path, numbers.number))
+    texts = [json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")) for value in (old, new)]
+    if texts[0] == texts[1]:
+        return ()
+    if sum(map(len, texts)) > MOST_CHARACTERS:
+        return (FieldChange(path, "changed", old, new),)
+    found = DeepDiff(
+        old,
+        new,
+        view="tree",
+        custom_operators=[_Matching()],
+        ignore_private_variables=False,  # keys that start with "__"
+        threshold_to_diff_deeper=0,  # objects with few keys in common are looked into all the same
+    )
+    levels = [(level.path(output_format="list"), level) for reported in found.values() for level in reported]
+    return tuple(_change(path, steps, level) for steps, level in sorted(levels, key=lambda pair: pair[0]))
+
+
+class _Step(NamedTuple):
+    """A key of the objects that DeepDiff is shown: its place among its neighbours, and how a path says it."""
+
+    place: int
+    text: str
+
+
+def _change(path: str, steps: list[_Step], level: DiffLevel) -> FieldChange:
+    op = OPS[str(level.report_type)]
+    was, now = None if op == "added" else level.t1, None if op == "removed" else level.t2
+    return FieldChange(path + "".join(step.text for step in steps), op, was, now)
+
+
+class _Pair(NamedTuple):
+    """Keys or positions of two entries that belong together; None where there is no partner."""
+
+    old: str | int | None
+    new: str | int | None
+
+    @property
+    def text(self) -> str:
+        """As in a path: `.b`, `[2]`, or `["b c"]` where a key is no plain word."""
+        key = self.old if self.new is None else self.new
+        if isinstance(key, int):
+            return f"[{key}]"
+        word = str(key)
+        quoted = word.replace("\\", "\\\\").replace('"', '\\"')
+        return f".{word}" if word.replace("-", "_").isidentifier() else f'["{quoted}"]'
+
+
+class _Matching:
+    """Tells DeepDiff which entries belong together: it is shown objects and lists as objects of what differs, by step.
+
+    It is asked about what differs only, so that any other value is a change as it stands. Left alone DeepDiff matches
+    list entries by position, walks through all that is equal, takes 0.0 for -0.0 and compares long texts line by line.
+    """
+
+    def __init__(self) -> None:
+        self.number = _Numbers().number
+        self.room = MOST_STEPS
+
+    def match(self, level: DiffLevel) -> bool:
+        return True
+
+    def give_up_diffing(self, level: DiffLevel, diff_instance: DeepDiff) -> bool:
+        old, new = level.t1, level.t2
+        depth = len(level.path(output_format="list")) + 1
+        pairs = list(islice(self._differing(old, new), self.room // depth + 1))
+        if not pairs or len(pairs) * depth > self.room:
+            diff_instance.custom_report_result("values_changed", level)  # type: ignore[no-untyped-call]
+            return True
+        self.room -= len(pairs) * depth
+        pairs.sort(key=lambda pair: pair.new is None)
+        steps = [(_Step(place, pair.text), pair) for place, pair in enumerate(pairs)]
+        level.t1 = {step: old[pair.old] for step, pair in steps if pair.old is not None}
+        level.t2 = {step: new[pair.new] for step, pair in steps if pair.new is not None}
+        return False
+
+    def _differing(self, old: JSON, new: JSON) -> Iterator[_Pair]:
+        """Of two objects or two lists the entries that differ; none of other values."""
+        if isinstance(old, dict) and isinstance(new, dict):
+            for key, value in new.items():
+                if key not in old:
+                    yield _Pair(None, key)
+                elif self.number(old[key]) != self.number(value):
+                    yield _Pair(key, key)
+            yield from (_Pair(key, None) for key in old if key not in new)
+        elif isinstance(old, list) and isinstance(new, list):
+            for i, j in self._aligned(old, new):
+                if i is None or j is None or self.number(old[i]) != self.number(new[j]):
+                    yield _Pair(i, j)
+
+    def _aligned(self, old: list[JSON], new: list[JSON]) -> Iterator[tuple[int | None, int | None]]:
+        """Positions of entries that belong together, and of those that have no partner (None)."""
+        named = [[_name(entry) for entry in entries] for entries in (old, new)]
+        has_names = all(None not in names and len(set(names)) == len(names) for names in named)
+        labels = named if has_names else [[self.number(entry) for entry in entries] for entries in (old, new)]
+        whole: list[Block] = [(0, len(old), 0, len(new), False)]
+        for i, i_end, j, j_end, is_same in blocks(*labels) if len(old) * len(new) <= LIST_CELLS else whole:
+            paired = min(i_end - i, j_end - j) if is_same or not has_names else 0
+            yield from ((i + offset, j + offset) for offset in range(paired))
+            yield from ((None, added) for added in range(j + paired, j_end))
+            yield from ((gone, None) for gone in range(i + paired, i_end))
 
 
 class _Numbers:
@@ -66,65 +180,10 @@ class _Numbers:
         return number
 
 
-def _walk(old: JSON, new: JSON, path: str, number: Callable[[JSON], int]) -> Iterator[FieldChange]:
-    if number(old) == number(new):
-        return
-    if isinstance(old, dict) and isinstance(new, dict):
-        for key, value in new.items():
-            if key in old:
-                yield from _walk(old[key], value, step(path, key), number)
-            else:
-                yield FieldChange(step(path, key), "added", None, value)
-        for key, value in old.items():
-            if key not in new:
-                yield FieldChange(step(path, key), "removed", value, None)
-    elif isinstance(old, list) and isinstance(new, list):
-        yield from _lists(old, new, path, number)
-    else:
-        yield FieldChange(path, "changed", old, new)
-
-
-def _lists(old: list[JSON], new: list[JSON], path: str, number: Callable[[JSON], int]) -> Iterator[FieldChange]:
-    removed: list[FieldChange] = []
-    for i, j in _pairs(old, new, number):
-        if i is None and j is not None:
-            yield FieldChange(f"{path}[{j}]", "added", None, new[j])
-        elif j is None and i is not None:
-            removed.append(FieldChange(f"{path}[{i}]", "removed", old[i], None))
-        elif i is not None and j is not None:
-            yield from _walk(old[i], new[j], f"{path}[{j}]", number)
-    yield from removed
-
-
-def _pairs(old: list[JSON], new: list[JSON], number: Callable[[JSON], int]) -> Iterator[tuple[int | None, int | None]]:
-    """Positions of entries that belong together, and of those that have no partner (None)."""
-    named = [[_label(entry) for entry in entries] for entries in (old, new)]
-    has_names = all(None not in names and len(set(names)) == len(names) for names in named)
-    labels = named if has_names else [[number(entry) for entry in entries] for entries in (old, new)]
-    whole: list[Block] = [(0, len(old), 0, len(new), False)]
-    for i, i_end, j, j_end, is_same in blocks(*labels) if len(old) * len(new) <= LIST_CELLS else whole:
-        yield from _between(range(i, i_end), range(j, j_end), together=is_same or not has_names)
-
-
-def _between(old: range, new: range, *, together: bool) -> Iterator[tuple[int | None, int | None]]:
-    paired = min(len(old), len(new)) if together else 0
-    yield from zip(old[:paired], new[:paired], strict=True)
-    yield from ((None, j) for j in new[paired:])
-    yield from ((i, None) for i in old[paired:])
-
-
-def _label(entry: JSON) -> str | None:
+def _name(entry: JSON) -> str | None:
     """The name an entry goes by, such as a tool's."""
     if not isinstance(entry, dict):
         return None
     inner = entry.get("function", entry)
     name = inner.get("name") if isinstance(inner, dict) else None
     return name if isinstance(name, str) and name else None
-
-
-def step(path: str, key: str) -> str:
-    """The path of a key inside an object: `a.b`, or `a["b c"]` where the key is no plain word."""
-    if key.replace("-", "_").isidentifier():
-        return f"{path}.{key}" if path else key
-    quoted = key.replace("\\", "\\\\").replace('"', '\\"')
-    return f'{path}["{quoted}"]'

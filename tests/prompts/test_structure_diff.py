@@ -7,11 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prompts_app.structure_diff import structure_changes
+from prompts_app.structure_diff import MOST_CHARACTERS, MOST_STEPS, FieldChange, structure_changes
 from registry.core.canonical import canonical_json
 
-keys = st.sampled_from(["a", "b", "name", "x y", 'q"u', "top-p"])
-scalars = st.none() | st.booleans() | st.integers(-2, 2) | st.sampled_from([0.5, 1.0]) | st.text("ab\n", max_size=2)
+keys = st.sampled_from(["a", "b", "name", "x y", 'q"u', "top-p", "__x"])
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers(-2, 2)
+    | st.sampled_from([0.5, 1.0, 0.0, -0.0])
+    | st.text("ab\n", max_size=2)
+)
 values = st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=3), max_leaves=10
 )
@@ -69,8 +75,64 @@ def tool(name, description="d"):
             [("config[0].function.description", "changed"), ("config[0]", "removed")],
         ),
         ([tool("f"), tool("g")], [tool("h"), tool("g")], [("config[0]", "added"), ("config[0]", "removed")]),
+        (
+            [tool("f"), tool("g"), tool("h")],
+            [tool("h"), tool("f"), tool("g", "e")],
+            [("config[0]", "added"), ("config[2].function.description", "changed"), ("config[2]", "removed")],
+        ),
         ({"a": []}, {"a": {}}, [("config.a", "changed")]),
+        ({"t": 0.0}, {"t": -0.0}, [("config.t", "changed")]),
+        ({"__x": 1}, {"__x": 2}, [("config.__x", "changed")]),
+        (
+            {"a": {"b": 1, "c": 1, "d": 1, "e": 1}},
+            {"a": {"b": 2}},
+            [
+                ("config.a.b", "changed"),
+                ("config.a.c", "removed"),
+                ("config.a.d", "removed"),
+                ("config.a.e", "removed"),
+            ],
+        ),
+        ([1, 1.0, True, 2], [1.0, True, 2], [("config[0]", "removed")]),
     ],
 )
 def test_changes__one_edit__is_named_by_its_path(old, new, expected):
     assert [(change.path, change.op) for change in structure_changes(old, new, "config")] == expected
+
+
+def nested(value, levels):
+    for _ in range(levels):
+        value = [value, "beside"]
+    return value
+
+
+def test_changes__a_word_in_the_deepest_object_allowed__is_found_there():
+    (change,) = structure_changes(nested({"a": "b"}, 58), nested({"a": "c"}, 58), "config")
+    assert change == FieldChange("config" + "[0]" * 58 + ".a", "changed", "b", "c")
+
+
+def test_changes__as_many_as_their_paths_may_have_steps__are_told_apart_and_one_more_is_a_change_as_a_whole():
+    few, many = ([list(range(count)), list(range(-count, 0))] for count in (MOST_STEPS // 2 - 1, MOST_STEPS // 2))
+    assert len(structure_changes({"a": few[0]}, {"a": few[1]}, "config")) == MOST_STEPS // 2 - 1
+    old, new = {"a": many[0], "b": 1}, {"a": many[1], "b": 2}
+    assert structure_changes(old, new, "config") == (
+        FieldChange("config.a", "changed", *many),
+        FieldChange("config.b", "changed", 1, 2),
+    )
+
+
+def test_changes__one_key_in_many__is_found_among_them():
+    old = {f"key{number}": number for number in range(MOST_STEPS * 5)}
+    changes = structure_changes(old, {**old, "key7": "seven"}, "config")
+    assert changes == (FieldChange("config.key7", "changed", 7, "seven"),)
+
+
+def test_changes__beyond_the_size_that_is_looked_into__all_is_one_change():
+    old, new = ({"a": "x" * (MOST_CHARACTERS // 2), "b": number} for number in (1, 2))
+    assert structure_changes(old, new, "config") == (FieldChange("config", "changed", old, new),)
+    assert structure_changes(old, dict(old), "config") == ()
+
+
+def test_changes__two_long_texts_of_repeated_lines__are_one_change_at_once():
+    old, new = ("".join(f"line {number % divisor}\n" for number in range(100_000)) for divisor in (199, 200))
+    assert [change.path for change in structure_changes({"a": old}, {"a": new}, "config")] == ["config.a"]
