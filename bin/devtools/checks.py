@@ -53,7 +53,9 @@ def call(command: str, rest: Sequence[str], folders: Folders) -> int:
     if command == "bench":
         return _bench(folders, environment, rest)
     if command == "test" and rest:
-        path = browser.find(environment) if setting("E2E") != "0" else ""
+        is_wanted = setting("E2E") != "0"
+        path = browser.find(environment) if is_wanted else ""
+        rest = rest if is_wanted else ("-m", "not e2e", *rest)
         step = Step("tests", (*_pytest(folders), *rest), 3600)
         return 1 if (code := _run(step, folders, {**environment, "CHROMIUM": path})[0]) is None else code
     if command == "test":
@@ -67,7 +69,7 @@ def lint(folders: Folders) -> list[Step]:
     steps = [
         Step("ruff", _tool(folders, "ruff", "check", "--output-format", "concise", ".")),
         Step("format", _tool(folders, "ruff", "format", "--check", "--output-format", "concise", ".")),
-        Step("layers", _tool(folders, "lint-imports", "--no-cache")),
+        Step("layers", _tool(folders, "lint-imports", "--no-cache", "--no-logo")),
     ]
     if (folders.root / "templates").is_dir():
         steps.append(Step("templates", _tool(folders, "djlint", "--lint", "--quiet", "templates")))
