@@ -23,7 +23,7 @@ from devtools import application, checks, run  # isort: skip
 from devtools.folders import Folders  # isort: skip
 from devtools.words import Stop, plural  # isort: skip
 
-READY_S = 90
+READY_S = 240
 TOOL = [sys.executable, str(ROOT / "bin" / "dev.py")]
 
 
