@@ -8,7 +8,8 @@ from datetime import timedelta
 from decimal import Decimal
 
 from django.core.paginator import Page, Paginator
-from django.db.models import Aggregate, Count, F, FilteredRelation, FloatField, Func, Q, QuerySet, Sum
+from django.db.models import Aggregate, Count, F, FilteredRelation, FloatField, Q, QuerySet, Sum
+from django.db.models.functions import Left
 from django.utils import timezone
 
 from evals_app.interval_drawing import Drawing, draw_difference, draw_score
@@ -48,12 +49,12 @@ class ArmFigures:
     """One arm's answers in sums; `cost` is None where no price is known, `latency_ms` is the median."""
 
     arm: str
-    answers: int
-    errors: int
-    cost: Decimal | None
-    input_tokens: int | None
-    output_tokens: int | None
-    latency_ms: float | None
+    answers: int = 0
+    errors: int = 0
+    cost: Decimal | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    latency_ms: float | None = None
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,16 @@ class RunSheet:
     def state(self) -> str:
         """What it says, or where it is."""
         return state_of(self.run)
+
+    @property
+    def candidate(self) -> ArmFigures:
+        """The candidate's answers so far."""
+        return next((arm for arm in self.arms if arm.arm == Arm.CANDIDATE), ArmFigures(Arm.CANDIDATE))
+
+    @property
+    def baseline(self) -> ArmFigures | None:
+        """The baseline's, where there are any."""
+        return next((arm for arm in self.arms if arm.arm == Arm.BASELINE), None)
 
     @property
     def main(self) -> MetricLine | None:
@@ -270,7 +281,7 @@ def rows_of(run: Run, cases: Sequence[Case]) -> tuple[CaseRow, ...]:
     """Counted cases as rows, with an answer of each arm in short: one that failed where there is one. One query."""
     results = Result.objects.filter(run=run, case__in=[case.pk for case in cases]).order_by("is_passed", "repeat")
     samples: dict[tuple[int, str], str] = {}
-    for case_id, arm, output in results.values_list("case", "arm", Func("output", EXCERPT, function="LEFT")):
+    for case_id, arm, output in results.values_list("case", "arm", Left("output", EXCERPT)):
         samples.setdefault((case_id, arm), output)
     return tuple(
         CaseRow(

@@ -15,5 +15,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/schema", documents.schema, name="api_schema"),
     path("api/docs", documents.reference, name="api_docs"),
     path("", include("registry.core.urls")),
+    path("", include("evals_app.urls")),
     path("", include("prompts_app.urls")),
 ]

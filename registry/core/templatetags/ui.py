@@ -42,6 +42,7 @@ LOOKS: dict[str, Look] = {
     "running": Look("info", "loader-circle", "Running", is_moving=True),
     "done": Look("pass", "circle-check", "Done"),
     "cancelled": Look("idle", "ban", "Cancelled"),
+    "reported": Look("info", "info", "Reported only"),
     # promotions
     "open": Look("accent", "git-pull-request", "Open"),
     "scheduled": Look("info", "calendar-clock", "Scheduled"),

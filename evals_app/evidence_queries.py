@@ -1,0 +1,265 @@
+"""What suites say of a version: against everything it would replace, for one promotion, or between any two versions."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from evals_app.models import Run, Suite, SuiteAttachment, SuiteVersion
+from evals_app.queries import Place, places_of
+from evals_app.run_queries import CaseRow, Pick, RunLine, lines, picked_cases, rows_of, runs_of, state_of
+from prompts_app.facts import current_policy, live_deployment
+from prompts_app.gates import CheckFact, evidence_key
+from prompts_app.models import (
+    CheckDefinition,
+    Environment,
+    Promotion,
+    Prompt,
+    PromptVersion,
+    RequiredCheck,
+    VersionCheck,
+)
+from prompts_app.policy import stricter
+from registry.core.clock import database_now
+
+FLIPS_SHOWN = 12
+# Answers that a press of "run what is missing" asks for: an answer that holds is never asked for again.
+LACKING = frozenset({"missing", "stale", "error"})
+
+
+@dataclass(frozen=True)
+class Against:
+    """What a version would replace: the same content in these environments, or nothing (`version` is None)."""
+
+    version: PromptVersion | None
+    environments: tuple[Environment, ...]
+    max_age_days: int
+
+    @property
+    def digest(self) -> str | None:
+        """The content's digest."""
+        return self.version.digest if self.version else None
+
+
+@dataclass(frozen=True)
+class Lack:
+    """A run that would bring something new; `baseline` is None where nothing is live."""
+
+    suite: Suite
+    baseline: PromptVersion | None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What one suite says of a version against one thing it would replace; `line` is the run that said it."""
+
+    against: Against
+    state: str
+    line: RunLine | None
+
+    @property
+    def is_lacking(self) -> bool:
+        """True where a run would bring something new."""
+        return self.state in LACKING
+
+
+@dataclass(frozen=True)
+class SuiteChecks:
+    """An attached suite with one cell for each thing the version would replace."""
+
+    attachment: SuiteAttachment
+    cells: tuple[Cell, ...]
+
+    @property
+    def suite(self) -> Suite:
+        """The suite."""
+        return self.attachment.suite
+
+
+@dataclass(frozen=True)
+class ChecksPanel:
+    """Every suite attached to a prompt, and what each says of one version."""
+
+    version: PromptVersion
+    against: tuple[Against, ...]
+    rows: tuple[SuiteChecks, ...]
+
+    @property
+    def lacking(self) -> tuple[Lack, ...]:
+        """The runs that are missing."""
+        return tuple(
+            Lack(row.suite, cell.against.version)
+            for row in self.rows
+            if row.suite.last_number
+            for cell in row.cells
+            if cell.is_lacking
+        )
+
+    @property
+    def is_moving(self) -> bool:
+        """True while a run is under way."""
+        return any(cell.line and cell.line.run.is_open for row in self.rows for cell in row.cells)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A suite's answer in full: the run and the cases on which the two versions differ."""
+
+    suite: Suite
+    state: str
+    line: RunLine | None
+    flips: tuple[CaseRow, ...]
+    flip_count: int
+
+    @property
+    def hidden(self) -> int:
+        """How many of the flipped cases are not listed."""
+        return self.flip_count - len(self.flips)
+
+
+@dataclass(frozen=True)
+class PromotionEvidence:
+    """What the required suites say of a promotion's candidate against what it would replace."""
+
+    against: Against
+    answers: tuple[Evidence, ...]
+
+    @property
+    def lacking(self) -> tuple[Lack, ...]:
+        """The runs that are missing."""
+        return tuple(
+            Lack(one.suite, self.against.version)
+            for one in self.answers
+            if one.state in LACKING and one.suite.last_number
+        )
+
+    @property
+    def is_moving(self) -> bool:
+        """True while a run is under way."""
+        return any(one.line and one.line.run.is_open for one in self.answers)
+
+
+def checks_panel(version: PromptVersion) -> ChecksPanel:
+    """What the attached suites say of a version; its prompt must be loaded. About ten queries, one more an environment."""
+    prompt = version.prompt
+    attachments = list(SuiteAttachment.objects.filter(prompt=prompt).select_related("suite").order_by("suite__slug"))
+    against = replaced_by(version, places_of(prompt))
+    suites = [attachment.suite for attachment in attachments]
+    checks = _Checks(version, suites)
+    rows = tuple(
+        SuiteChecks(attachment, tuple(checks.cell(attachment.suite, one) for one in against))
+        for attachment in attachments
+    )
+    return ChecksPanel(version, against, rows)
+
+
+def replaced_by(version: PromptVersion, places: Sequence[Place]) -> tuple[Against, ...]:
+    """What the version would replace where suites are asked for, each content once; everywhere, where nobody asks."""
+    asking = [place for place in places if place.policy.require_suites] or list(places)
+    found: dict[str | None, list[Place]] = {}
+    for place in asking:
+        found.setdefault(place.live.digest if place.live else None, []).append(place)
+    return tuple(
+        Against(
+            version=alike[0].live,
+            environments=tuple(place.environment for place in alike),
+            max_age_days=min(place.policy.max_age_days for place in alike),
+        )
+        for digest, alike in found.items()
+        if digest != version.digest
+    )
+
+
+def judged_evidence(promotion: Promotion) -> PromotionEvidence:
+    """The required suites' answers against what is live, or what was when the promotion ended."""
+    policy = stricter(promotion.policy_opened.load(), current_policy(promotion.environment).load())
+    live = live_deployment(promotion.prompt, promotion.environment) if promotion.is_pending else promotion.base
+    against = Against(live.version if live else None, (promotion.environment,), policy.max_age_days)
+    required = RequiredCheck.objects.filter(prompt=promotion.prompt).values_list("definition__name", flat=True)
+    slugs = [name.removeprefix("suite/") for name in required]
+    suites = list(Suite.objects.in_workspace(promotion.prompt.workspace_id).filter(slug__in=slugs))
+    return PromotionEvidence(against, _evidence(promotion.version, against, suites))
+
+
+def evidence_between(old: PromptVersion, new: PromptVersion) -> tuple[Evidence, ...]:
+    """What suites said of `new` against `old`, where they were ever asked; no more than the last run of each."""
+    runs = runs_of(new.prompt.workspace_id).filter(
+        prompt=new.prompt, candidate__digest=new.digest, baseline__digest=old.digest
+    )
+    newest = {run.suite_version.suite_id: run for run in reversed(runs)}
+    return tuple(_of_run(line) for line in sorted(lines(list(newest.values())), key=lambda line: _slug(line.run)))
+
+
+def _evidence(version: PromptVersion, against: Against, suites: Sequence[Suite]) -> tuple[Evidence, ...]:
+    checks = _Checks(version, suites)
+    found = []
+    for suite in suites:
+        cell = checks.cell(suite, against)
+        flips, count = _flips(cell.line)
+        found.append(Evidence(suite, cell.state, cell.line, flips, count))
+    return tuple(found)
+
+
+def _of_run(line: RunLine) -> Evidence:
+    flips, count = _flips(line)
+    return Evidence(line.run.suite_version.suite, state_of(line.run), line, flips, count)
+
+
+def _flips(line: RunLine | None) -> tuple[tuple[CaseRow, ...], int]:
+    if line is None or line.run.is_open or line.run.baseline_id is None:
+        return (), 0
+    cases = picked_cases(line.run, Pick("flipped"))
+    shown = list(cases[:FLIPS_SHOWN])
+    return rows_of(line.run, shown), len(shown) if len(shown) < FLIPS_SHOWN else cases.count()
+
+
+def _slug(run: Run) -> str:
+    return run.suite_version.suite.slug
+
+
+class _Checks:
+    """The checks and runs of one version's content, read once: five queries."""
+
+    def __init__(self, version: PromptVersion, suites: Sequence[Suite]) -> None:
+        prompt = version.prompt
+        names = [suite.check_name for suite in suites]
+        self._version = version
+        self._now: datetime = database_now()
+        definitions = CheckDefinition.objects.filter(workspace_id=prompt.workspace_id, name__in=names)
+        self._recipes = dict(definitions.values_list("name", "recipe"))
+        self._checks = _newest_checks(prompt, version.digest, names)
+        self._runs = _newest_runs(prompt, version.digest, suites)
+        wanted = {check.run_id for check in self._checks.values() if check.run_id}
+        wanted |= {run.pk for run in self._runs.values()}
+        rows = runs_of(prompt.workspace_id).filter(pk__in=wanted)
+        self._lines = {line.run.pk: line for line in lines(list(rows))}
+        newest = SuiteVersion.objects.filter(suite__in=suites).order_by("suite", "-number").distinct("suite")
+        self._silent = {version.suite_id for version in newest if not version.posts_checks}
+
+    def cell(self, suite: Suite, against: Against) -> Cell:
+        """The suite's answer against one thing."""
+        place = (suite.check_name, against.digest)
+        check, run = self._checks.get(place), self._runs.get(place)
+        if suite.pk in self._silent:
+            return Cell(against, state_of(run) if run else "missing", self._lines[run.pk] if run else None)
+        recipe = self._recipes.get(suite.check_name, "")
+        expected = evidence_key(self._version.digest, against.digest, recipe)
+        fact = CheckFact(suite.check_name, expected_key=expected)
+        if check is not None:
+            fact = CheckFact(suite.check_name, check.state, check.created_at, check.evidence_key, expected)
+        shown = check.run_id if check and check.run_id else run.pk if run else 0
+        return Cell(against, fact.counts_as(self._now, against.max_age_days), self._lines.get(shown))
+
+
+def _newest_checks(prompt: Prompt, digest: str, names: Sequence[str]) -> dict[tuple[str, str | None], VersionCheck]:
+    rows = VersionCheck.objects.filter(prompt=prompt, digest=digest, name__in=names)
+    newest = rows.order_by("name", "baseline_digest", "-pk").distinct("name", "baseline_digest")
+    return {(check.name, check.baseline_digest): check for check in newest}
+
+
+def _newest_runs(prompt: Prompt, digest: str, suites: Iterable[Suite]) -> dict[tuple[str, str | None], Run]:
+    rows = Run.objects.filter(prompt=prompt, candidate__digest=digest, suite_version__suite__in=list(suites))
+    related = rows.select_related("suite_version__suite", "baseline")
+    newest = related.order_by("suite_version__suite", "baseline__digest", "-pk").distinct(
+        "suite_version__suite", "baseline__digest"
+    )
+    return {(run.suite_version.suite.check_name, run.baseline.digest if run.baseline else None): run for run in newest}

@@ -1,0 +1,133 @@
+"""Suites as pages read them: the list, and one version with cases, scorers, versions and where it is attached."""
+
+import json
+from dataclasses import dataclass, replace
+
+from django.core.paginator import Page, Paginator
+from django.db.models import Count, F, Q, QuerySet
+
+from evals_app.models import Case, Run, Suite, SuiteAttachment, SuiteVersion
+from evals_app.run_queries import RunLine, lines, runs_of, tags_of
+from evals_app.scorers import ScorerSpec
+from evals_app.suite_content import CaseSpec, SuiteContent, too_small
+from prompts_app.models import Prompt
+from registry.core.canonical import JSON
+
+PAGE_SIZE = 50
+CASES_PER_PAGE = 50
+RECENT = 5
+
+
+@dataclass(frozen=True)
+class SuiteLine:
+    """A suite as the list shows it; `newest` and `last_run` are None where there is none."""
+
+    suite: Suite
+    newest: SuiteVersion | None
+    attached: int
+    required: int
+    last_run: RunLine | None
+
+
+@dataclass(frozen=True)
+class CaseLine:
+    """A case as a table shows it."""
+
+    case: Case
+    content: dict[str, JSON]
+
+
+@dataclass(frozen=True)
+class SuiteSheet:
+    """One version of a suite with everything around it; `content` holds its rules and scorers, cases only by key.
+
+    `warning` says why the suite cannot be required; empty where it can.
+    """
+
+    suite: Suite
+    version: SuiteVersion
+    content: SuiteContent
+    warning: str
+    cases: tuple[CaseLine, ...]
+    page: "Page[Case]"
+    tags: tuple[tuple[str, int], ...]
+
+    @property
+    def scorers(self) -> tuple[ScorerSpec, ...]:
+        """The suite's own scorers; cases may add theirs."""
+        return self.content.scorers
+
+    @property
+    def is_newest(self) -> bool:
+        """False for an earlier version."""
+        return self.version.number == self.suite.last_number
+
+
+def suite_list(workspace_id: int, *, page: str | None) -> tuple["Page[Suite]", tuple[SuiteLine, ...]]:
+    """One page of suites by slug, and the same as lines; seven queries."""
+    found = Paginator(Suite.objects.in_workspace(workspace_id), PAGE_SIZE).get_page(page)
+    suites = list(found.object_list)
+    versions = SuiteVersion.objects.filter(suite__in=suites, number=F("suite__last_number"))
+    newest = {version.suite_id: version for version in versions}
+    attached = SuiteAttachment.objects.filter(suite__in=suites).order_by().values_list("suite")
+    required = Count("pk", filter=Q(is_required=True))
+    counts = {pk: (every, some) for pk, every, some in attached.annotate(every=Count("pk"), some=required)}
+    last_runs = Run.objects.filter(suite_version__suite__in=suites).order_by("suite_version__suite", "-pk")
+    recent = runs_of(workspace_id).filter(pk__in=last_runs.distinct("suite_version__suite").values("pk"))
+    runs = {line.run.suite_version.suite_id: line for line in lines(list(recent))}
+    return found, tuple(
+        SuiteLine(suite, newest.get(suite.pk), *counts.get(suite.pk, (0, 0)), runs.get(suite.pk)) for suite in suites
+    )
+
+
+def suite_sheet(suite: Suite, version: SuiteVersion, *, tag: str, page: str | None) -> SuiteSheet:
+    """One version of a suite, and one page of its cases (those with the tag, if one is given); five queries."""
+    rows = version.cases.order_by("position")
+    found = Paginator(rows.filter(tags__contains=[tag]) if tag else rows, CASES_PER_PAGE).get_page(page)
+    content = outline(version)
+    return SuiteSheet(
+        suite=suite,
+        version=version,
+        content=content,
+        warning=too_small(content),
+        cases=tuple(CaseLine(case, case.to_json()) for case in found.object_list),
+        page=found,
+        tags=tags_of(version),
+    )
+
+
+def outline(version: SuiteVersion) -> SuiteContent:
+    """A version's rules and scorers, its cases by key and cluster only; two queries."""
+    rules = version.load_rules(version.cases.order_by("position")[:1])
+    contents = version.cases.order_by("position").values_list("key", "content")
+    cases = tuple(CaseSpec(key, cluster=_cluster(content)) for key, content in contents)
+    return replace(rules, cases=cases)
+
+
+def versions_of(suite: Suite) -> QuerySet[SuiteVersion]:
+    """Every version, newest first."""
+    return SuiteVersion.objects.filter(suite=suite).defer("rules").order_by("-number")
+
+
+def attachments_of(suite: Suite) -> QuerySet[SuiteAttachment]:
+    """Where the suite is attached, by prompt."""
+    return SuiteAttachment.objects.filter(suite=suite).select_related("prompt").order_by("prompt__name")
+
+
+def recent_runs(suite: Suite) -> tuple[RunLine, ...]:
+    """The last runs of any of its versions; three queries."""
+    return lines(list(runs_of(suite.workspace_id).filter(suite_version__suite=suite)[:RECENT]))
+
+
+def prompts_to_choose(workspace_id: int, *, most: int = 500) -> list[str]:
+    """Names of prompts that have a version, for completing what is typed; one query."""
+    rows = Prompt.objects.in_workspace(workspace_id).archived(archived=False).filter(last_number__gt=0)
+    return list(rows.order_by("name").values_list("name", flat=True)[:most])
+
+
+def _cluster(content: str) -> str | None:
+    """The cluster of a stored case, which most have none of: those are not parsed."""
+    if '"cluster"' not in content:
+        return None
+    cluster = json.loads(content).get("cluster")
+    return cluster if isinstance(cluster, str) else None

@@ -1,0 +1,77 @@
+"""How pages write numbers of evaluations: rates, differences, money, times."""
+
+import json
+from datetime import timedelta
+from decimal import Decimal
+
+from django import template
+
+from evals_app.interval_drawing import signed_points
+from registry.core.canonical import JSON
+from registry.core.templatetags.ui import distance
+
+register = template.Library()
+
+NONE = "\N{EN DASH}"
+
+
+@register.filter
+def rate(value: float | None) -> str:
+    """A mean of scores from 0 to 1 in percent; a dash for none."""
+    return NONE if value is None else f"{value * 100:.1f}".removesuffix(".0") + " %"
+
+
+@register.filter
+def points(value: float | None) -> str:
+    """A difference of two such means in points, with its sign."""
+    return NONE if value is None else signed_points(value)
+
+
+@register.filter
+def money(value: Decimal | None) -> str:
+    """US dollars: cents where there are any, else the two leading digits."""
+    if value is None:
+        return NONE
+    if value == 0 or value >= Decimal("0.1"):
+        return f"${value:,.2f}"
+    places = min(8, 1 - value.adjusted())
+    return f"${value:.{places}f}"
+
+
+@register.filter
+def milliseconds(value: float | None) -> str:
+    """A latency: `340 ms`, `2.4 s`."""
+    if value is None:
+        return NONE
+    return f"{value:.0f} ms" if value < 1000 else f"{value / 1000:.1f} s"
+
+
+@register.filter
+def tally(value: int | None) -> str:
+    """A number of things, its thousands told apart; a dash for none."""
+    return NONE if value is None else f"{value:,}"
+
+
+@register.simple_tag
+def span_words(value: timedelta) -> str:
+    """A length of time: `about 40 s`."""
+    return f"about {distance(value)}"
+
+
+@register.filter
+def compact(value: JSON) -> str:
+    """A value on one line: strings as they are, anything else as JSON."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return " ".join(text.split())
+
+
+@register.filter
+def pairs(value: JSON) -> list[tuple[str, JSON]]:
+    """An object's members in order, also those called as a method is; nothing for what is no object."""
+    return list(value.items()) if isinstance(value, dict) else []
+
+
+@register.filter
+def listed(value: JSON) -> list[JSON]:
+    """A list as it is; nothing for what is no list."""
+    return value if isinstance(value, list) else []

@@ -1,0 +1,38 @@
+"""Addresses of the pages of this app. They come before those of prompts, whose names may hold slashes."""
+
+from django.urls import path
+
+from evals_app.views import evidence, providers, run_new, runs, suite_edit, suites
+
+SUITE = "w/<slug:workspace>/suites/<slug:suite>"
+RUN = "w/<slug:workspace>/runs/<int:pk>"
+PROMPT = "w/<slug:workspace>/prompts/<path:name>"
+PROMOTION = "w/<slug:workspace>/promotions/<int:pk>"
+PROVIDERS = "w/<slug:workspace>/settings/providers"
+
+urlpatterns = [
+    path("w/<slug:workspace>/suites", suites.suites_page, name="suites"),
+    path("w/<slug:workspace>/new-suite", suites.suite_new, name="suite_new"),
+    path(SUITE, suites.suite_page, name="suite"),
+    path(f"{SUITE}/edit", suite_edit.suite_edit, name="suite_edit"),
+    path(f"{SUITE}/attach", suites.suite_attach, name="suite_attach"),
+    path(f"{SUITE}/detach", suites.suite_detach, name="suite_detach"),
+    path("w/<slug:workspace>/runs", runs.runs_page, name="runs"),
+    path("w/<slug:workspace>/runs/new", run_new.run_new, name="run_new"),
+    path(RUN, runs.run_page, name="run"),
+    path(f"{RUN}/progress", runs.run_progress, name="run_progress"),
+    path(f"{RUN}/results", runs.run_results, name="run_results"),
+    path(f"{RUN}/cases/<int:number>", runs.run_case, name="run_case"),
+    path(f"{RUN}/cancel", runs.run_cancel, name="run_cancel"),
+    path(f"{RUN}/retry", runs.run_retry, name="run_retry"),
+    path(PROVIDERS, providers.settings_providers, name="settings_providers"),
+    path(f"{PROVIDERS}/<slug:provider>", providers.provider_page, name="provider"),
+    path(f"{PROVIDERS}/<slug:provider>/test", providers.provider_test, name="provider_test"),
+    path(f"{PROMPT}/versions/<int:number>/checks", evidence.prompt_checks_panel, name="prompt_checks_panel"),
+    path(f"{PROMPT}/versions/<int:number>/checks/run", evidence.prompt_checks_run, name="prompt_checks_run"),
+    path(f"{PROMPT}/checks", evidence.prompt_checks_panel, name="prompt_checks_panel"),
+    path(f"{PROMPT}/checks/attach", evidence.prompt_checks_attach, name="prompt_checks_attach"),
+    path(f"{PROMPT}/diff/evidence", evidence.compare_evidence, name="compare_evidence"),
+    path(f"{PROMOTION}/evidence", evidence.promotion_evidence, name="promotion_evidence"),
+    path(f"{PROMOTION}/evidence/run", evidence.promotion_evidence_run, name="promotion_evidence_run"),
+]

@@ -1,0 +1,131 @@
+"""What suites say, for the prompts' pages: fragments that those load by name, and pages of their own without a script."""
+
+from collections.abc import Sequence
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+
+from evals_app.actions.runs import start_run
+from evals_app.actions.suites import attach_suite, find_suite
+from evals_app.evidence_queries import Lack, checks_panel, evidence_between, judged_evidence
+from evals_app.models import Suite
+from evals_app.views.suites import RUN_ON
+from prompts_app.actions.promotions import find_promotion
+from prompts_app.actions.prompts import find_prompt
+from prompts_app.actions.versions import find_version
+from prompts_app.models import Prompt, PromptVersion
+from registry.core.errors import Conflict, Forbidden, Invalid, NotFound
+from registry.core.pages import page
+from registry.core.permissions import Permission, allows, require
+from registry.core.web import PageRequest
+
+
+@page()
+def prompt_checks_panel(request: PageRequest, name: str, number: int = 0) -> HttpResponse:
+    """The suites attached to a prompt, and what each says of a version (the newest where none is named)."""
+    require(request.actor, Permission.READ)
+    prompt = find_prompt(request.workspace.pk, name)
+    return _panel(request, prompt, number, find_version(prompt, number or prompt.last_number))
+
+
+@page("POST")
+def prompt_checks_run(request: PageRequest, name: str, number: int) -> HttpResponse:
+    """Start the runs that a version lacks."""
+    prompt = find_prompt(request.workspace.pk, name)
+    version = find_version(prompt, number)
+    require(request.actor, Permission.RUN)
+    _start(request, version, checks_panel(version).lacking)
+    if request.POST.get("back") == "version":
+        return redirect("version", request.workspace.slug, prompt.name, number)
+    return redirect("prompt", request.workspace.slug, prompt.name)
+
+
+@page("POST")
+def prompt_checks_attach(request: PageRequest, name: str) -> HttpResponse:
+    """Attach a suite to a prompt, from the prompt's page."""
+    prompt = find_prompt(request.workspace.pk, name)
+    suite = find_suite(request.workspace.pk, request.POST.get("suite", ""))
+    required, run_on = request.POST.get("required") == "on", request.POST.get("run_on", RUN_ON[0][0])
+    try:
+        attach_suite(request.actor, suite, prompt, required=required, run_on=run_on)
+        messages.success(request, f"{suite.title} is asked of {prompt.name}.")
+    except (Invalid, Conflict, Forbidden) as refused:
+        messages.error(request, refused.detail)
+    return redirect("prompt", request.workspace.slug, prompt.name)
+
+
+@page()
+def promotion_evidence(request: PageRequest, pk: int) -> HttpResponse:
+    """The required suites' answers in full, for one promotion."""
+    require(request.actor, Permission.READ)
+    promotion = find_promotion(request.workspace.pk, pk)
+    found = judged_evidence(promotion)
+    context = {
+        "promotion": promotion,
+        "found": found,
+        "may_run": allows(request.actor, Permission.RUN) and promotion.is_pending,
+        "was_moving": "moving" in request.GET,
+    }
+    template = "evals/promotion_evidence.html#evidence" if request.htmx else "evals/promotion_evidence.html"
+    return render(request, template, context)
+
+
+@page("POST")
+def promotion_evidence_run(request: PageRequest, pk: int) -> HttpResponse:
+    """Start the runs that a promotion lacks."""
+    promotion = find_promotion(request.workspace.pk, pk)
+    require(request.actor, Permission.RUN)
+    _start(request, promotion.version, judged_evidence(promotion).lacking)
+    return redirect("promotion", request.workspace.slug, pk)
+
+
+@page()
+def compare_evidence(request: PageRequest, name: str) -> HttpResponse:
+    """What suites said of one version against another, where they were asked."""
+    require(request.actor, Permission.READ)
+    prompt = find_prompt(request.workspace.pk, name)
+    old, new = find_version(prompt, _number(request, "from")), find_version(prompt, _number(request, "to"))
+    context = {
+        "prompt": prompt,
+        "old": old,
+        "new": new,
+        "evidence": evidence_between(old, new),
+        "may_run": allows(request.actor, Permission.RUN),
+    }
+    template = "evals/compare_evidence.html#evidence" if request.htmx else "evals/compare_evidence.html"
+    return render(request, template, context)
+
+
+def _panel(request: PageRequest, prompt: Prompt, number: int, version: PromptVersion) -> HttpResponse:
+    panel = checks_panel(version)
+    attached = [row.suite.pk for row in panel.rows]
+    context = {
+        "prompt": prompt,
+        "panel": panel,
+        "back": "version" if number else "prompt",
+        "unattached": Suite.objects.in_workspace(request.workspace.pk).exclude(pk__in=attached),
+        "run_on_choices": RUN_ON,
+        "may_run": allows(request.actor, Permission.RUN),
+        "may_write": allows(request.actor, Permission.WRITE),
+    }
+    return render(request, "evals/checks.html#panel" if request.htmx else "evals/checks.html", context)
+
+
+def _start(request: PageRequest, version: PromptVersion, lacking: Sequence[Lack]) -> None:
+    """Start what is lacking, as far as it can be, and say what came of it."""
+    try:
+        for lack in lacking:
+            start_run(request.actor, version, lack.suite, baseline=lack.baseline)
+    except Conflict as refused:
+        messages.error(request, refused.detail)
+        return
+    count = len(lacking)
+    messages.success(request, f"{count} run{'' if count == 1 else 's'} started." if count else "Nothing is missing.")
+
+
+def _number(request: PageRequest, name: str) -> int:
+    text = request.GET.get(name, "")
+    if not text.isdecimal() or len(text) > 9:
+        raise NotFound("version.not_found", "Name two versions: from and to.")
+    return int(text)

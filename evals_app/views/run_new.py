@@ -1,0 +1,111 @@
+"""A run started by hand: which prompt, then which version, asked by which suite, against what."""
+
+from collections.abc import Sequence
+
+from django import forms
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+
+from evals_app.actions.runs import start_run
+from evals_app.actions.suites import find_suite
+from evals_app.models import Run, Suite, SuiteAttachment
+from evals_app.queries import places_of
+from evals_app.suite_queries import prompts_to_choose
+from prompts_app.actions.environments import find_environment
+from prompts_app.actions.prompts import find_prompt
+from prompts_app.actions.versions import find_version
+from prompts_app.facts import live_deployment
+from prompts_app.history_queries import numbers
+from prompts_app.models import Prompt, PromptVersion
+from registry.core.pages import PageForm, attempt, page, status_of
+from registry.core.permissions import Permission, require
+from registry.core.web import PageRequest
+
+VERSIONS_OFFERED = 200
+
+
+class RunForm(PageForm):
+    """What is asked of what."""
+
+    version = forms.TypedChoiceField(coerce=int)
+    suite = forms.ChoiceField()
+    baseline = forms.ChoiceField(
+        required=False, label="Compared with", help_text="Both are asked every case, side by side."
+    )
+    again = forms.BooleanField(
+        required=False,
+        label="Ask again",
+        help_text="Also where the answer is fresh: pooled with it, as long as the suite has looks left.",
+    )
+
+    def __init__(self, prompt: Prompt, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        versions = [(str(n), f"v{n}" + (f" · {said[:60]}" if said else "")) for n, said, _ in numbers(prompt)]
+        offered = versions[:VERSIONS_OFFERED]
+        self._choose("version", offered)
+        self._choose("suite", suite_choices(prompt))
+        live = [
+            (f"live:{place.environment.name}", f"{place.environment.label}: v{place.live.number}")
+            for place in reversed(places_of(prompt))
+            if place.live
+        ]
+        numbered = [(f"version:{number}", label) for number, label in offered]
+        self._choose("baseline", [("", "Nothing"), ("What is live in", live), ("A version", numbered)])
+
+    def start(self, request: PageRequest, prompt: Prompt) -> Run:
+        """Start the run that the form describes."""
+        given = self.cleaned_data
+        return start_run(
+            request.actor,
+            find_version(prompt, given["version"]),
+            find_suite(request.workspace.pk, given["suite"]),
+            baseline=_baseline(prompt, given["baseline"]),
+            again=given["again"],
+        )
+
+    def _choose(self, name: str, choices: Sequence[tuple[str, str | Sequence[tuple[str, str]]]]) -> None:
+        field = self.fields[name]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = [choice for choice in choices if choice[1]]
+
+
+@page("GET", "HEAD", "POST")
+def run_new(request: PageRequest) -> HttpResponse:
+    """The form that starts a run; without a prompt in the address it asks for that first."""
+    require(request.actor, Permission.RUN)
+    name = request.GET.get("prompt", "")
+    if not name:
+        context = {"prompt_names": prompts_to_choose(request.workspace.pk), "suite": request.GET.get("suite", "")}
+        return render(request, "evals/run_new.html", context)
+    prompt = find_prompt(request.workspace.pk, name)
+    form = RunForm(prompt, request.POST or None, initial=_initial(request, prompt))
+    if request.method == "POST":
+        started = attempt(form, lambda: form.start(request, prompt))
+        if started:
+            return redirect("run", request.workspace.slug, started.pk)
+    return render(request, "evals/run_new.html", {"prompt": prompt, "form": form}, status=status_of(form))
+
+
+def suite_choices(prompt: Prompt) -> list[tuple[str, str]]:
+    """The workspace's suites that have a version, those attached to the prompt first."""
+    attached = set(SuiteAttachment.objects.filter(prompt=prompt).values_list("suite", flat=True))
+    rows = [suite for suite in Suite.objects.in_workspace(prompt.workspace_id) if suite.last_number]
+    ordered = sorted(rows, key=lambda suite: (suite.pk not in attached, suite.slug))
+    return [(suite.slug, f"{suite.title} ({suite.slug})") for suite in ordered]
+
+
+def _initial(request: PageRequest, prompt: Prompt) -> dict[str, object]:
+    live = [place for place in places_of(prompt) if place.live]
+    baseline = f"live:{live[-1].environment.name}" if live else ""
+    chosen = {name: request.GET[name] for name in ("version", "suite", "baseline") if name in request.GET}
+    return {"version": prompt.last_number, "baseline": baseline, **chosen}
+
+
+def _baseline(prompt: Prompt, chosen: str) -> PromptVersion | None:
+    kind, _, value = chosen.partition(":")
+    if kind == "version":
+        return find_version(prompt, int(value))
+    if kind == "live":
+        live = live_deployment(prompt, find_environment(prompt.workspace_id, value))
+        return live.version if live else None
+    return None

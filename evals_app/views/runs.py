@@ -1,0 +1,125 @@
+"""Runs: which there were, one while it works and when it has ended, one of its cases."""
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+
+from evals_app.actions.runs import cancel_run, find_run, retry_errors
+from evals_app.case_queries import case_sheet
+from evals_app.models import Run, Suite
+from evals_app.run_queries import PICKS, Pick, case_grid, lines, run_list, sheet
+from registry.core.errors import Conflict
+from registry.core.pages import page
+from registry.core.permissions import Permission, allows, require
+from registry.core.web import PageRequest
+
+STATES = [
+    ("", "Every state"),
+    ("open", "Under way"),
+    ("passed", "Passed"),
+    ("failed", "Failed"),
+    ("inconclusive", "Inconclusive"),
+    ("error", "Error"),
+    ("cancelled", "Cancelled"),
+]
+PICK_LABELS = [("", "All", "all"), *((name, name.capitalize(), name) for name in PICKS)]
+
+
+@page()
+def runs_page(request: PageRequest) -> HttpResponse:
+    """Runs by state, prompt and suite."""
+    require(request.actor, Permission.READ)
+    chosen = {name: request.GET.get(name, "").replace("\0", "") for name in ("prompt", "suite", "state")}
+    found = run_list(request.workspace.pk, **chosen, page=request.GET.get("page"))
+    context = {
+        "chosen": chosen,
+        "page": found,
+        "lines": lines(list(found.object_list)),
+        "states": STATES,
+        "suites": Suite.objects.in_workspace(request.workspace.pk),
+        "may_run": allows(request.actor, Permission.RUN),
+    }
+    return render(request, "evals/runs.html", context)
+
+
+@page()
+def run_page(request: PageRequest, pk: int) -> HttpResponse:
+    """One run: how far it is, what it says, and its cases."""
+    require(request.actor, Permission.READ)
+    return _run_page(request, find_run(request.workspace.pk, pk))
+
+
+@page()
+def run_progress(request: PageRequest, pk: int) -> HttpResponse:
+    """The part of a run's page that moves while the run works; asks for itself again until it has ended."""
+    require(request.actor, Permission.READ)
+    if not request.htmx:
+        return redirect("run", request.workspace.slug, pk)
+    run = find_run(request.workspace.pk, pk)
+    context = {"run": run, "sheet": sheet(run), **_rights(request)}
+    return render(request, "evals/run.html#live", context)
+
+
+@page()
+def run_results(request: PageRequest, pk: int) -> HttpResponse:
+    """The cases of a run, as its page shows them while it works."""
+    require(request.actor, Permission.READ)
+    if not request.htmx:
+        return redirect("run", request.workspace.slug, pk)
+    run = find_run(request.workspace.pk, pk)
+    return render(request, "evals/run.html#results", {"run": run, **_cases(request, run)})
+
+
+@page()
+def run_case(request: PageRequest, pk: int, number: int) -> HttpResponse:
+    """One case: both versions' answers side by side, and what the scorers said."""
+    require(request.actor, Permission.READ)
+    run = find_run(request.workspace.pk, pk)
+    pick = _pick(request)
+    context = {"run": run, "number": number, "pick": pick, "case": case_sheet(run, number, pick)}
+    return render(request, "evals/run_case.html", context)
+
+
+@page("POST")
+def run_cancel(request: PageRequest, pk: int) -> HttpResponse:
+    """Stop asking."""
+    run = find_run(request.workspace.pk, pk)
+    try:
+        cancel_run(request.actor, run)
+    except Conflict as refused:
+        return _run_page(request, find_run(request.workspace.pk, pk), refused)
+    messages.success(request, "The run is cancelled. What was answered stays.")
+    return redirect("run", request.workspace.slug, pk)
+
+
+@page("POST")
+def run_retry(request: PageRequest, pk: int) -> HttpResponse:
+    """Ask again where no answer came."""
+    run = find_run(request.workspace.pk, pk)
+    try:
+        retry_errors(request.actor, run)
+    except Conflict as refused:
+        return _run_page(request, find_run(request.workspace.pk, pk), refused)
+    messages.success(request, "Asking again where no answer came.")
+    return redirect("run", request.workspace.slug, pk)
+
+
+def _run_page(request: PageRequest, run: Run, refused: Conflict | None = None) -> HttpResponse:
+    context = {"run": run, "sheet": sheet(run), "refused": refused, **_rights(request), **_cases(request, run)}
+    return render(request, "evals/run.html", context, status=refused.status if refused else 200)
+
+
+def _cases(request: PageRequest, run: Run) -> dict[str, object]:
+    pick = _pick(request)
+    grid = case_grid(run, pick, page=request.GET.get("page"))
+    labels = [(value, label, grid.counts[count]) for value, label, count in PICK_LABELS]
+    return {"pick": pick, "grid": grid, "pick_labels": labels}
+
+
+def _pick(request: PageRequest) -> Pick:
+    status = request.GET.get("status", "")
+    return Pick(status if status in PICKS else "", request.GET.get("tag", "").replace("\0", ""))
+
+
+def _rights(request: PageRequest) -> dict[str, bool]:
+    return {"may_run": allows(request.actor, Permission.RUN)}
