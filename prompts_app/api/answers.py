@@ -104,7 +104,7 @@ class RenderedLive(Rendered):
 
 
 class MessageChange(serializers.Serializer[Any]):
-    """One message; `words` are pairs of an operation (`same`, `added`, `removed`) and the text it is about."""
+    """One message; `words` are pairs of an operation (`same`, `insert`, `delete`) and the text it is about."""
 
     op = serializers.CharField()
     role = serializers.CharField(allow_null=True)
