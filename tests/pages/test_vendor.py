@@ -5,6 +5,8 @@ import re
 import runpy
 from pathlib import Path
 
+from registry.core.templatetags.ui import LOOKS
+
 ROOT = Path(__file__).parents[2]
 VENDOR = ROOT / "static" / "vendor"
 
@@ -40,7 +42,7 @@ def test_lock__names_no_registry() -> None:
 
 def test_icons__used_by_templates_and_scripts__are_in_the_sprite() -> None:
     symbols = set(re.findall(r'<symbol id="([^"]+)"', (VENDOR / "icons.svg").read_text()))
-    used = {
+    used = {look.icon for look in LOOKS.values()} | {
         name
         for template in (ROOT / "templates").rglob("*.html")
         for name in re.findall(r"""{% icon ["']([\w-]+)["']""", template.read_text())
