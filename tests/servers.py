@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -67,8 +68,7 @@ def run_web(folder: Path, **extra: str) -> Iterator[Web]:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     variables = environment(PUBLIC_URL=url, **extra)
-    collect = [sys.executable, "manage.py", "collectstatic", "--no-input", "--verbosity", "0"]
-    subprocess.run(collect, cwd=ROOT, env=variables, check=True, timeout=STARTS_WITHIN_S)
+    _collect_assets()
     granian = [str(Path(sys.executable).with_name("granian")), "--interface", "asginl", "--host", "127.0.0.1"]
     options = ["--port", str(port), "--loop", "uvloop", "--workers-kill-timeout", "3", "registry.asgi:application"]
     part = _start([*granian, *options], variables, folder / f"web-{port}.log")
@@ -87,12 +87,23 @@ def run_worker(folder: Path, *, concurrency: int = 2, with_beat: bool = True, **
     beat = ["--beat", "--schedule", str(folder / f"beat-{free_port()}")] if with_beat else []
     name = f"test-{free_port()}@%h"
     variables = environment(SWEEP_INTERVAL_S="1", LOG_LEVEL="INFO", **extra)
-    part = _start([*celery, "--loglevel", "INFO", "-n", name, *beat], variables, folder / f"worker-{free_port()}.log")
+    part = _start(
+        [*celery, "--loglevel", "INFO", "--without-mingle", "--without-gossip", "-n", name, *beat],
+        variables,
+        folder / f"worker-{free_port()}.log",
+    )
     try:
         _wait_for_line(part, b"ready.")
         yield part
     finally:
         part.stop()
+
+
+@cache
+def _collect_assets() -> None:
+    """Once a run: `DATA_DIR` is the run's own."""
+    collect = [sys.executable, "manage.py", "collectstatic", "--no-input", "--verbosity", "0"]
+    subprocess.run(collect, cwd=ROOT, env=environment(), check=True, timeout=STARTS_WITHIN_S)
 
 
 def _start(command: list[str], variables: dict[str, str], log: Path) -> Part:
