@@ -89,7 +89,10 @@ def _url(given: Fields, before: str, allow: AbstractSet[str]) -> str:
 def _models(given: Fields, before: tuple[str, ...]) -> tuple[str, ...]:
     if not given.has("models"):
         return before
+    mistakes = len(given.errors)
     names = given.items("models", most=MOST_MODELS)
+    if len(given.errors) > mistakes:
+        return before
     good = [name for name in names if isinstance(name, str) and 1 <= len(name) <= 200 and name.isprintable()]
     if len(good) != len(names) or not names or len(set(good)) != len(good):
         given.refuse("models", "format", "must be a list of model names, at least one, each once")

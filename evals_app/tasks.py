@@ -1,7 +1,7 @@
 """Celery's side of evaluation: ids in, one call, no logic."""
 
 from celery import shared_task
-from celery.signals import worker_process_shutdown
+from celery.signals import worker_init, worker_process_shutdown
 
 from evals_app.engine import machinery, running
 
@@ -16,6 +16,12 @@ def run_chunk(pk: int) -> None:
 def settle_runs() -> None:
     """End the runs whose last chunk ended without anybody noticing."""
     running.settle_lost_runs()
+
+
+@worker_init.connect
+def load_client(**_: object) -> None:
+    """Let the children of a worker share what is slow to import."""
+    machinery.load_client()
 
 
 @worker_process_shutdown.connect

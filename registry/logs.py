@@ -39,6 +39,8 @@ def logging_config(*, level: str, fmt: str) -> None:
                 # An expected refusal is an answer, not a warning; unexpected errors are logged with their traceback.
                 "django.request": {"level": "ERROR"},
                 "django.server": {"level": "WARNING"},
+                # One line for each question to a model says nothing that its result does not say.
+                "httpx2": {"level": "WARNING"},
                 # The sweep comes every few seconds: only what goes wrong with tasks is news.
                 "celery.app.trace": {"level": "WARNING"},
                 "celery.worker.strategy": {"level": "WARNING"},

@@ -9,6 +9,7 @@ from registry.core import audit
 from registry.core.actor import Actor
 from registry.core.canonical import JSON
 from registry.core.errors import Conflict, NotFound, invalid_field
+from registry.core.models import Workspace
 from registry.core.permissions import Permission, require
 from registry.core.secrets import seal
 
@@ -18,6 +19,7 @@ def create_provider(actor: Actor, given: ProviderInput) -> Provider:
     """Add a provider; the workspace's first one becomes its default. Conflict when the name is taken."""
     require(actor, Permission.ADMINISTER)
     settings = given.settings
+    _lock_providers(actor)
     others = Provider.objects.in_workspace(actor.workspace_id)
     if others.filter(name=settings.name).exists():
         raise Conflict("provider.exists", f"There is a provider called {settings.name}: change that one.")
@@ -40,7 +42,8 @@ def update_provider(actor: Actor, provider: Provider, given: ProviderInput) -> P
     """Change a provider. A new address needs the key again: the old one must not be sent somewhere else."""
     require(actor, Permission.ADMINISTER)
     settings = given.settings
-    provider = Provider.objects.select_for_update().get(pk=provider.pk)
+    _lock_providers(actor)
+    provider = Provider.objects.select_related("fallback").get(pk=provider.pk)
     if settings.base_url != provider.base_url and provider.sealed_key and given.api_key is None:
         raise invalid_field("api_key", "required", "Enter the key again: the provider's address changes.")
     before = (provider.is_default, provider.base_url, provider.default_model)
@@ -80,6 +83,11 @@ def settings_of(provider: Provider) -> ProviderSettings:
         timeout_s=provider.timeout_s,
         fallback=provider.fallback.name if provider.fallback else "",
     )
+
+
+def _lock_providers(actor: Actor) -> None:
+    """One change at a time: which provider is the default concerns all of them."""
+    Workspace.objects.select_for_update(no_key=True).get(pk=actor.workspace_id)
 
 
 def _apply(provider: Provider, settings: ProviderSettings) -> None:

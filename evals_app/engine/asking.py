@@ -99,7 +99,7 @@ class Batch:
         return await ask_patiently(
             lambda left_s: client.ask(desk.endpoint, ask.question, within_s=left_s),
             time_s=desk.endpoint.timeout_s,
-            take_turn=lambda left_s: limits.turn(desk.limits, tokens=estimate, longest_s=left_s),
+            take_turn=lambda: limits.turn(desk.limits, tokens=estimate),
             hold_back=lambda seconds: limits.pause(desk.limits.provider_id, seconds),
         )
 

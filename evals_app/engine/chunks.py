@@ -18,7 +18,7 @@ from evals_app.engine.scoring import result_of
 from evals_app.models import Result, Run, RunChunk, RunState
 from registry.core import jobs
 
-LEASE_S = 60.0
+LEASE_S = 20.0
 HEARTBEAT_S = 2.0
 # Celery ends a task at ten minutes: a chunk that waits for slow providers is handed on well before.
 LONGEST_S = 480.0

@@ -4,12 +4,14 @@ import asyncio
 import functools
 from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
-from evals_app.providers.client import ModelClient
 from evals_app.providers.limits import SharedLimits
+
+if TYPE_CHECKING:
+    from evals_app.providers.client import ModelClient
 
 
 @dataclass(frozen=True)
@@ -17,7 +19,7 @@ class Machinery:
     """Belongs to one thread: its loop runs only while somebody calls `run`."""
 
     runner: asyncio.Runner
-    client: ModelClient
+    client: "ModelClient"
     limits: SharedLimits
 
     def run[T](self, work: Coroutine[Any, Any, T]) -> T:
@@ -31,12 +33,20 @@ class Machinery:
         self.runner.close()
 
 
+def load_client() -> "type[ModelClient]":
+    """The SDK takes a second to import and 40 MB: pages do without it, workers load it before they fork."""
+    from evals_app.providers.client import ModelClient
+
+    return ModelClient
+
+
 @functools.cache
 def machinery() -> Machinery:
     """This process's machinery, made at first use: after the fork, never at import."""
+    client_class = load_client()
 
-    async def make() -> tuple[ModelClient, SharedLimits]:
-        return ModelClient(settings.OUTBOUND_ALLOW), SharedLimits(settings.VALKEY_URL)
+    async def make() -> "tuple[ModelClient, SharedLimits]":
+        return client_class(settings.OUTBOUND_ALLOW), SharedLimits(settings.VALKEY_URL)
 
     runner = asyncio.Runner()
     client, limits = runner.run(make())

@@ -1,12 +1,13 @@
 """One provider's limits, shared by all workers through Valkey: concurrency, requests and tokens per minute, pauses.
 
-Concurrency is a set of leases that end by themselves when a worker dies. Rates are token buckets that hold a tenth of
+Concurrency is a set of leases that are renewed while their worker lives and end by themselves when it dies. Rates are token buckets that hold a tenth of
 a minute's worth and fill at nine tenths of the rate, so that no window of a minute sees more than the limit.
 Valkey's clock is the only clock.
 """
 
 import asyncio
 import secrets
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ import redis.asyncio
 import structlog
 from redis.exceptions import RedisError
 
-LEASE_MARGIN_S = 30.0
+LEASE_S = 4.0
+RENEWED_EVERY_S = 1.0
 LONGEST_NAP_S = 1.0
 DOWN_NAP_S = 1.0
 
@@ -60,6 +62,14 @@ redis.call('ZADD', slots, now + lease_ms, lease)
 redis.call('PEXPIRE', slots, lease_ms + 60000)
 return 0
 """
+# Only leases that still stand: one that ended meanwhile may belong to somebody else's turn by now.
+_RENEW = """
+local t = redis.call('TIME')
+local ends = t[1] * 1000 + math.floor(t[2] / 1000) + tonumber(ARGV[1])
+for i = 2, #ARGV do redis.call('ZADD', KEYS[1], 'XX', ends, ARGV[i]) end
+redis.call('PEXPIRE', KEYS[1], ARGV[1] + 60000)
+return 0
+"""
 _GIVE_BACK = """
 redis.call('ZREM', KEYS[1], ARGV[1])
 local level = redis.call('HGET', KEYS[2], 'level')
@@ -96,24 +106,34 @@ class SharedLimits:
         self._valkey = redis.asyncio.Redis(connection_pool=pool)
         self._take = self._valkey.register_script(_TAKE)
         self._give_back = self._valkey.register_script(_GIVE_BACK)
+        self._renew = self._valkey.register_script(_RENEW)
         self._local: dict[int, tuple[int, asyncio.Semaphore]] = {}
+        self._held: dict[int, set[str]] = defaultdict(set)
+        self._keeper: asyncio.Task[None] | None = None
         self._is_down = False
 
     async def close(self) -> None:
         """Closes the connections."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.gather(self._keeper, return_exceptions=True)
         await self._valkey.aclose()
         await self._valkey.connection_pool.disconnect()
 
     @asynccontextmanager
-    async def turn(self, limits: Limits, *, tokens: int, longest_s: float) -> AsyncIterator[Turn]:
-        """Waits for a turn and holds it. `tokens` is an estimate; a worker that dies frees its slot after `longest_s`."""
+    async def turn(self, limits: Limits, *, tokens: int) -> AsyncIterator[Turn]:
+        """Waits for a turn and holds it; `tokens` is an estimate of what the question will use."""
         lease = secrets.token_hex(8)
         turn = Turn(tokens)
+        if self._keeper is None:
+            self._keeper = asyncio.create_task(self._keep())
         async with self._within(limits):
             try:
-                await self._wait(limits, lease, tokens=tokens, longest_s=longest_s)
+                await self._wait(limits, lease, tokens=tokens)
+                self._held[limits.provider_id].add(lease)
                 yield turn
             finally:
+                self._held[limits.provider_id].discard(lease)
                 await self._end(limits, lease, turn)
 
     async def pause(self, provider_id: int, seconds: float) -> None:
@@ -131,12 +151,23 @@ class SharedLimits:
             self._local[limits.provider_id] = (limits.concurrency, semaphore)
         return semaphore
 
-    async def _wait(self, limits: Limits, lease: str, *, tokens: int, longest_s: float) -> None:
+    async def _keep(self) -> None:
+        """Renews what this process holds, for as long as it lives."""
+        while True:
+            await asyncio.sleep(RENEWED_EVERY_S)
+            for provider_id, leases in list(self._held.items()):
+                try:
+                    if leases:
+                        await self._renew(keys=[_key(provider_id, "slots")], args=[int(LEASE_S * 1000), *leases])
+                except RedisError:
+                    self._note_down()
+
+    async def _wait(self, limits: Limits, lease: str, *, tokens: int) -> None:
         keys = [_key(limits.provider_id, part) for part in ("slots", "requests", "tokens", "pause")]
         arguments: list[str | int] = [
             lease,
             limits.concurrency,
-            int((longest_s + LEASE_MARGIN_S) * 1000),
+            int(LEASE_S * 1000),
             limits.requests_per_minute or 0,
             limits.tokens_per_minute or 0,
             tokens,

@@ -15,7 +15,7 @@ RETRY_AFTER_CAP_S = 60.0
 _BACK_OFF_S = 0.5
 
 Ask = Callable[[float], Awaitable[Answer]]
-TakeTurn = Callable[[float], AbstractAsyncContextManager[Turn]]
+TakeTurn = Callable[[], AbstractAsyncContextManager[Turn]]
 HoldBack = Callable[[float], Awaitable[None]]
 
 
@@ -23,13 +23,13 @@ async def ask_patiently(ask: Ask, *, time_s: float, take_turn: TakeTurn, hold_ba
     """Tries three times, backing off with jitter; raises the last ProviderError.
 
     `time_s` is all the time that may be spent waiting for answers; waiting for turns and backing off do not count. `ask`
-    and `take_turn` get the seconds left. An answer 429 is a turn that was not given rather than a try: it waits as
+    gets the seconds left. An answer 429 is a turn that was not given rather than a try: it waits as
     `Retry-After` says (60 s at most), ten times at most, and `hold_back` keeps everybody else waiting too.
     """
     tries = waits = 0
     left_s = time_s
     while True:
-        async with take_turn(left_s) as turn:
+        async with take_turn() as turn:
             began = time.monotonic()
             try:
                 answer = await ask(left_s)

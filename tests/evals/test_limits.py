@@ -24,7 +24,7 @@ def provider_id() -> Iterator[int]:
 
 
 async def _hold(limits: SharedLimits, limit: Limits, held: list[int], *, for_s: float, tokens: int = 0) -> float:
-    async with limits.turn(limit, tokens=tokens, longest_s=5):
+    async with limits.turn(limit, tokens=tokens):
         held[0] += 1
         held[1] = max(held[1], held[0])
         began = time.monotonic()
@@ -70,7 +70,7 @@ def test_tokens__fewer_used_than_reserved__are_given_back(provider_id: int):
         limit = Limits(provider_id, 4, tokens_per_minute=60_000)
         began = time.monotonic()
         for _ in range(12):
-            async with shared.turn(limit, tokens=6000, longest_s=5) as turn:
+            async with shared.turn(limit, tokens=6000) as turn:
                 turn.tokens_used = 10
         await shared.close()
         return time.monotonic() - began
@@ -83,7 +83,7 @@ def test_pause__told_to_one_worker__holds_all(provider_id: int):
         one, other = SharedLimits(settings.VALKEY_URL), SharedLimits(settings.VALKEY_URL)
         await one.pause(provider_id, 0.8)
         began = time.monotonic()
-        async with other.turn(Limits(provider_id, 4), tokens=0, longest_s=5):
+        async with other.turn(Limits(provider_id, 4), tokens=0):
             waited = time.monotonic() - began
         await one.close()
         await other.close()
@@ -93,14 +93,14 @@ def test_pause__told_to_one_worker__holds_all(provider_id: int):
 
 
 def test_slot__its_worker_died__is_free_after_its_lease(provider_id: int, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("evals_app.providers.limits.LEASE_MARGIN_S", 0.5)
+    monkeypatch.setattr("evals_app.providers.limits.LEASE_S", 0.8)
 
     async def work() -> float:
         dead, alive = SharedLimits(settings.VALKEY_URL), SharedLimits(settings.VALKEY_URL)
         limit = Limits(provider_id, 1)
-        await dead._wait(limit, "never given back", tokens=0, longest_s=0.3)
+        await dead._wait(limit, "never given back", tokens=0)
         began = time.monotonic()
-        async with alive.turn(limit, tokens=0, longest_s=5):
+        async with alive.turn(limit, tokens=0):
             waited = time.monotonic() - began
         await dead.close()
         await alive.close()
@@ -109,11 +109,18 @@ def test_slot__its_worker_died__is_free_after_its_lease(provider_id: int, monkey
     assert 0.5 < asyncio.run(work()) < 3
 
 
+def test_slot__held_longer_than_a_lease__is_renewed(provider_id: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("evals_app.providers.limits.LEASE_S", 0.6)
+    monkeypatch.setattr("evals_app.providers.limits.RENEWED_EVERY_S", 0.2)
+    began, most = _run(Limits(provider_id, 1), questions=2, workers=2, for_s=1.5)
+    assert most == 1 and began[1] - began[0] > 1.4
+
+
 def test_valkey__unreachable__questions_wait_and_can_be_cancelled(provider_id: int):
     async def work() -> None:
         shared = SharedLimits("redis://127.0.0.1:1/0")
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(1.5), shared.turn(Limits(provider_id, 1), tokens=0, longest_s=5):
+            async with asyncio.timeout(1.5), shared.turn(Limits(provider_id, 1), tokens=0):
                 pass
         await shared.close()
 
