@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
+from evals_app.engine.machinery import load_client
 from evals_app.models import Provider
-from evals_app.providers.client import ModelClient
 from evals_app.providers.talk import Answer, Endpoint, ProviderError, Question
 from registry.core.secrets import unseal
 
@@ -35,7 +35,7 @@ def try_provider(provider: Provider, model: str, *, allow: AbstractSet[str]) -> 
 
 
 async def _ask(endpoint: Endpoint, question: Question, allow: AbstractSet[str]) -> Answer:
-    client = ModelClient(allow)
+    client = load_client()(allow)
     try:
         return await client.ask(endpoint, question)
     finally:
