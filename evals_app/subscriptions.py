@@ -1,5 +1,7 @@
 """Which topics this app answers to, and which rows the sweeper looks after for it."""
 
+from evals_app.actions.demo_story import TOPIC as DEMO_CONTINUES
+from evals_app.actions.demo_story import call_story, continue_story
 from evals_app.engine.triggers import start_missing_checks, start_runs_for_version
 from evals_app.models import RunChunk
 from evals_app.tasks import run_chunk
@@ -13,6 +15,8 @@ def subscribe_all() -> None:
     jobs.register(RunChunk, run_chunk.delay)
     outbox.subscribe("version.created", on_version_created)
     outbox.subscribe("promotion.needs_checks", on_promotion_needs_checks)
+    outbox.subscribe("check.finished", on_check_finished)
+    outbox.subscribe(DEMO_CONTINUES, on_demo_continues)
 
 
 def on_version_created(message: Message) -> None:
@@ -26,3 +30,13 @@ def on_promotion_needs_checks(message: Message) -> None:
     promotion = rows.filter(pk=message.id("promotion_id")).first()
     if promotion is not None:
         start_missing_checks(promotion)
+
+
+def on_check_finished(message: Message) -> None:
+    """In the demo, let its people see the verdict; by a message of its own, so that nothing else waits for them."""
+    call_story(message.workspace_id)
+
+
+def on_demo_continues(message: Message) -> None:
+    """Take the demo's next step."""
+    continue_story(message.workspace_id)

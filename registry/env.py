@@ -23,6 +23,7 @@ VARIABLES: dict[str, str] = {
     "TLS_TERMINATED_BY_PROXY": "`1` where a proxy ends TLS and sets X-Forwarded-Proto. Default 0.",
     "OUTBOUND_ALLOW": "Comma-separated host:port pairs on private addresses that providers may use.",
     "LOCAL_MODEL_URL": "Base URL of the small local model; the demo's provider. Set by `make run`.",
+    "SCRIPTED_PROVIDER_URL": "Base URL of the scripted provider that answers in the demo where there is no local model.",
     "DATA_DIR": "Folder for files the server writes itself (beat schedule, collected assets). Default `var`.",
     "EMAIL_URL": "Where e-mail goes. Default `consolemail://`.",
     "LOG_LEVEL": "Default INFO.",
@@ -47,6 +48,7 @@ class Environment:
     tls_terminated_by_proxy: bool
     outbound_allow: frozenset[str]
     local_model_url: str
+    scripted_provider_url: str
     data_dir: Path
     email_url: str
     log_level: str
@@ -75,6 +77,7 @@ def read_environment() -> Environment:
         tls_terminated_by_proxy=env.bool("TLS_TERMINATED_BY_PROXY", default=False),
         outbound_allow=frozenset(env.list("OUTBOUND_ALLOW", [])),
         local_model_url=env.str("LOCAL_MODEL_URL", ""),
+        scripted_provider_url=env.str("SCRIPTED_PROVIDER_URL", ""),
         data_dir=Path(env.str("DATA_DIR", str(BASE_DIR / "var"))),
         email_url=env.str("EMAIL_URL", "consolemail://"),
         log_level=env.str("LOG_LEVEL", "INFO"),

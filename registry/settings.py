@@ -19,6 +19,7 @@ ENCRYPTION_KEYS = ENV.encryption_keys
 PUBLIC_URL = ENV.public_url
 OUTBOUND_ALLOW = ENV.outbound_allow
 LOCAL_MODEL_URL = ENV.local_model_url
+SCRIPTED_PROVIDER_URL = ENV.scripted_provider_url
 IS_PRODUCTION = ENV.is_production
 # Loopback is always served: health checks come that way. Links are made from PUBLIC_URL, never from the Host header.
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")

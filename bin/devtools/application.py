@@ -24,6 +24,7 @@ OWN = (
     "DATABASE_OWNER_URL",
     "BROKER_URL",
     "LOCAL_MODEL_URL",
+    "SCRIPTED_PROVIDER_URL",
     "PUBLIC_URL",
 )
 
@@ -79,6 +80,7 @@ def environment(folders: Folders, running: Engines, said: Mapping[str, str]) -> 
         "DATABASE_OWNER_URL": running.owner_url,
         "BROKER_URL": running.broker_url,
         "LOCAL_MODEL_URL": said.get("LOCAL_MODEL_URL", ""),
+        "SCRIPTED_PROVIDER_URL": said.get("SCRIPTED_PROVIDER_URL", ""),
         "OUTBOUND_ALLOW": said.get("OUTBOUND_ALLOW", ""),
         "DATA_DIR": str(folders.data),
         "DJANGO_SETTINGS_MODULE": "registry.settings",

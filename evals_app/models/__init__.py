@@ -1,5 +1,6 @@
 """Tables of the evals app."""
 
+from evals_app.models.demo import DemoStory
 from evals_app.models.provider import Provider
 from evals_app.models.run import Arm, Reason, Result, Run, RunChunk, RunMetric, RunState, Verdict
 from evals_app.models.suite import Case, RunOn, Suite, SuiteAttachment, SuiteVersion
@@ -7,6 +8,7 @@ from evals_app.models.suite import Case, RunOn, Suite, SuiteAttachment, SuiteVer
 __all__ = [
     "Arm",
     "Case",
+    "DemoStory",
     "Provider",
     "Reason",
     "Result",

@@ -1,6 +1,7 @@
 """Prompts: made, described, archived."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
@@ -13,6 +14,7 @@ from prompts_app.models import Environment, Promotion, PromotionState, Prompt
 from registry.core import audit, outbox
 from registry.core.actor import Actor
 from registry.core.canonical import InvalidJson, check_text
+from registry.core.clock import database_now
 from registry.core.errors import Conflict, FieldError, Invalid, NotFound, invalid_field
 from registry.core.permissions import Permission, require
 
@@ -21,8 +23,19 @@ SEARCHABLE_CHARACTERS = 200_000
 
 
 @transaction.atomic
-def create_prompt(actor: Actor, name: str, *, kind: str, description: str = "", tags: Sequence[str] = ()) -> Prompt:
-    """A prompt without versions; its name and kind are for good. Raises Conflict `prompt.exists`."""
+def create_prompt(
+    actor: Actor,
+    name: str,
+    *,
+    kind: str,
+    description: str = "",
+    tags: Sequence[str] = (),
+    written_at: datetime | None = None,
+) -> Prompt:
+    """A prompt without versions; its name and kind are for good. Raises Conflict `prompt.exists`.
+
+    `written_at` dates a prompt whose history was written elsewhere; callers on the network never choose it.
+    """
     require(actor, Permission.WRITE)
     check_prompt_name(name)
     if kind not in KINDS:
@@ -34,6 +47,7 @@ def create_prompt(actor: Actor, name: str, *, kind: str, description: str = "", 
         description=checked_text("description", description),
         tags=checked_tags(tags),
         created_by_id=actor.member_id,
+        created_at=date_of(written_at),
     )
     prompt.searchable = searchable(prompt)
     try:
@@ -88,6 +102,15 @@ def searchable(prompt: Prompt, text: str | None = None) -> str:
     head = " ".join([prompt.name, prompt.name.replace("/", " "), *prompt.tags, prompt.description])
     body = prompt.searchable.partition("\n\n")[2] if text is None else text
     return f"{head.replace('\n\n', '\n')}\n\n{body}"[:SEARCHABLE_CHARACTERS]
+
+
+def date_of(written_at: datetime | None, *, after: datetime | None = None) -> datetime | Now:
+    """When a row was written: now unless told. Raises Invalid for the future, and for a time before `after`."""
+    if written_at is None:
+        return Now()
+    if written_at > database_now() or (after is not None and written_at < after):
+        raise invalid_field("written_at", "range", "A time in the past, not before the version it follows.")
+    return written_at
 
 
 def checked_text(field: str, text: str, *, most: int | None = None) -> str:

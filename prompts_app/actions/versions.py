@@ -3,13 +3,14 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
 from prompts_app.actions.moving import Moved, lock_places, move
-from prompts_app.actions.prompts import checked_text, searchable
+from prompts_app.actions.prompts import checked_text, date_of, searchable
 from prompts_app.content import (
     TemplateSource,
     VersionContent,
@@ -51,12 +52,19 @@ class SavedVersion:
 
 
 def create_version(
-    actor: Actor, prompt: Prompt, content: Mapping[str, JSON], *, message: str = "", based_on: int | None = None
+    actor: Actor,
+    prompt: Prompt,
+    content: Mapping[str, JSON],
+    *,
+    message: str = "",
+    based_on: int | None = None,
+    written_at: datetime | None = None,
 ) -> SavedVersion:
     """Save `content` (the content fields of the API) as the next version, and promote it where that is automatic.
 
     Raises Invalid for content that is not acceptable, Conflict `prompt.archived` and `version.conflict` (naming the
-    newest, when `based_on` is given and is not it).
+    newest, when `based_on` is given and is not it). `written_at` dates a version whose history was written elsewhere, not
+    before the version it follows; callers on the network never choose it.
     """
     require(actor, Permission.WRITE)
     checked_text("message", message)
@@ -80,6 +88,7 @@ def create_version(
             author_name=Member.objects.select_related("user").get(pk=actor.member_id).user.name,
             key_name=actor.name if actor.kind == "key" else "",
             based_on=newest.number if newest else None,
+            created_at=date_of(written_at, after=newest.created_at if newest else None),
         )
         Prompt.objects.filter(pk=prompt.pk).update(
             last_number=F("last_number") + 1,
@@ -88,17 +97,7 @@ def create_version(
         version.save(force_insert=True)
         version.refresh_from_db()
         moved = _promote_automatically(actor, version)
-        audit.record(
-            actor,
-            "version.created",
-            subject_type="prompt",
-            subject_id=prompt.pk,
-            subject_name=prompt.name,
-            before=newest.digest if newest else "",
-            after=digest,
-            detail={"version": version.number, "message": message},
-        )
-        outbox.send(prompt.workspace_id, "version.created", {"prompt_id": prompt.pk, "version_id": version.pk})
+        _record(actor, version, before=newest.digest if newest else "")
     return SavedVersion(version, is_new=True, moved=moved)
 
 
@@ -177,6 +176,26 @@ def find_version(prompt: Prompt, number: int) -> PromptVersion:
     if version is None:
         raise NotFound("version.not_found", f"{prompt.name} has no version {number}.")
     return version
+
+
+def _record(actor: Actor, version: PromptVersion, *, before: str) -> None:
+    detail: dict[str, JSON] = {
+        "version": version.number,
+        "message": version.message,
+        "written_at": version.created_at.isoformat(),
+    }
+    audit.record(
+        actor,
+        "version.created",
+        subject_type="prompt",
+        subject_id=version.prompt_id,
+        subject_name=version.prompt.name,
+        before=before,
+        after=version.digest,
+        detail=detail,
+    )
+    payload: dict[str, JSON] = {"prompt_id": version.prompt_id, "version_id": version.pk}
+    outbox.send(version.prompt.workspace_id, "version.created", payload)
 
 
 def _promote_automatically(actor: Actor, version: PromptVersion) -> tuple[Moved, ...]:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,7 @@ import pytest
 from registry import embedded, processes
 from tests.dev.conftest import ROOT
 
-from devtools import application, checks, run  # isort: skip
+from devtools import answerer, application, checks, run  # isort: skip
 from devtools.folders import Folders  # isort: skip
 from devtools.words import Stop, plural  # isort: skip
 
@@ -184,18 +184,35 @@ def test_port__no_port__is_said_in_one_line(text: str) -> None:
         run._port({"PORT": text})
 
 
-def test_model__its_usual_port_is_taken__listens_elsewhere_and_is_allowed_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_answerer__its_usual_port_is_taken__listens_elsewhere_and_is_allowed_out(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(run, "MODEL_PACKAGES", ())
+    monkeypatch.setattr(answerer, "MODEL_PACKAGES", ())
     said = {"OUTBOUND_ALLOW": "10.0.0.1:80"}
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        monkeypatch.setattr(run, "MODEL_PORT", taken.getsockname()[1])
-        run._choose_model(Folders(ROOT, tmp_path, tmp_path), said)
+        usual = taken.getsockname()[1]
+        monkeypatch.setattr(answerer, "MODEL", replace(answerer.MODEL, port=usual))
+        chosen = answerer.choose(said, {})
+    assert chosen.name == "model"
     port = said["LOCAL_MODEL_URL"].split(":")[2].split("/")[0]
-    assert port != str(run.MODEL_PORT)
+    assert port != str(usual)
     assert said["OUTBOUND_ALLOW"] == f"10.0.0.1:80,127.0.0.1:{port}"
+    again: dict[str, str] = {}
+    answerer.choose(again, said)
+    assert again["LOCAL_MODEL_URL"] == said["LOCAL_MODEL_URL"], "the port of the run before"
+
+
+def test_answerer__model_does_not_install__a_script_answers_and_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answerer, "MODEL_PACKAGES", ("no_such_package",))
+    said = {"LOCAL_MODEL_URL": "http://127.0.0.1:1/v1"}
+    chosen = answerer.choose(said, {})
+    assert "LOCAL_MODEL_URL" not in said
+    part = chosen.part(Folders(ROOT, tmp_path, tmp_path), said["SCRIPTED_PROVIDER_URL"])
+    assert "evals_app.scripted_provider" in part.command
+    assert (ROOT / answerer.RULES).is_file()
 
 
 def test_step__takes_too_long__is_ended_and_fails(tmp_path: Path) -> None:

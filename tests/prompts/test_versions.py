@@ -1,10 +1,12 @@
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from prompts_app.actions.prompts import change_prompt, create_prompt
 from prompts_app.actions.rollback import roll_back, withdraw
 from prompts_app.actions.versions import create_version, discard_draft, find_version, save_draft, yank_version
 from prompts_app.facts import live_deployment
-from prompts_app.models import Draft, Promotion, PromotionState, VersionYank
+from prompts_app.models import Draft, Promotion, PromotionState, Prompt, VersionYank
 from registry.core.errors import Conflict, Forbidden, Invalid, NotFound
 from registry.core.models import AuditEvent, OutboxMessage
 from tests.builders import Cast, prompt, version
@@ -196,3 +198,14 @@ def test_draft__of_two_people__are_two_and_may_hold_anything(free: Cast) -> None
     discard_draft(free.ada, made)
     assert [draft.member_id for draft in Draft.objects.all()] == [free.grace.member_id]
     assert AuditEvent.objects.count() == events, "drafts are not audited"
+
+
+def test_version__written_elsewhere__keeps_its_date_in_order(cast: Cast) -> None:
+    old, older = datetime(2023, 2, 1, tzinfo=UTC), datetime(2023, 1, 1, tzinfo=UTC)
+    made = create_prompt(cast.ada, "old", kind="text", written_at=older)
+    assert create_version(cast.ada, made, {"text": "one"}, written_at=old).version.created_at == old
+    for refused in (older, datetime.now(UTC) + timedelta(hours=1)):
+        with pytest.raises(Invalid, match="past"):
+            create_version(cast.ada, made, {"text": "two"}, written_at=refused)
+    assert create_version(cast.ada, made, {"text": "two"}).version.created_at > old
+    assert Prompt.objects.get(pk=made.pk).created_at == older

@@ -1,0 +1,45 @@
+"""`manage.py seed_demo`: the demo workspace, once."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+
+from evals_app.actions.demo import seed_demo
+from evals_app.demo.people import WORKSPACE
+from evals_app.local_model import MODEL_NAME
+from evals_app.provider_settings import ProviderInput, parse_provider
+from evals_app.scripted_provider import MODEL_NAME as SCRIPTED
+from registry.core.canonical import JSON
+
+IN_FLIGHT = 2  # as many as the local model remembers prompts
+
+
+class Command(BaseCommand):
+    """Idempotent by the workspace's name: a second call changes nothing."""
+
+    help = "Make the demo workspace, unless a workspace of that name is there; its story goes on in the workers."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Say in one line what was done; takes a few seconds."""
+        provider, who_answers = _provider()
+        seeded = seed_demo(provider=provider)
+        if not seeded.is_new:
+            self.stdout.write(f"There is a workspace {WORKSPACE} already: nothing was changed.")
+            return
+        self.stdout.write(f"Made the workspace {WORKSPACE}. {who_answers} Its story goes on in the background.")
+
+
+def _provider() -> tuple[ProviderInput | None, str]:
+    """Who answers in the demo, and that in words."""
+    if settings.LOCAL_MODEL_URL:
+        return _input("local", settings.LOCAL_MODEL_URL, MODEL_NAME), f"A small local model answers ({MODEL_NAME})."
+    if settings.SCRIPTED_PROVIDER_URL:
+        given = _input("scripted", settings.SCRIPTED_PROVIDER_URL, SCRIPTED)
+        return given, "No language model could be installed here: a script answers, from answers recorded before."
+    return None, "Neither LOCAL_MODEL_URL nor SCRIPTED_PROVIDER_URL is set, so its runs end in error."
+
+
+def _input(name: str, url: str, model: str) -> ProviderInput:
+    body: JSON = {"name": name, "base_url": url, "models": [model], "concurrency": IN_FLIGHT, "default": True}
+    return parse_provider(body, allow=settings.OUTBOUND_ALLOW)
