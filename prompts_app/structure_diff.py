@@ -28,9 +28,10 @@ OPS: dict[str, FieldOp] = {
 
 @dataclass(frozen=True, slots=True)
 class FieldChange:
-    """One path: `old` is None where it was added, `new` where it was removed. List positions are those of the side shown.
+    """One path: `old` is None where it was added, `new` where it was removed.
 
-    Of a changed entry whose list moved, the position is the new one.
+    The path leads to the value in the version that has it, so that the list positions of what was removed are the old ones
+    from end to end, and those of what was added or changed the new ones.
     """
 
     path: str
@@ -71,16 +72,17 @@ def structure_changes(old: JSON, new: JSON, path: str) -> tuple[FieldChange, ...
 
 
 class _Step(NamedTuple):
-    """A key of the objects that DeepDiff is shown: its place among its neighbours, and how a path says it."""
+    """A key of the objects that DeepDiff is shown: its place among its neighbours, and how a path on each side says it."""
 
     place: int
-    text: str
+    old: str
+    new: str
 
 
 def _change(path: str, steps: list[_Step], level: DiffLevel) -> FieldChange:
     op = OPS[str(level.report_type)]
     was, now = None if op == "added" else level.t1, None if op == "removed" else level.t2
-    return FieldChange(path + "".join(step.text for step in steps), op, was, now)
+    return FieldChange(path + "".join(step.old if op == "removed" else step.new for step in steps), op, was, now)
 
 
 class _Pair(NamedTuple):
@@ -88,16 +90,6 @@ class _Pair(NamedTuple):
 
     old: str | int | None
     new: str | int | None
-
-    @property
-    def text(self) -> str:
-        """As in a path: `.b`, `[2]`, or `["b c"]` where a key is no plain word."""
-        key = self.old if self.new is None else self.new
-        if isinstance(key, int):
-            return f"[{key}]"
-        word = str(key)
-        quoted = word.replace("\\", "\\\\").replace('"', '\\"')
-        return f".{word}" if word.replace("-", "_").isidentifier() else f'["{quoted}"]'
 
 
 class _Matching:
@@ -123,7 +115,7 @@ class _Matching:
             return True
         self.room -= len(pairs) * depth
         pairs.sort(key=lambda pair: pair.new is None)
-        steps = [(_Step(place, pair.text), pair) for place, pair in enumerate(pairs)]
+        steps = [(_Step(place, _text(pair.old), _text(pair.new)), pair) for place, pair in enumerate(pairs)]
         level.t1 = {step: old[pair.old] for step, pair in steps if pair.old is not None}
         level.t2 = {step: new[pair.new] for step, pair in steps if pair.new is not None}
         return False
@@ -187,3 +179,11 @@ def _name(entry: JSON) -> str | None:
     inner = entry.get("function", entry)
     name = inner.get("name") if isinstance(inner, dict) else None
     return name if isinstance(name, str) and name else None
+
+
+def _text(key: str | int | None) -> str:
+    """As in a path: `.b`, `[2]`, or `["b c"]` where a key is no plain word."""
+    if isinstance(key, str):
+        quoted = key.replace("\\", "\\\\").replace('"', '\\"')
+        return f".{key}" if key.replace("-", "_").isidentifier() else f'["{quoted}"]'
+    return "" if key is None else f"[{key}]"

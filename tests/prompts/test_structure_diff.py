@@ -30,13 +30,13 @@ def look_up(value, path):
     return value
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(values, values)
 def test_changes__any_two_values__none_exactly_when_canonically_equal(old, new):
     assert (structure_changes(old, new, "config") == ()) == (canonical_json(old) == canonical_json(new))
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(values, values)
 def test_changes__any_two_values__each_path_leads_to_the_value_named(old, new):
     changes = structure_changes(old, new, "config")
@@ -80,6 +80,12 @@ def tool(name, description="d"):
             [tool("h"), tool("f"), tool("g", "e")],
             [("config[0]", "added"), ("config[2].function.description", "changed"), ("config[2]", "removed")],
         ),
+        (
+            [tool("f"), tool("g")],
+            [{"type": "function", "function": {"name": "g"}}],
+            [("config[1].function.description", "removed"), ("config[0]", "removed")],
+        ),
+        ([False, None, [None]], [None, []], [("config[2][0]", "removed"), ("config[0]", "removed")]),
         ({"a": []}, {"a": {}}, [("config.a", "changed")]),
         ({"t": 0.0}, {"t": -0.0}, [("config.t", "changed")]),
         ({"__x": 1}, {"__x": 2}, [("config.__x", "changed")]),
