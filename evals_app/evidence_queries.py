@@ -207,7 +207,8 @@ def _of_run(line: RunLine) -> Evidence:
 def _flips(line: RunLine | None) -> tuple[tuple[CaseRow, ...], int]:
     if line is None or line.run.is_open or line.run.baseline_id is None:
         return (), 0
-    cases = picked_cases(line.run, Pick("flipped"))
+    # What got worse comes first.
+    cases = picked_cases(line.run, Pick("flipped")).order_by("new_passed", "position")
     shown = list(cases[:FLIPS_SHOWN])
     return rows_of(line.run, shown), len(shown) if len(shown) < FLIPS_SHOWN else cases.count()
 

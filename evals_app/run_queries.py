@@ -14,6 +14,8 @@ from django.utils import timezone
 
 from evals_app.interval_drawing import Drawing, draw_difference, draw_score
 from evals_app.models import Arm, Case, Result, Run, RunChunk, RunMetric, RunState, SuiteVersion, Verdict
+from evals_app.stats import level_per_look
+from registry.core.canonical import JSON
 
 PAGE_SIZE = 50
 CASES_PER_PAGE = 50
@@ -96,6 +98,12 @@ class RunSheet:
         return state_of(self.run)
 
     @property
+    def sure(self) -> float:
+        """How sure each bound of an interval is: 0.95 for one look at a risk of 0.05."""
+        version = self.run.suite_version
+        return 1 - level_per_look(float(json.loads(version.rules)["alpha"]), version.looks)
+
+    @property
     def candidate(self) -> ArmFigures:
         """The candidate's answers so far."""
         return next((arm for arm in self.arms if arm.arm == Arm.CANDIDATE), ArmFigures(Arm.CANDIDATE))
@@ -146,6 +154,11 @@ class CaseRow:
     case: Case
     candidate: Side
     baseline: Side | None
+
+    @property
+    def expected(self) -> JSON:
+        """The answer expected; None for none."""
+        return self.case.to_json().get("expected")
 
     @property
     def flip(self) -> str:

@@ -18,7 +18,7 @@ NONE = "\N{EN DASH}"
 @register.filter
 def rate(value: float | None) -> str:
     """A mean of scores from 0 to 1 in percent; a dash for none."""
-    return NONE if value is None else f"{value * 100:.1f}".removesuffix(".0") + " %"
+    return NONE if value is None else f"{value * 100:.1f}".removesuffix(".0") + "\N{NO-BREAK SPACE}%"
 
 
 @register.filter

@@ -22,7 +22,13 @@ STATES = [
     ("error", "Error"),
     ("cancelled", "Cancelled"),
 ]
-PICK_LABELS = [("", "All", "all"), *((name, name.capitalize(), name) for name in PICKS)]
+PICK_LABELS = [
+    ("", "All", "all"),
+    ("flipped", "Flipped", "flipped"),
+    ("failed", "Failed", "failed"),
+    ("error", "Errors", "error"),
+    ("critical", "Critical", "critical"),
+]
 
 
 @page()

@@ -138,13 +138,15 @@ def _editor(
         "row_count": len(rows),
         "mistaken": sum(bool(row.mistakes) for row in rows),
         "checked": checked,
+        "is_check": "check" in request.POST,
         "warning": too_small(checked) if checked else "",
         "next_number": suite.last_number + 1,
         # Somebody else's save is told of once: the next press goes on top of it.
         "based_on": suite.last_number if form.is_behind else form["based_on"].value(),
     }
-    template = "evals/suite_edit.html#table" if request.htmx else "evals/suite_edit.html"
-    return render(request, template, context, status=status_of(form))
+    if request.htmx:
+        return render(request, "evals/suite_edit.html#table", context)
+    return render(request, "evals/suite_edit.html", context, status=status_of(form))
 
 
 def _shown(rows: tuple[Row, ...]) -> list[Row]:

@@ -1,0 +1,120 @@
+"""A run on its page: while it works, when it has ended, case by case; and started by hand."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from evals_app.models import Run, RunState
+from tests.builders import Cast
+from tests.evals import building
+from tests.pages.conftest import SignedIn
+from tests.pages.evaluated import Evaluated, evaluated
+
+HTMX = {"HX-Request": "true"}
+
+
+@pytest.fixture
+def world(cast: Cast) -> Iterator[Evaluated]:
+    with evaluated(cast) as made:
+        yield made
+
+
+def test_run__under_way__asks_for_itself_until_it_has_ended(cast: Cast, world: Evaluated, as_: SignedIn) -> None:
+    client, path = as_(cast.vera), f"/w/acme/runs/{world.waiting.pk}"
+
+    page = client.get(path).content.decode()
+    moving = client.get(f"{path}/progress", headers=HTMX).content.decode()
+    building.work(world.waiting)
+    ended = client.get(f"{path}/progress", headers=HTMX).content.decode()
+    cases = client.get(f"{path}/results?status=failed", headers=HTMX).content.decode()
+
+    assert f'hx-get="{path}/progress"' in page and f'hx-get="{path}/results' in page
+    assert "0 of 360 answers" in moving and f'hx-get="{path}/progress"' in moving
+    assert "hx-get" not in ended and "<html" not in ended and "Passed" in ended
+    assert "hx-get" not in cases and "case-3" in cases
+
+
+def test_run__ended__shows_verdict_interval_and_its_cases(cast: Cast, world: Evaluated, as_: SignedIn) -> None:
+    client, path = as_(cast.vera), f"/w/acme/runs/{world.run.pk}"
+
+    page = client.get(path).content.decode()
+    flipped = client.get(f"{path}?status=flipped").content.decode()
+    errors = client.get(f"{path}?status=error").content.decode()
+    second = client.get(f"{path}?page=2").content.decode()
+
+    assert 'hx-trigger="every' not in page
+    assert "Not worse than the live version" in page and '<svg class="interval"' in page
+    assert "120 <small>of 120, 1 error" in page
+    assert ">case-3<" in flipped and ">case-4<" not in flipped and "four &lt;b&gt;bold" in flipped
+    assert ">case-5<" in errors and ">case-3<" not in errors
+    assert ">case-59<" in second and ">case-0<" not in second
+
+
+def test_case__of_a_run__stands_side_by_side_with_what_differs(cast: Cast, world: Evaluated, as_: SignedIn) -> None:
+    client, path = as_(cast.vera), f"/w/acme/runs/{world.run.pk}/cases"
+
+    page = client.get(f"{path}/4?status=flipped").content.decode()
+    error = client.get(f"{path}/6").content.decode()
+
+    assert "<del>" in page and "<ins>four &lt;b&gt;bold" in page and "does not occur" in page
+    assert "worse than v1" in page and 'aria-disabled="true"' in page
+    assert "rejected" in error and "HTTP 400" in error
+    assert client.get(f"{path}/61").status_code == 404
+    assert client.get(f"{path}/0").status_code == 404
+
+
+def test_run__cancelled_on_its_page__stops_and_a_second_press_is_told(
+    cast: Cast, world: Evaluated, as_: SignedIn
+) -> None:
+    client, path = as_(cast.ada), f"/w/acme/runs/{world.waiting.pk}"
+
+    assert as_(cast.vera).post(f"{path}/cancel").status_code == 403
+    assert client.post(f"{path}/cancel").status_code == 302
+    again = client.post(f"{path}/cancel")
+
+    assert Run.objects.get(pk=world.waiting.pk).state == RunState.CANCELLED
+    assert again.status_code == 409 and "cancelled already" in again.content.decode()
+
+
+def test_run__with_errors__is_asked_again_where_no_answer_came(cast: Cast, world: Evaluated, as_: SignedIn) -> None:
+    client, path = as_(cast.ada), f"/w/acme/runs/{world.run.pk}"
+    world.provider.script()
+
+    assert "Ask again where no answer came" in client.get(path).content.decode()
+    assert "Ask again" not in as_(cast.vera).get(path).content.decode()
+    assert client.post(f"{path}/retry").status_code == 302
+    building.work(Run.objects.get(pk=world.run.pk))
+
+    assert "120 <small>of 120</small>" in client.get(path).content.decode()
+    assert client.post(f"{path}/retry").status_code == 409
+
+
+def test_run__started_by_hand__compares_with_what_was_chosen(cast: Cast, world: Evaluated, as_: SignedIn) -> None:
+    client, path = as_(cast.ada), "/w/acme/runs/new?prompt=numbers/echo"
+    chosen = {"version": "2", "suite": "shape", "baseline": ""}
+
+    form = client.get(path).content.decode()
+    alone = client.post(path, chosen)
+    same = client.post(path, chosen)
+    compared = client.post(path, chosen | {"suite": "numbers", "baseline": "live:production"})
+
+    assert '<option value="live:production" selected>' in form and "Production: v1" in form
+    assert alone.status_code == 302 and same["Location"] == alone["Location"]
+    assert Run.objects.get(pk=int(alone["Location"].rpartition("/")[2])).baseline is None
+    assert compared["Location"] == f"/w/acme/runs/{world.run.pk}"
+    assert client.post(path, chosen | {"baseline": "live:nowhere"}).status_code == 422
+    assert client.post(path, chosen | {"version": "9"}).status_code == 422
+    assert as_(cast.vera).get(path).status_code == 403
+
+
+def test_runs__filtered__are_those_that_fit(cast: Cast, world: Evaluated, as_: SignedIn) -> None:
+    client = as_(cast.vera)
+
+    def runs(query: str) -> list[int]:
+        page = client.get(f"/w/acme/runs?{query}").content.decode()
+        return [run.pk for run in (world.run, world.waiting) if f'href="/w/acme/runs/{run.pk}"' in page]
+
+    assert runs("") == [world.run.pk, world.waiting.pk]
+    assert runs("state=open") == runs("suite=shape") == [world.waiting.pk]
+    assert runs("state=passed&prompt=echo") == [world.run.pk]
+    assert runs("prompt=nothing") == []
