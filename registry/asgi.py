@@ -4,6 +4,9 @@ import os
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "registry.settings")
 
+from django.conf import settings
 from django.core.asgi import get_asgi_application
 
-application = get_asgi_application()
+from registry.core.body_limit import BodyLimit
+
+application = BodyLimit(get_asgi_application(), settings.LARGEST_BODY)

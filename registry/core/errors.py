@@ -8,6 +8,9 @@ if TYPE_CHECKING:
     from registry.core.canonical import JSON
 
 
+PROBLEM = "application/problem+json"
+
+
 @dataclass(frozen=True)
 class FieldError:
     """One field that was refused: `field` is a path such as `messages[2].role`."""
@@ -29,6 +32,19 @@ class RegistryError(Exception):
         self.detail = detail
         self.errors = tuple(errors)
         self.extra: Mapping[str, JSON] = extra
+
+    def to_problem(self, request_id: str) -> "dict[str, JSON]":
+        """The problem document (RFC 9457), in the order of the contract."""
+        return {
+            "type": f"urn:greenroom:error:{self.code}",
+            "title": self.title,
+            "status": self.status,
+            "code": self.code,
+            "detail": self.detail,
+            "errors": [{"field": e.field, "code": e.code, "message": e.message} for e in self.errors],
+            "request_id": request_id,
+            **self.extra,
+        }
 
 
 class Unauthenticated(RegistryError):

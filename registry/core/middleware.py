@@ -4,13 +4,14 @@ import uuid
 from collections.abc import Callable
 
 import structlog
+from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.http.request import UnreadablePostError
 
-from registry.core.errors import NotFound, RegistryError, TooLarge
+from registry.core.errors import Forbidden, NotFound, RegistryError, TooLarge
 from registry.core.views.errors import answer_error
-from registry.core.web import REQUEST_ID
+from registry.core.web import REQUEST_ID, is_api
 
 type Handler = Callable[[HttpRequest], HttpResponseBase]
 
@@ -35,8 +36,24 @@ class RequestIdMiddleware:
         return response
 
 
+class PlainHttpMiddleware:
+    """Refuses the API over plain http where people use https: a redirect would hide that a key was sent in clear."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if settings.IS_HTTPS and is_api(request) and not request.is_secure():
+            detail = "Use https. A key that was sent over plain http must count as known to others: rotate it."
+            return answer_error(request, Forbidden("https.required", detail))
+        return self.get_response(request)
+
+
 class BodyLimitMiddleware:
-    """Answers 413 from the declared length, before anything is read: 2 MB, more where a prompt or an import may be large."""
+    """Answers 413 before anything is parsed: 2 MB, more where a prompt or an import may be large.
+
+    The declared length counts; a body without one has been read already, up to what any route takes.
+    """
 
     LARGE = (("/versions", 8), ("/preview", 8), ("/render", 8), ("/import", 10), ("/edit", 8), ("/draft", 8))
 
@@ -45,14 +62,17 @@ class BodyLimitMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         limit = next((size for suffix, size in self.LARGE if request.path.endswith(suffix)), 2) * MEGABYTE
-        try:
-            length = int(request.META.get("CONTENT_LENGTH") or 0)
-        except ValueError:
-            length = 0
+        length = self._length(request)
         if length > limit:
             error = TooLarge("body.too_large", f"The body has {length} bytes; this route takes {limit}.")
             return answer_error(request, error)
         return self.get_response(request)
+
+    def _length(self, request: HttpRequest) -> int:
+        declared = request.META.get("CONTENT_LENGTH") or ""
+        if declared.isdecimal():
+            return int(declared)
+        return len(request.body) if request.method in {"POST", "PUT", "PATCH"} else 0
 
 
 class RegistryErrorMiddleware:

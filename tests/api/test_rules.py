@@ -166,6 +166,14 @@ def test_body__of_another_type_or_too_large__is_415_or_413(cast: Cast, settings)
     assert api.call("POST", "prompts", raw=large).code == "body.too_large"
 
 
+def test_plain_http__where_people_use_https__is_refused_and_not_redirected(cast: Cast, settings):
+    api = Api(cast.key())
+    settings.IS_HTTPS = True
+    refused = api.http.get("/api/v1/prompts", headers=api.headers)
+    assert (refused.status_code, refused.json()["code"]) == (403, "https.required")
+    assert api.http.get("/api/v1/prompts", headers=api.headers, secure=True).status_code == 200
+
+
 def test_path__with_characters_that_nothing_has__is_404(cast: Cast):
     api = Api(cast.olga)
     for path in ("prompts/a%00b", "members/a%00b", "prompts/a%0Ab/versions", "environments/a%00b", "keys/0x1"):

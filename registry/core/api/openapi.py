@@ -11,7 +11,7 @@ from rest_framework import serializers
 
 from registry.core.api.authentication import RegistryAuthentication
 from registry.core.api.bodies import StrictSerializer
-from registry.core.api.problems import PROBLEM
+from registry.core.errors import PROBLEM
 
 LIST = "List"
 PARAMETER = re.compile(r"\{(\w+)\}")

@@ -11,32 +11,24 @@ from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework import exceptions
 from rest_framework.views import set_rollback
 
-from registry.core.canonical import JSON
-from registry.core.errors import FieldError, Forbidden, Invalid, NotFound, RegistryError, Unauthenticated, Unavailable
+from registry.core.errors import (
+    PROBLEM,
+    FieldError,
+    Forbidden,
+    Invalid,
+    NotFound,
+    RegistryError,
+    Unauthenticated,
+    Unavailable,
+)
 from registry.core.web import request_id_of
-
-PROBLEM = "application/problem+json"
 
 log = structlog.get_logger(__name__)
 
 
-def problem(request: HttpRequest, error: RegistryError) -> dict[str, JSON]:
-    """The document of an error, in the order of `API.md`."""
-    return {
-        "type": f"urn:greenroom:error:{error.code}",
-        "title": error.title,
-        "status": error.status,
-        "code": error.code,
-        "detail": error.detail,
-        "errors": [{"field": e.field, "code": e.code, "message": e.message} for e in error.errors],
-        "request_id": request_id_of(request),
-        **error.extra,
-    }
-
-
 def problem_response(request: HttpRequest, error: RegistryError) -> HttpResponse:
     """The same as a finished answer."""
-    body = json.dumps(problem(request, error), ensure_ascii=False, default=str)
+    body = json.dumps(error.to_problem(request_id_of(request)), ensure_ascii=False)
     response = HttpResponse(body, status=error.status, content_type=PROBLEM)
     if error.status == 401:
         response["WWW-Authenticate"] = 'Bearer realm="greenroom"'
