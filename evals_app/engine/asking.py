@@ -28,20 +28,28 @@ class Desk:
 
 
 @dataclass(frozen=True)
-class Ask:
-    """A question ready to be sent, for one slot of a run."""
+class Way:
+    """A question as it is put to one provider."""
 
-    slot: Slot
     desk: Desk
     question: Question
     digest: str
 
 
 @dataclass(frozen=True)
+class Ask:
+    """A question ready to be sent, for one slot of a run; the second way is for when the first provider is down."""
+
+    slot: Slot
+    ways: tuple[Way, ...]
+
+
+@dataclass(frozen=True)
 class Outcome:
-    """What came of an ask: an answer or an error, never both, never neither."""
+    """What came of an ask, and by which way: an answer or an error, never both, never neither."""
 
     ask: Ask
+    way: Way
     answer: Answer | None = None
     error: ProviderError | None = None
 
@@ -87,17 +95,26 @@ class Batch:
 
     async def _work(self, ask: Ask) -> None:
         try:
-            self._outcomes.put_nowait(Outcome(ask, answer=await self._answer(ask)))
-        except ProviderError as error:
-            self._outcomes.put_nowait(Outcome(ask, error=error))
+            self._outcomes.put_nowait(await self._outcome(ask))
         except Exception as bug:
             self._outcomes.put_nowait(bug)
 
-    async def _answer(self, ask: Ask) -> Answer:
-        desk, client, limits = ask.desk, self._machinery.client, self._machinery.limits
-        estimate = _estimate(ask.question)
+    async def _outcome(self, ask: Ask) -> Outcome:
+        """The first way's outcome, unless its provider is down and there is another one."""
+        way, *others = ask.ways
+        while True:
+            try:
+                return Outcome(ask, way, answer=await self._answer(way))
+            except ProviderError as error:
+                if not others or not error.kind.is_outage:
+                    return Outcome(ask, way, error=error)
+            way, *others = others
+
+    async def _answer(self, way: Way) -> Answer:
+        desk, client, limits = way.desk, self._machinery.client, self._machinery.limits
+        estimate = _estimate(way.question)
         return await ask_patiently(
-            lambda left_s: client.ask(desk.endpoint, ask.question, within_s=left_s),
+            lambda left_s: client.ask(desk.endpoint, way.question, within_s=left_s),
             time_s=desk.endpoint.timeout_s,
             take_turn=lambda: limits.turn(desk.limits, tokens=estimate),
             hold_back=lambda seconds: limits.pause(desk.limits.provider_id, seconds),

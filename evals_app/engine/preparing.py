@@ -2,15 +2,15 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from evals_app.engine.asking import Ask, Desk
+from evals_app.engine.asking import Ask, Desk, Way
 from evals_app.engine.plan import Slot, slots
 from evals_app.engine.questions import ArmSource, question_of, request_digest, scorer_values
 from evals_app.model_settings import ModelSettings
 from evals_app.models import Arm, Case, Provider, Result, Run, RunChunk
 from evals_app.providers.limits import Limits
-from evals_app.providers.talk import Endpoint, excerpt_of
+from evals_app.providers.talk import Endpoint, Question, excerpt_of
 from evals_app.scorers import ScorerSpec
 from evals_app.suite_content import CaseSpec
 from registry.core.errors import Invalid, Unavailable
@@ -18,6 +18,14 @@ from registry.core.secrets import unseal
 
 # A template that runs into its limits takes seconds each time: after so many cases of a chunk the rest is not tried.
 LIMITS_BORNE = 3
+
+
+@dataclass(frozen=True)
+class OpenDesk:
+    """A provider with its key opened, and the models it offers."""
+
+    desk: Desk
+    models: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -81,8 +89,8 @@ def prepare(chunk: RunChunk, *, heartbeat: Callable[[], None]) -> Prepared:
         prepared.cases[case_id] = ScoredCase(spec, scorers, values)
         for arm, source in arms.items():
             open_slots = [slot for slot in missing if slot.arm == arm]
-            desk = desks[source.settings.provider]
-            _prepare_arm(prepared, open_slots, source=source, spec=spec, desk=desk, limits_met=limits_met)
+            found = desks[source.settings.provider]
+            _prepare_arm(prepared, open_slots, source=source, spec=spec, desks=found, limits_met=limits_met)
     prepared.asks.sort(key=lambda ask: (ask.slot.case_id, ask.slot.repeat, ask.slot.arm))
     return prepared
 
@@ -93,7 +101,7 @@ def _prepare_arm(
     *,
     source: ArmSource,
     spec: CaseSpec,
-    desk: Desk | str,
+    desks: list[OpenDesk] | str,
     limits_met: dict[str, int],
 ) -> None:
     if not missing:
@@ -109,10 +117,18 @@ def _prepare_arm(
             prepared.refuse(slot, "template", refused.detail)
         return
     for slot in missing:
-        if isinstance(desk, str):
-            prepared.refuse(slot, "provider", desk)
+        if isinstance(desks, str):
+            prepared.refuse(slot, "provider", desks)
         else:
-            prepared.asks.append(Ask(slot, desk, question, request_digest(desk.name, question, slot.repeat)))
+            prepared.asks.append(Ask(slot, tuple(_way(open_desk, question, slot.repeat) for open_desk in desks)))
+
+
+def _way(open_desk: OpenDesk, question: Question, repeat: int) -> Way:
+    """The question as this provider is asked it: by the same model where it offers that, else by its default one."""
+    if question.model not in open_desk.models:
+        question = replace(question, model=open_desk.models[0])
+    desk = open_desk.desk
+    return Way(desk, question, request_digest(desk.name, question, repeat))
 
 
 def _arms(run: Run) -> dict[str, ArmSource]:
@@ -126,19 +142,25 @@ def _settings(text: str) -> ModelSettings:
     return ModelSettings.from_json(json.loads(text))
 
 
-def _desks(workspace_id: int, names: set[str]) -> dict[str, Desk | str]:
-    """Each provider as it is asked, or why it cannot be."""
-    found = {row.name: row for row in Provider.objects.in_workspace(workspace_id).filter(name__in=names)}
-    return {name: _desk(found[name]) if name in found else f"there is no provider {name}" for name in names}
+def _desks(workspace_id: int, names: set[str]) -> dict[str, list[OpenDesk] | str]:
+    """Each provider as it is asked, its fallback after it; or why it cannot be asked."""
+    rows = Provider.objects.in_workspace(workspace_id).filter(name__in=names).select_related("fallback")
+    found = {row.name: row for row in rows}
+    return {name: _opened(found[name]) if name in found else f"there is no provider {name}" for name in names}
 
 
-def _desk(provider: Provider) -> Desk | str:
+def _opened(provider: Provider) -> list[OpenDesk] | str:
     try:
-        key = unseal(provider.sealed_key, context=provider.key_context) if provider.sealed_key else ""
+        return [_open(row) for row in (provider, provider.fallback) if row is not None]
     except Unavailable as unreadable:
         return f"{provider.name}: {unreadable.detail}"
+
+
+def _open(provider: Provider) -> OpenDesk:
+    key = unseal(provider.sealed_key, context=provider.key_context) if provider.sealed_key else ""
+    endpoint = Endpoint(provider.base_url, key, provider.timeout_s)
     limits = Limits(provider.pk, provider.concurrency, provider.requests_per_minute, provider.tokens_per_minute)
-    return Desk(provider.name, Endpoint(provider.base_url, key, provider.timeout_s), limits)
+    return OpenDesk(Desk(provider.name, endpoint, limits), tuple(provider.model_names))
 
 
 def _done(run: Run, case_ids: list[int]) -> set[tuple[int, str, int]]:

@@ -14,15 +14,15 @@ TOOLS = Tools(match=sandbox.match, schema_mistakes=sandbox.schema_mistakes)
 
 def result_of(outcome: Outcome, prepared: Prepared) -> Result:
     """The row for one outcome, not saved; asks the sandbox where a scorer's pattern or schema is a user's."""
-    ask = outcome.ask
+    ask, way = outcome.ask, outcome.way
     result = Result(
         run_id=prepared.run_id,
         case_id=ask.slot.case_id,
         arm=ask.slot.arm,
         repeat=ask.slot.repeat,
-        provider_name=ask.desk.name,
-        model=ask.question.model,
-        request_digest=ask.digest,
+        provider_name=way.desk.name,
+        model=way.question.model,
+        request_digest=way.digest,
         attempt=prepared.attempt,
     )
     if outcome.answer is None:
@@ -37,8 +37,8 @@ def result_of(outcome: Outcome, prepared: Prepared) -> Result:
     result.input_tokens, result.output_tokens = answer.input_tokens, answer.output_tokens
     result.latency_ms = answer.latency_ms
     result.cost = cost_of(
-        base_url=ask.desk.endpoint.base_url,
-        model=ask.question.model,
+        base_url=way.desk.endpoint.base_url,
+        model=way.question.model,
         input_tokens=answer.input_tokens,
         output_tokens=answer.output_tokens,
     )

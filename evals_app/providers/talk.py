@@ -27,6 +27,11 @@ class Failure(StrEnum):
         """False where the same request must fail again, or its time is up."""
         return self not in {Failure.REFUSED, Failure.REJECTED, Failure.TOO_LARGE, Failure.TIMEOUT}
 
+    @property
+    def is_outage(self) -> bool:
+        """True where another provider may well answer: this one is away, overloaded or too slow."""
+        return self in {Failure.CONNECTION, Failure.SERVER, Failure.TIMEOUT, Failure.RATE_LIMITED}
+
 
 class ProviderError(Exception):
     """No usable answer. `excerpt` is what came instead, cleaned and cut; `retry_after_s` what the provider asked for."""

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
+import redis
 from django.db.models.functions import Now
 
 from evals_app.actions.runs import cancel_run, retry_errors, start_run
@@ -273,3 +274,56 @@ def test_heartbeat__slow_answers__move_the_lease_on(
     run = started(cast, version, of=cases(4))
     work(run)
     assert len(leases) >= 4 and all(leases)
+
+
+def test_fallback__provider_is_down__answers_instead_and_is_recorded_on_each_result(
+    cast: Cast, provider: ScriptedProvider, version: PromptVersion
+):
+    provider.script(Rule(model="scripted", status=503))
+    add_provider(cast, provider, name="spare", models=["other", "more"])
+    Provider.objects.filter(name="scripted").update(fallback=Provider.objects.get(name="spare"))
+    run = work(started(cast, version, of=cases(8)))
+    assert run.state == "finished"
+    assert set(run.results.values_list("provider_name", "model", "error")) == {("spare", "other", "")}
+    assert provider.calls == 8 * 4
+
+
+def test_fallback__provider_answers_nonsense__is_not_asked(
+    cast: Cast, provider: ScriptedProvider, version: PromptVersion
+):
+    provider.script(Rule(model="scripted", fault="html"))
+    add_provider(cast, provider, name="spare", models=["other"])
+    Provider.objects.filter(name="scripted").update(fallback=Provider.objects.get(name="spare"))
+    run = work(started(cast, version, of=cases(8)))
+    assert run.state == "error"
+    assert {asked.model for asked in provider.asked} == {"scripted"}
+
+
+def test_rate_limit__some_answers_are_429__all_wait_and_none_is_lost(
+    cast: Cast, provider: ScriptedProvider, version: PromptVersion
+):
+    provider.script(Rule(status=429, retry_after="1", times=5))
+    run = work(started(cast, version, of=cases(40)))
+    assert (run.state, run.results.exclude(error="").count(), run.results.count()) == ("finished", 0, 40)
+    refused, others = provider.asked[:5], provider.asked[5:]
+    late = [asked for asked in others if asked.at > refused[-1].at + 0.9]
+    assert len(late) >= 5
+
+
+def test_limits__valkey_is_down__the_run_waits_and_ends_when_it_is_back(
+    cast: Cast, provider: ScriptedProvider, version: PromptVersion, monkeypatch: pytest.MonkeyPatch
+):
+    from evals_app.engine.machinery import machinery
+
+    real = machinery().limits._take
+    downs = iter(range(3))
+
+    async def take(**options: object) -> object:
+        if next(downs, None) is not None:
+            raise redis.ConnectionError
+        return await real(**options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("evals_app.providers.limits.DOWN_NAP_S", 0.1)
+    monkeypatch.setattr(machinery().limits, "_take", take)
+    run = work(started(cast, version, of=cases(8)))
+    assert (run.state, run.results.filter(error="").count()) == ("finished", 8)

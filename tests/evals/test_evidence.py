@@ -1,23 +1,28 @@
 """Which runs are started, which are reused, and what a second look does."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.db.models.functions import Now
+from kombu.exceptions import OperationalError
 
 from evals_app.actions.providers import settings_of, update_provider
 from evals_app.actions.runs import start_run
 from evals_app.actions.suites import save_suite_version
-from evals_app.models import Run, Suite
+from evals_app.models import Run, RunChunk, Suite
 from evals_app.provider_settings import ProviderInput, parse_provider
 from evals_app.scripted_provider import Rule, ScriptedProvider
 from prompts_app.facts import current_policy, required_check_facts
 from prompts_app.models import Prompt, PromptVersion, VersionCheck
+from registry.core import jobs
 from registry.core.clock import database_now
 from registry.core.errors import Conflict, Forbidden
 from registry.core.models import AuditEvent
 from tests import builders
-from tests.builders import Cast
+from tests.builders import Cast, make_cast
 from tests.evals.building import add_provider, cases, require, scripted, suite, work
 
 
@@ -163,3 +168,42 @@ def test_report_only__nothing_is_judged__posts_no_check(cast: Cast, provider: Sc
     assert (run.state, run.verdict, run.posts_check) == ("finished", "", False)
     assert run.metrics.get().verdict == "reported"
     assert VersionCheck.objects.count() == 0 and Suite.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_start__by_eight_at_once__is_one_run():
+    cast = make_cast()
+    with scripted() as running:
+        add_provider(cast, running)
+        prompt = builders.prompt(cast.ada, text="{{ q }}")
+        version, made = only(prompt), suite(cast.ada)
+        barrier = threading.Barrier(8)
+
+        def start() -> int:
+            barrier.wait(10)
+            try:
+                return start_run(cast.ada, version, made, baseline=None).pk
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(8) as pool:
+            started = [future.result() for future in [pool.submit(start) for _ in range(8)]]
+    assert len(set(started)) == 1 == Run.objects.count()
+    assert AuditEvent.objects.filter(event="run.started").count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_start__broker_is_down__the_run_is_there_and_the_broker_was_asked_once(monkeypatch: pytest.MonkeyPatch):
+    cast = make_cast()
+    hinted: list[int] = []
+
+    def fail(pk: int) -> None:
+        hinted.append(pk)
+        raise OperationalError("connection refused")
+
+    monkeypatch.setitem(jobs._looked_after, RunChunk, fail)
+    with scripted() as running:
+        add_provider(cast, running)
+        version = only(builders.prompt(cast.ada, text="{{ q }}"))
+        run = start_run(cast.ada, version, suite(cast.ada), baseline=None)
+    assert (run.state, run.chunks.count(), len(hinted)) == ("queued", 4, 1)
