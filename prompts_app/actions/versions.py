@@ -220,7 +220,6 @@ def _promote_automatically(actor: Actor, version: PromptVersion) -> tuple[Moved,
             author_id=actor.member_id,
             author_name=version.author_name,
             key_name=version.key_name,
-            acknowledges_breaking=True,
         )
         done = move(
             place, version, kind=DeploymentKind.PROMOTION, actor=actor, promotion=promotion, detail={"automatic": True}
