@@ -17,7 +17,8 @@ Settings, as make arguments (`make run PORT=8001`) or environment variables:
 
 Standard library only, Python >= 3.9: this file runs before anything is installed, and once more inside the virtual
 environment that it made. To the parts it passes DATABASE_URL, DATABASE_OWNER_URL, BROKER_URL, SECRET_KEY, ENCRYPTION_KEYS,
-PUBLIC_URL, DATA_DIR, GREENROOM_ENV=development, LOCAL_MODEL_URL or SCRIPTED_PROVIDER_URL, OUTBOUND_ALLOW (see `registry/env.py`).
+PUBLIC_URL, DATA_DIR, GREENROOM_ENV=development, OUTBOUND_ALLOW, and LOCAL_MODEL_URL or SCRIPTED_PROVIDER_URL (see
+`registry/env.py`).
 """
 
 from __future__ import annotations

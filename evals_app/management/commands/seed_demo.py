@@ -12,7 +12,7 @@ from evals_app.provider_settings import ProviderInput, parse_provider
 from evals_app.scripted_provider import MODEL_NAME as SCRIPTED
 from registry.core.canonical import JSON
 
-IN_FLIGHT = 2  # as many as the local model remembers prompts
+IN_FLIGHT = 1  # the local model has one thread, and its answers vary less when it is asked one thing at a time
 
 
 class Command(BaseCommand):
