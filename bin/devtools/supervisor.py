@@ -6,6 +6,7 @@ One thread, one loop. Until all is ready a part that ends stops everything. Afte
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import selectors
@@ -289,8 +290,9 @@ def clean_up(record: Path) -> str:
     for number, patience_s in ((signal.SIGTERM, 4.0), (signal.SIGKILL, 4.0)):
         deadline = time.monotonic() + patience_s
         for identity in left:
-            if is_alive(identity):
-                os.kill(identity.pid, number)
+            with contextlib.suppress(ProcessLookupError, PermissionError):  # it may end at this very moment
+                if is_alive(identity):
+                    os.kill(identity.pid, number)
         while any(map(is_alive, left)) and time.monotonic() < deadline:
             time.sleep(0.05)
     record.unlink(missing_ok=True)

@@ -176,9 +176,12 @@ def test_output__reader_went_away__is_a_wish_to_stop(tmp_path: Path) -> None:
 
 
 def _sleeper(mark: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-c", "import time; time.sleep(60)"], env={**os.environ, module.MARK: mark}
-    )
+    """A process that runs its program already: before that its environment cannot be read."""
+    command = [sys.executable, "-c", SLEEPER]
+    process = subprocess.Popen(command, env={**os.environ, module.MARK: mark}, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()
+    return process
 
 
 def test_clean_up__supervisor_was_killed__ends_its_processes_and_no_others(tmp_path: Path) -> None:
@@ -202,7 +205,7 @@ def test_clean_up__supervisor_was_killed__ends_its_processes_and_no_others(tmp_p
     finally:
         for process in (named, marked, stranger):
             process.kill()
-            process.wait()
+            process.communicate()
 
 
 def test_identify__zombie_or_nobody__is_none() -> None:
