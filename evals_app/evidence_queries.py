@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db.models import F
+
 from evals_app.models import Run, Suite, SuiteAttachment, SuiteVersion
 from evals_app.queries import Place, places_of
 from evals_app.run_queries import CaseRow, Pick, RunLine, lines, picked_cases, rows_of, runs_of, state_of
@@ -208,7 +210,7 @@ def _flips(line: RunLine | None) -> tuple[tuple[CaseRow, ...], int]:
     if line is None or line.run.is_open or line.run.baseline_id is None:
         return (), 0
     # What got worse comes first.
-    cases = picked_cases(line.run, Pick("flipped")).order_by("new_passed", "position")
+    cases = picked_cases(line.run, Pick("flipped")).order_by(F("new_passed"), "position")
     shown = list(cases[:FLIPS_SHOWN])
     return rows_of(line.run, shown), len(shown) if len(shown) < FLIPS_SHOWN else cases.count()
 
