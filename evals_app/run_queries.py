@@ -259,14 +259,14 @@ def metric_lines(version: SuiteVersion, metrics: Iterable[RunMetric]) -> tuple[M
 def case_grid(run: Run, pick: Pick, *, page: str | None) -> CaseGrid:
     """One page of the run's cases; five queries."""
     tagged = picked_cases(run, Pick(tag=pick.tag))
-    kinds = {"all": Q(), **{name: _picked(run, name) for name in PICKS}}
+    kinds = {"all": Q(), **{name: _picked(run, name) for name in PICKS if run.baseline_id or name != "flipped"}}
     counts = tagged.aggregate(**{f"{name}_count": Count("pk", filter=kind) for name, kind in kinds.items()})
     found = Paginator(tagged.filter(_picked(run, pick.status)), CASES_PER_PAGE).get_page(page)
     cases = list(found.object_list)
     return CaseGrid(
         rows=rows_of(run, cases),
         page=found,
-        counts={name.removesuffix("_count"): number for name, number in counts.items()},
+        counts={"flipped": 0} | {name.removesuffix("_count"): number for name, number in counts.items()},
         tags=tags_of(run.suite_version),
     )
 

@@ -121,10 +121,14 @@ def suite_edit(request: PageRequest, suite: str) -> HttpResponse:
     saved = attempt(form, lambda: form.save(request, found), also=(Forbidden,))
     if saved is None:
         return _editor(request, found, form)
-    number = saved.version.number
-    said = f"Version {number} is saved: earlier evidence is stale from now on."
-    messages.success(request, said if saved.is_new else f"Nothing to save: version {number} says the same.")
+    messages.success(request, _said(saved))
     return redirect("suite", request.workspace.slug, found.slug)
+
+
+def _said(saved: SavedSuite) -> str:
+    if not saved.is_new:
+        return f"Nothing to save: version {saved.version.number} says the same."
+    return f"Version {saved.version.number} is saved: earlier evidence is stale from now on."
 
 
 def _editor(

@@ -101,6 +101,7 @@ def test_run__started_by_hand__compares_with_what_was_chosen(cast: Cast, world: 
     assert '<option value="live:production" selected>' in form and "Production: v1" in form
     assert alone.status_code == 302 and same["Location"] == alone["Location"]
     assert Run.objects.get(pk=int(alone["Location"].rpartition("/")[2])).baseline is None
+    assert 'All <span class="count">60</span>' in client.get(alone["Location"]).content.decode()
     assert compared["Location"] == f"/w/acme/runs/{world.run.pk}"
     assert client.post(path, chosen | {"baseline": "live:nowhere"}).status_code == 422
     assert client.post(path, chosen | {"version": "9"}).status_code == 422
