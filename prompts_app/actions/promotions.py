@@ -266,9 +266,12 @@ def _send_changed(row: Promotion, approved_by: frozenset[int]) -> None:
 
 
 def locked(promotion: Promotion) -> Promotion:
-    """The row under lock, with what recording needs."""
-    rows = Promotion.objects.select_related("prompt", "version__prompt", "environment", "policy_opened__environment")
-    return rows.select_for_update(of=("self",), no_key=True).get(pk=promotion.pk)
+    """The row under lock, with what recording needs.
+
+    Locked by itself and loaded then: a joined row is lost when what it was joined by changes while the lock is awaited.
+    """
+    row = Promotion.objects.select_for_update(no_key=True).get(pk=promotion.pk)
+    return find_promotion(row.prompt.workspace_id, row.pk)
 
 
 def _save(row: Promotion, *, is_activity: bool = True) -> None:

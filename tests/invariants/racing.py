@@ -2,11 +2,12 @@
 
 import random
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 
 from registry.core.errors import RegistryError
 
@@ -67,6 +68,50 @@ def race(*calls: Callable[[], Any], jitter_ms: float = 3) -> list[Outcome]:
     done = [outcome for outcome in outcomes if outcome is not None]
     assert len(done) == len(calls), "a caller did not come back"
     return done
+
+
+def one_after_the_other(first: Callable[[], Any], second: Callable[[], Any]) -> tuple[Outcome, Outcome]:
+    """The worst moment there is: `second` starts when `first` has done all its work and has not committed.
+
+    Where the second one needs a lock of the first it waits; the commit comes as soon as it is seen waiting, or has
+    ended, or after two seconds in which it did neither.
+    """
+    other: list[Outcome] = []
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            try:
+                other.append(Outcome(second()))
+            except RegistryError as refusal:
+                other.append(Outcome(refusal=refusal))
+        except BaseException as failure:
+            failures.append(failure)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run, daemon=True)
+    with transaction.atomic():
+        try:
+            mine = Outcome(first())
+        except RegistryError as refusal:
+            mine = Outcome(refusal=refusal)
+        thread.start()
+        ends = time.monotonic() + 2
+        while thread.is_alive() and time.monotonic() < ends and not _somebody_waits():
+            time.sleep(0.01)
+    thread.join(ENDS_WITHIN_S)
+    if failures:
+        raise failures[0]
+    assert other, "the second caller did not come back"
+    return mine, other[0]
+
+
+def _somebody_waits() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT EXISTS (SELECT 1 FROM pg_locks WHERE NOT granted)")
+        (waits,) = cursor.fetchone()
+    return bool(waits)
 
 
 def codes(outcomes: Sequence[Outcome]) -> list[str]:

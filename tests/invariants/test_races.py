@@ -17,7 +17,15 @@ from prompts_app.actions.environments import (
     end_freeze,
     freeze_environment,
 )
-from prompts_app.actions.promotions import acknowledge_breaking, close, open_promotion, rebase, schedule, set_ready
+from prompts_app.actions.promotions import (
+    acknowledge_breaking,
+    close,
+    open_promotion,
+    rebase,
+    reopen,
+    schedule,
+    set_ready,
+)
 from prompts_app.actions.prompts import change_prompt, create_prompt
 from prompts_app.actions.reviews import vote
 from prompts_app.actions.rollback import roll_back
@@ -31,7 +39,7 @@ from registry.core.actor import Actor, Role
 from registry.core.models import AuditEvent, JobState, Member, Notification, OutboxMessage
 from tests.builders import Cast, deliver, join, make_cast, prompt, version
 from tests.invariants.checker import untold, violations
-from tests.invariants.racing import codes, race
+from tests.invariants.racing import codes, one_after_the_other, race
 from tests.scenes import approve, fresh, go_live, in_minutes, let_pass, policy, valid
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -237,6 +245,16 @@ def test_rebase__while_another_is_applied__ends_on_what_is_live(free: Cast) -> N
         race(lambda: rebase(free.ada, row, stamp=None), lambda: apply_promotion(free.rosa, other, stamp=None))
         live = live_deployment(row.prompt, row.environment)
         assert fresh(row).base in (None, live)
+
+
+def test_change__waiting_for_a_reopen_under_another_policy__finds_the_promotion_again(free: Cast) -> None:
+    """What a locked row is joined to may be another one when the lock comes."""
+    row = asked(free)
+    policy(free, "staging", approvals=1)
+    reopened, closed = one_after_the_other(
+        lambda: reopen(free.ada, row, stamp=None), lambda: close(free.ada, row, stamp=None)
+    )
+    assert (reopened.won, closed.won) == (True, True)
 
 
 # 23 and 1: what must not be live
