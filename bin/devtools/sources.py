@@ -1,4 +1,4 @@
-"""Where packages come from: what pip and uv are told on this machine (files and variables), PyPI when they are told nothing."""
+"""Where packages come from: what pip and uv are told on this machine, by files and variables."""
 
 from __future__ import annotations
 
@@ -21,16 +21,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-PYPI = ""
 TIMEOUT_S = 60
 UV_CHOICES = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX", "UV_CONFIG_FILE", "UV_FIND_LINKS", "UV_NO_INDEX")
 
 
 @dataclass(frozen=True)
 class Sources:
-    """Package indexes in pip's terms."""
+    """Package indexes in pip's terms; no `index` where this machine names none and pip's own choice holds."""
 
-    index: str = PYPI
+    index: str = ""
     extra: tuple[str, ...] = ()
     find_links: tuple[str, ...] = ()
     no_index: bool = False
@@ -45,7 +44,7 @@ def read(environment: Mapping[str, str]) -> Sources:
     said.update(
         {name[4:].lower().replace("_", "-"): value for name, value in environment.items() if name.startswith("PIP_")}
     )
-    index = environment.get("UV_DEFAULT_INDEX") or environment.get("UV_INDEX_URL") or said.get("index-url") or PYPI
+    index = environment.get("UV_DEFAULT_INDEX") or environment.get("UV_INDEX_URL") or said.get("index-url") or ""
     return Sources(
         index=index.strip().rstrip("/"),
         extra=tuple(said.get("extra-index-url", "").split()),
@@ -80,7 +79,7 @@ def for_uv(sources: Sources, environment: Mapping[str, str]) -> dict[str, str]:
     """Variables that make uv fetch from where pip would; none where uv has been told by itself."""
     told: dict[str, str] = {}
     if not any(environment.get(name) for name in UV_CHOICES):
-        told["UV_DEFAULT_INDEX"] = sources.index if sources.index != PYPI else ""
+        told["UV_DEFAULT_INDEX"] = sources.index
         told["UV_INDEX"] = " ".join(sources.extra)
         told["UV_FIND_LINKS"] = ",".join(sources.find_links) if sources.no_index else ""
         told["UV_NO_INDEX"] = "1" if sources.no_index else ""
@@ -106,7 +105,8 @@ def fetch_wheel(
         if hashlib.sha256(content).hexdigest() in allowed:
             return content
         failures.append(f"{_public(link)}: its checksum is not the one in requirements-tools.txt")
-    raise OSError("; ".join(failures) or f"no wheel of {name} {version} for this machine at {_public(sources.index)}")
+    where = f"at {_public(sources.index)}" if sources.index else "and no package index is named on it (PIP_INDEX_URL)"
+    raise OSError("; ".join(failures) or f"no wheel of {name} {version} for this machine {where}")
 
 
 def unpack_member(wheel: bytes, ending: str, target: Path) -> None:
@@ -137,7 +137,7 @@ def _links(name: str, sources: Sources, failures: list[str]) -> Iterator[str]:
         path = Path(urllib.parse.unquote(folder[7:]) if folder.startswith("file://") else folder)
         if path.is_dir():
             yield from (wheel.absolute().as_uri() for wheel in path.glob(f"{name}-*.whl"))
-    for index in () if sources.no_index else (sources.index, *sources.extra):
+    for index in () if sources.no_index else filter(None, (sources.index, *sources.extra)):
         page = f"{index.rstrip('/')}/{name}/"
         try:
             text = _get(page, sources).decode("utf-8", "replace")

@@ -1,7 +1,11 @@
-"""Finds uv, or gets it: a working one on the path, else by pip, else its wheel unpacked by hand."""
+"""Finds uv, or gets it: a working one on the path, else by pip, else its wheel unpacked by hand.
+
+Without pip the machine must say where packages are (PIP_INDEX_URL, pip.conf); for root its own pip is installed else.
+"""
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 import shutil
@@ -28,7 +32,10 @@ def get(folders: Folders, environment: Mapping[str, str]) -> Path:
         if works(candidate, environment):
             return candidate
     tell("Getting uv …")
-    if _install_by_pip(folders, by_pip.parent.parent, environment) and works(by_pip, environment):
+    if _by_pip(folders, by_pip, environment):
+        return by_pip
+    is_named = sources.read(environment).index
+    if not is_named and _install_pip(environment) and _by_pip(folders, by_pip, environment):
         return by_pip
     try:
         _unpack(folders, own, environment)
@@ -60,6 +67,19 @@ def pinned(folders: Folders) -> tuple[str, frozenset[str]]:
     if version is None:
         raise Stop(f"{PINNED} names no version of uv.")
     return version.group(1), frozenset(re.findall(r"sha256:([0-9a-f]{64})", text))
+
+
+def _by_pip(folders: Folders, target: Path, environment: Mapping[str, str]) -> bool:
+    return _install_by_pip(folders, target.parent.parent, environment) and works(target, environment)
+
+
+def _install_pip(environment: Mapping[str, str]) -> bool:
+    """The system's pip, which knows where packages are, for a root whose machine does not say."""
+    if os.geteuid() != 0 or not shutil.which("apt-get", path=environment.get("PATH")):
+        return False
+    quiet = {**environment, "DEBIAN_FRONTEND": "noninteractive"}
+    install = ["apt-get", "-qq", "install", "--yes", "--no-install-recommends", "python3-pip"]
+    return _runs(["apt-get", "-qq", "update"], quiet) and _runs(install, quiet)
 
 
 def _install_by_pip(folders: Folders, target: Path, environment: Mapping[str, str]) -> bool:
