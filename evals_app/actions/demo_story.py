@@ -22,6 +22,7 @@ from prompts_app.facts import approvers, judge, live_deployment, subject_of
 from prompts_app.gates import standing
 from prompts_app.models import Promotion, Prompt, PromptVersion, Vote
 from registry.core import outbox
+from registry.core.actions.notifications import mark_read
 from registry.core.actions.workspaces import find_member
 from registry.core.actor import Actor
 from registry.core.errors import Forbidden, RegistryError
@@ -130,9 +131,11 @@ def _promote_the_first(scene: _Scene) -> bool:
 
 
 def _add_examples(scene: _Scene) -> bool:
-    """Ada writes version 2 over the live version 1."""
+    """Ada writes version 2 over the live version 1; by then everybody has read what forty new prompts brought."""
     if len(scene.versions) != 1 or not scene.is_live(1, PRODUCTION):
         return False
+    for person in people.PEOPLE:
+        mark_read(find_member(scene.prompt.workspace_id, person.email).user, scene.prompt.workspace_id)
     write_version(scene.actor(people.ADA), scene.prompt, 2)
     return True
 

@@ -32,7 +32,7 @@ from registry.core.actions.workspaces import find_member
 from registry.core.actor import Actor
 from registry.core.audit import verify_chain
 from registry.core.identity import actor_of_member
-from registry.core.models import AuditEvent, Member, SignInLink, Workspace
+from registry.core.models import AuditEvent, Member, Notification, SignInLink, Workspace
 from tests.builders import deliver, make_cast
 from tests.evals.building import scripted, work_all
 
@@ -142,6 +142,8 @@ def test_demo__story__ends_with_one_live_one_refused_and_one_waiting(provider: S
         "production": 1,
     }
     assert verify_chain(workspace.pk).ok
+    unread = Notification.objects.filter(workspace=workspace, read_at=None)
+    assert 0 < unread.count() < 20, "the inbox holds the story, not the library"
     assert_numbers_are_those_measured()
     assert_repeats_change_nothing(workspace)
 
