@@ -111,7 +111,7 @@ def find_run(workspace_id: int, pk: int) -> Run:
 
 def _locked(run: Run) -> Run:
     rows = Run.objects.select_related("prompt", "candidate", "baseline", "suite_version__suite")
-    return rows.select_for_update(of=("self",)).get(pk=run.pk)
+    return rows.select_for_update(of=("self",), no_key=True).get(pk=run.pk)
 
 
 def _record(actor: Actor, event: str, run: Run) -> None:

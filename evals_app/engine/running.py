@@ -37,7 +37,7 @@ def settle_lost_runs() -> int:
 def settle(run_id: int) -> bool:
     """Judge a run whose chunks have all ended, and post its check; False while some have not, or it has ended before."""
     rows = Run.objects.select_related("prompt", "candidate", "baseline", "suite_version__suite")
-    run = rows.select_for_update(of=("self",)).filter(pk=run_id, state__in=OPEN_STATES).first()
+    run = rows.select_for_update(of=("self",), no_key=True).filter(pk=run_id, state__in=OPEN_STATES).first()
     if run is None or run.chunks.filter(state__in=OPEN_CHUNKS).exists():
         return False
     judgement = _judged(run)
