@@ -1,7 +1,7 @@
 """The OpenAPI document laid out for reading: sections, operations, and every field on a line. Pure."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -10,7 +10,7 @@ DEEPEST = 3
 
 @dataclass(frozen=True)
 class Line:
-    """One field or parameter; `name` is its path, such as `approvals[].by`."""
+    """One field or parameter; `name` is its path, such as `approvals[].by`. `required` is said of what is sent."""
 
     name: str
     type: str
@@ -87,7 +87,8 @@ def _parameter(document: Mapping[str, Any], one: Mapping[str, Any]) -> Line:
 
 def _outcome(document: Mapping[str, Any], status: str, one: Mapping[str, Any]) -> Outcome:
     schema = _schema_of(one) if status < "400" else None
-    return Outcome(status, one.get("description", ""), tuple(_lines(document, schema, "", 0)) if schema else ())
+    lines = _lines(document, schema, "", 0) if schema else ()
+    return Outcome(status, one.get("description", ""), tuple(replace(line, required=False) for line in lines))
 
 
 def _schema_of(holder: Mapping[str, Any]) -> Mapping[str, Any] | None:
