@@ -78,8 +78,9 @@ def _install_pip(environment: Mapping[str, str]) -> bool:
     if os.geteuid() != 0 or not shutil.which("apt-get", path=environment.get("PATH")):
         return False
     quiet = {**environment, "DEBIAN_FRONTEND": "noninteractive"}
-    install = ["apt-get", "-qq", "install", "--yes", "--no-install-recommends", "python3-pip"]
-    return _runs(["apt-get", "-qq", "update"], quiet) and _runs(install, quiet)
+    update: list[str | Path] = ["apt-get", "-qq", "update"]
+    install: list[str | Path] = ["apt-get", "-qq", "install", "--yes", "--no-install-recommends", "python3-pip"]
+    return _runs(update, quiet) and _runs(install, quiet)
 
 
 def _install_by_pip(folders: Folders, target: Path, environment: Mapping[str, str]) -> bool:
