@@ -34,9 +34,11 @@ def run(folders: Folders) -> int:
         left = clean_up(record)
         _check_free(port)
         said["PORT"] = str(port)
-        answers = answerer.choose(said, application.remembered(folders))
+        before = application.remembered(folders)
+        answers = answerer.choose(said, before)
+        has_moved = said[answers.variable] != before.get(answers.variable)
         application.remember(folders, said)
-        return _run(folders, said, record, left, answers)
+        return _run(folders, said, record, left, answers, has_moved=has_moved)
 
 
 def parts(folders: Folders, port: int) -> tuple[Part, ...]:
@@ -64,7 +66,9 @@ def parts(folders: Folders, port: int) -> tuple[Part, ...]:
     )
 
 
-def _run(folders: Folders, said: Mapping[str, str], record: Path, left: str, answers: Answerer) -> int:
+def _run(
+    folders: Folders, said: Mapping[str, str], record: Path, left: str, answers: Answerer, *, has_moved: bool
+) -> int:
     supervisor = Supervisor(record, folders.root)
     supervisor.catch_signals()
     if left:
@@ -83,7 +87,7 @@ def _run(folders: Folders, said: Mapping[str, str], record: Path, left: str, ans
                 supervisor.add(part)
             has_demo = said.get("DEMO") != "0"
             if has_demo:
-                _seed(supervisor, folders, environment)
+                _seed(supervisor, folders, environment, has_moved=has_moved)
             supervisor.wait_until(lambda: _answers(int(said["PORT"])), READY_S)
             if not supervisor.is_stopping:
                 links = _demo_links(folders, environment) if has_demo else ""
@@ -154,14 +158,16 @@ def _collect_assets(supervisor: Supervisor, folders: Folders) -> None:
             done.write_text(wanted)
 
 
-def _seed(supervisor: Supervisor, folders: Folders, environment: Mapping[str, str]) -> None:
-    """The demo, once per database: a demo that somebody deleted does not come back."""
+def _seed(supervisor: Supervisor, folders: Folders, environment: Mapping[str, str], *, has_moved: bool) -> None:
+    """The demo, once per database: a demo that somebody deleted does not come back. One that is there follows its model."""
     done = folders.data / "run" / f"demo-{_database_mark(folders, environment)}"
     if not done.exists() and not supervisor.is_stopping:
         supervisor.say("Making the demo …")
         _manage_once(supervisor, folders, "seed_demo")
         if not supervisor.is_stopping:
             done.touch()
+    elif has_moved:
+        _manage_once(supervisor, folders, "seed_demo", "--follow")
 
 
 def _database_mark(folders: Folders, environment: Mapping[str, str]) -> str:

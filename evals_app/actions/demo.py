@@ -1,23 +1,23 @@
 """The demo workspace, made once: its people, forty prompts with their histories, and the beginning of the story."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.db import transaction
 
 from evals_app.actions.demo_story import write_version
-from evals_app.actions.providers import create_provider
+from evals_app.actions.providers import create_provider, settings_of, update_provider
 from evals_app.actions.suites import attach_suite, create_suite, save_suite_version
 from evals_app.demo import banking, people
 from evals_app.demo.library import LibraryPrompt, library
-from evals_app.models import DemoStory
+from evals_app.models import DemoStory, Provider
 from evals_app.provider_settings import ProviderInput
 from prompts_app.actions.applying import apply_promotion
 from prompts_app.actions.environments import create_default_environments, find_environment
 from prompts_app.actions.promotions import open_promotion
 from prompts_app.actions.prompts import create_prompt
 from prompts_app.actions.versions import create_version, find_version
-from registry.core.actions.workspaces import add_member, create_workspace, find_or_create_user
+from registry.core.actions.workspaces import add_member, create_workspace, find_member, find_or_create_user
 from registry.core.actor import Actor
 from registry.core.identity import actor_of_member
 from registry.core.models import Workspace
@@ -50,6 +50,21 @@ def seed_demo(*, provider: ProviderInput | None) -> SeededDemo:
     for prompt in library():
         _bring_in(prompt, cast)
     return SeededDemo(workspace, is_new=True)
+
+
+def follow_model(workspace: Workspace, provider: ProviderInput) -> bool:
+    """Let the demo's provider point to where its model listens now, as Rosa; True where it had moved.
+
+    Its earlier evidence is stale then, like after any change of who answers.
+    """
+    row = Provider.objects.in_workspace(workspace.pk).filter(name=provider.settings.name).first()
+    is_demo = DemoStory.objects.filter(workspace=workspace).exists()
+    if row is None or not is_demo or row.base_url == provider.settings.base_url:
+        return False
+    rosa = actor_of_member(find_member(workspace.pk, people.ROSA.email))
+    moved = replace(settings_of(row), base_url=provider.settings.base_url)
+    update_provider(rosa, row, ProviderInput(moved, api_key=None))
+    return True
 
 
 def _settle() -> tuple[Workspace, Cast]:

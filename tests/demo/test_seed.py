@@ -20,7 +20,7 @@ from evals_app.actions.demo_story import continue_story
 from evals_app.demo import banking, people
 from evals_app.demo.library import DATA, library
 from evals_app.local_model import MODEL_NAME, is_installed
-from evals_app.models import DemoStory, Run
+from evals_app.models import DemoStory, Provider, Run
 from evals_app.provider_settings import parse_provider
 from evals_app.scripted_provider import Rule, ScriptedProvider, rules_from
 from prompts_app.actions.prompts import find_prompt
@@ -213,6 +213,27 @@ def test_commands__seed_then_links__say_what_they_did(
     ]
     assert all("/sign-in/" in line for line in lines)
     assert SignInLink.objects.count() == 3
+
+
+@pytest.mark.usefixtures("two_prompts")
+def test_commands__model_has_moved__the_demo_follows_it(capsys: pytest.CaptureFixture[str], db: None) -> None:
+    def url(port: int) -> str:
+        return f"http://127.0.0.1:{port}/v1"
+
+    with override_settings(OUTBOUND_ALLOW=frozenset({"127.0.0.1:8833", "127.0.0.1:8899"})):
+        with override_settings(LOCAL_MODEL_URL=url(8833)):
+            call_command("seed_demo", "--follow")
+            assert not Workspace.objects.exists(), "a demo that was deleted does not come back"
+            call_command("seed_demo")
+            capsys.readouterr()
+            call_command("seed_demo", "--follow")
+            assert capsys.readouterr().out == ""
+        with override_settings(LOCAL_MODEL_URL=url(8899)):
+            call_command("seed_demo", "--follow")
+            assert "listens elsewhere" in capsys.readouterr().out
+    row = Provider.objects.get()
+    assert (row.base_url, row.is_default, row.model_names) == (url(8899), True, [MODEL_NAME])
+    assert AuditEvent.objects.get(event="provider.changed").actor_name == "Rosa Owner"
 
 
 @pytest.fixture

@@ -285,6 +285,7 @@ OTHERWISE: dict[str, str] = {
             "prompts.promotions.locked",
             "evals.recipes.redefine_checks",
             "evals.recipes.define_suite_check",
+            "evals.demo.follow_model",
             "evals.demo.seed_demo",
             "evals.demo_story.write_version",
         ],

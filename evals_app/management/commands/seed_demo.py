@@ -3,31 +3,42 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandParser
 
-from evals_app.actions.demo import seed_demo
+from evals_app.actions.demo import follow_model, seed_demo
 from evals_app.demo.people import WORKSPACE
 from evals_app.local_model import MODEL_NAME
 from evals_app.provider_settings import ProviderInput, parse_provider
 from evals_app.scripted_provider import MODEL_NAME as SCRIPTED
 from registry.core.canonical import JSON
+from registry.core.models import Workspace
 
 IN_FLIGHT = 1  # the local model has one thread, and its answers vary less when it is asked one thing at a time
 
 
 class Command(BaseCommand):
-    """Idempotent by the workspace's name: a second call changes nothing."""
+    """Idempotent by the workspace's name: a second call changes nothing, and `--follow` only lets it follow its model."""
 
     help = "Make the demo workspace, unless a workspace of that name is there; its story goes on in the workers."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """--follow."""
+        parser.add_argument(
+            "--follow", action="store_true", help="make nothing; let the demo follow a model that moved"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Say in one line what was done; takes a few seconds."""
         provider, who_answers = _provider()
-        seeded = seed_demo(provider=provider)
-        if not seeded.is_new:
-            self.stdout.write(f"There is a workspace {WORKSPACE} already: nothing was changed.")
+        if options["follow"]:
+            workspace = Workspace.objects.filter(slug=WORKSPACE).first()
+            if workspace is not None and provider is not None and follow_model(workspace, provider):
+                self.stdout.write("The model listens elsewhere now: the demo follows it, and its evidence is stale.")
             return
-        self.stdout.write(f"Made the workspace {WORKSPACE}. {who_answers} Its story goes on in the background.")
+        if seed_demo(provider=provider).is_new:
+            self.stdout.write(f"Made the workspace {WORKSPACE}. {who_answers} Its story goes on in the background.")
+        else:
+            self.stdout.write(f"There is a workspace {WORKSPACE} already: nothing was changed.")
 
 
 def _provider() -> tuple[ProviderInput | None, str]:
