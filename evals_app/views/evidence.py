@@ -45,7 +45,7 @@ def prompt_checks_run(request: PageRequest, name: str, number: int) -> HttpRespo
 def prompt_checks_attach(request: PageRequest, name: str) -> HttpResponse:
     """Attach a suite to a prompt, from the prompt's page."""
     prompt = find_prompt(request.workspace.pk, name)
-    suite = find_suite(request.workspace.pk, request.POST.get("suite", ""))
+    suite = find_suite(request.workspace.pk, request.POST.get("suite", "").replace("\0", ""))
     required, run_on = request.POST.get("required") == "on", request.POST.get("run_on", RUN_ON[0][0])
     try:
         attach_suite(request.actor, suite, prompt, required=required, run_on=run_on)

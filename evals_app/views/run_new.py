@@ -73,7 +73,7 @@ class RunForm(PageForm):
 def run_new(request: PageRequest) -> HttpResponse:
     """The form that starts a run; without a prompt in the address it asks for that first."""
     require(request.actor, Permission.RUN)
-    name = request.GET.get("prompt", "")
+    name = request.GET.get("prompt", "").replace("\0", "")
     if not name:
         context = {"prompt_names": prompts_to_choose(request.workspace.pk), "suite": request.GET.get("suite", "")}
         return render(request, "evals/run_new.html", context)

@@ -94,7 +94,7 @@ def suite_attach(request: PageRequest, suite: str) -> HttpResponse:
 def suite_detach(request: PageRequest, suite: str) -> HttpResponse:
     """Ask it of a prompt no longer."""
     found = find_suite(request.workspace.pk, suite)
-    prompt = find_prompt(request.workspace.pk, request.POST.get("prompt", ""))
+    prompt = find_prompt(request.workspace.pk, request.POST.get("prompt", "").replace("\0", ""))
     detach_suite(request.actor, found, prompt)
     messages.success(request, f"{found.title} is no longer asked of {prompt.name}.")
     return redirect("suite", request.workspace.slug, found.slug)

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import resolve_url
 from django_htmx.http import HttpResponseClientRefresh
 
+from registry.core.canonical import is_storable
 from registry.core.errors import Conflict, Invalid, NotFound, RegistryError
 from registry.core.identity import actor_of_member, memberships
 from registry.core.models import User
@@ -33,6 +34,8 @@ def page(*methods: str) -> Callable[[View], View]:
                 return _sign_in_first(cast("PageRequest", request))
             if request.method not in allowed:
                 return HttpResponseNotAllowed(allowed)
+            if not all(is_storable(part) for part in kwargs.values() if isinstance(part, str)):
+                raise NotFound("not_found", "There is nothing at this address.")
             response = view(_enter(cast("PageRequest", request), workspace), **kwargs)
             response.headers.setdefault("Cache-Control", "no-store")
             return response

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 import pytest
 from django.test import Client
 
+from tests import builders
 from tests.builders import Cast
+from tests.evals import building
 from tests.pages.conftest import SignedIn
 from tests.pages.evaluated import Evaluated, evaluated
 
@@ -91,6 +93,31 @@ def test_fragment_of_a_run__opened_as_a_page__leads_to_the_run(
     answer = as_(cast.vera).get(f"/w/acme/runs/{world.run.pk}/{path}")
 
     assert (answer.status_code, answer["Location"]) == (302, f"/w/acme/runs/{world.run.pk}")
+
+
+@pytest.mark.parametrize(
+    ("method", "address"),
+    [
+        ("get", "/w/acme/prompts/a%00b"),
+        ("get", "/w/acme/prompts/a%00b/checks"),
+        ("get", "/w/acme/runs/new?prompt=a%00b"),
+        ("get", "/w/acme/suites/numbers?version=9999999999"),
+        ("get", "/w/acme/suites/numbers?version=\N{SUPERSCRIPT TWO}"),
+        ("get", "/w/acme/runs/99999999999999999999/cases/1"),
+        ("post", "/w/acme/suites/numbers/detach?prompt=a"),
+        ("post", "/w/acme/prompts/numbers/echo/checks/attach"),
+    ],
+)
+def test_page__at_an_address_that_cannot_be_stored__is_not_there(
+    cast: Cast, as_: SignedIn, method: str, address: str
+) -> None:
+    building.suite(cast.ada)
+    builders.prompt(cast.ada, "numbers/echo")
+    client = as_(cast.olga)
+
+    answer = getattr(client, method)(address, {"prompt": "a\0b", "suite": "a\0b"} if method == "post" else {})
+
+    assert answer.status_code == 404
 
 
 @pytest.mark.parametrize(
