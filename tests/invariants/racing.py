@@ -1,5 +1,6 @@
 """Several callers at once, each with a connection of its own, released from a barrier."""
 
+import itertools
 import random
 import threading
 import time
@@ -9,9 +10,14 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from registry.core import audit
 from registry.core.errors import RegistryError
 
 ENDS_WITHIN_S = 60
+MEETS_WITHIN_S = 0.5
+
+
+type Play = Callable[[Callable[[], Any], Callable[[], Any]], tuple["Outcome", "Outcome"]]
 
 
 @dataclass
@@ -105,6 +111,38 @@ def one_after_the_other(first: Callable[[], Any], second: Callable[[], Any]) -> 
         raise failures[0]
     assert other, "the second caller did not come back"
     return mine, other[0]
+
+
+def side_by_side(first: Callable[[], Any], second: Callable[[], Any]) -> tuple[Outcome, Outcome]:
+    """The other worst moment: both have decided and written, and meet where they record themselves; then `first` goes.
+
+    Whoever comes there waits for the other one, but not for long: with the locks in place the other cannot come.
+    """
+    here = threading.local()
+    met, is_over, arrived, real = threading.Event(), threading.Event(), itertools.count(1), audit.record
+
+    def record(*args: Any, **kwargs: Any) -> Any:
+        if next(arrived) == 2:
+            met.set()
+        if met.wait(MEETS_WITHIN_S) and here.is_second:
+            is_over.wait(2)
+        met.set()
+        return real(*args, **kwargs)
+
+    def call(action: Callable[[], Any], is_second: bool) -> Any:
+        here.is_second = is_second
+        try:
+            return action()
+        finally:
+            if not is_second:
+                is_over.set()
+
+    audit.record = record
+    try:
+        one, other = race(lambda: call(first, False), lambda: call(second, True), jitter_ms=0)
+    finally:
+        audit.record = real
+    return one, other
 
 
 def _somebody_waits() -> bool:
