@@ -6,6 +6,18 @@ import logging.config
 import structlog
 from structlog.typing import Processor
 
+QUIET = {
+    # An expected refusal is an answer, not a warning; unexpected errors are logged with their traceback.
+    "django.request": {"level": "ERROR"},
+    "django.server": {"level": "WARNING"},
+    # One line for each question to a model says nothing that its result does not say.
+    "httpx2": {"level": "WARNING"},
+    # The sweep comes every few seconds: only what goes wrong with tasks is news.
+    "celery.app.trace": {"level": "WARNING"},
+    "celery.worker.strategy": {"level": "WARNING"},
+    "celery.beat": {"level": "WARNING"},
+}
+
 
 def logging_config(*, level: str, fmt: str) -> None:
     """Route the standard library's and structlog's records through one formatter to standard error."""
@@ -35,17 +47,7 @@ def logging_config(*, level: str, fmt: str) -> None:
             },
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
             "root": {"handlers": ["stderr"], "level": level},
-            "loggers": {
-                # An expected refusal is an answer, not a warning; unexpected errors are logged with their traceback.
-                "django.request": {"level": "ERROR"},
-                "django.server": {"level": "WARNING"},
-                # One line for each question to a model says nothing that its result does not say.
-                "httpx2": {"level": "WARNING"},
-                # The sweep comes every few seconds: only what goes wrong with tasks is news.
-                "celery.app.trace": {"level": "WARNING"},
-                "celery.worker.strategy": {"level": "WARNING"},
-                "celery.beat": {"level": "WARNING"},
-            },
+            "loggers": QUIET,
         }
     )
     structlog.configure(

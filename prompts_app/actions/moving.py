@@ -129,25 +129,7 @@ def move(
     deployment.save(force_insert=True)
     LivePointer.objects.filter(pk=place.pointer.pk).update(deployment=deployment)
     place.pointer.deployment = deployment
-    what: dict[str, JSON] = {
-        "environment": place.environment.name,
-        "version": version.number if version else None,
-        "previous_version": before.number if before else None,
-        "deployment": deployment.pk,
-        "revision": revision,
-        "reason": reason,
-        **(detail or {}),
-    }
-    audit.record(
-        actor,
-        EVENTS[kind],
-        subject_type="prompt",
-        subject_id=place.prompt.pk,
-        subject_name=place.prompt.name,
-        before=before.digest if before else "",
-        after=version.digest if version else "",
-        detail=what,
-    )
+    _record(actor, place, deployment, before, detail or {})
     payload: dict[str, JSON] = {
         "deployment_id": deployment.pk,
         "promotion_id": promotion.pk if promotion else None,
@@ -162,6 +144,30 @@ EVENTS = {
     DeploymentKind.ROLLBACK: "version.rolled_back",
     DeploymentKind.WITHDRAWAL: "prompt.withdrawn",
 }
+
+
+def _record(
+    actor: Actor, place: Place, deployment: Deployment, before: PromptVersion | None, detail: Mapping[str, JSON]
+) -> None:
+    version = deployment.version
+    audit.record(
+        actor,
+        EVENTS[DeploymentKind(deployment.kind)],
+        subject_type="prompt",
+        subject_id=place.prompt.pk,
+        subject_name=place.prompt.name,
+        before=before.digest if before else "",
+        after=version.digest if version else "",
+        detail={
+            "environment": place.environment.name,
+            "version": version.number if version else None,
+            "previous_version": before.number if before else None,
+            "deployment": deployment.pk,
+            "revision": deployment.revision,
+            "reason": deployment.reason,
+            **detail,
+        },
+    )
 
 
 def _raise_revision(environment: Environment) -> int:
