@@ -137,10 +137,17 @@ def live_deployment(prompt: Prompt, environment: Environment) -> Deployment | No
 
 def latest_votes(promotion: Promotion) -> tuple[Approval, ...]:
     """Each person's latest vote that stands, oldest first."""
-    rows = Approval.objects.filter(promotion=promotion, pk__gt=promotion.votes_after)
+    rows = Approval.objects.filter(promotion=promotion)
     newest = rows.select_related("member__user").order_by("member_id", "-pk").distinct("member_id")
-    standing = [row for row in newest if row.vote not in {Vote.WITHDRAWN, Vote.DISMISSED}]
-    return tuple(sorted(standing, key=lambda row: row.pk))
+    return tuple(sorted((row for row in newest if stands(row, promotion)), key=lambda row: row.pk))
+
+
+def stands(latest: Approval, promotion: Promotion) -> bool:
+    """Whether somebody's latest vote still says something. Reopening drops approvals, not requests for changes: nobody
+    gets rid of a reviewer's request that way."""
+    if latest.vote == Vote.APPROVE:
+        return latest.pk > promotion.votes_after
+    return latest.vote == Vote.REQUEST_CHANGES
 
 
 def approvers(promotion: Promotion) -> frozenset[int]:

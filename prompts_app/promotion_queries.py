@@ -8,7 +8,7 @@ from datetime import datetime
 
 from django.core.paginator import Page, Paginator
 
-from prompts_app.facts import Judgement, current_policy, judge, live_deployment, not_eligible, subject_of
+from prompts_app.facts import Judgement, current_policy, judge, live_deployment, not_eligible, stands, subject_of
 from prompts_app.gates import Blocker, Level, standing, what_changed
 from prompts_app.models import Approval, Comment, Deployment, Override, Promotion, Vote
 from prompts_app.models.promotion import PromotionQuerySet
@@ -192,10 +192,10 @@ def _listed(workspace_id: int) -> PromotionQuerySet:
 def _votes_on(pending: Sequence[Promotion]) -> dict[int, list[Approval]]:
     """Each person's latest vote that stands, for each promotion."""
     rows = Approval.objects.filter(promotion__in=pending).order_by("promotion", "member", "-pk")
-    standing_since = {promotion.pk: promotion.votes_after for promotion in pending}
+    by_id = {promotion.pk: promotion for promotion in pending}
     found: dict[int, list[Approval]] = defaultdict(list)
     for row in rows.distinct("promotion", "member"):
-        if row.vote not in {Vote.WITHDRAWN, Vote.DISMISSED} and row.pk > standing_since[row.promotion_id]:
+        if stands(row, by_id[row.promotion_id]):
             found[row.promotion_id].append(row)
     return found
 

@@ -43,6 +43,10 @@ def _overrides(actor: Actor, review: Review) -> bool:
 
 
 def _schedules(actor: Actor, review: Review) -> bool:
+    return review.may_apply
+
+
+def _sets_ready(actor: Actor, review: Review) -> bool:
     return review.may_apply and actor.is_person
 
 
@@ -70,7 +74,7 @@ MAY: Mapping[str, May] = {
     "apply": _applies,
     "override": _overrides,
     "schedule": _schedules,
-    "ready": _schedules,
+    "ready": _sets_ready,
     "unschedule": _writes,
     "resume": _writes,
     "rebase": _writes,

@@ -18,7 +18,7 @@ from registry.core import outbox
 from registry.core.actor import Actor
 from registry.core.canonical import JSON
 from registry.core.errors import Conflict, Forbidden, invalid_field
-from registry.core.identity import actor_of_member
+from registry.core.identity import actor_of_member, as_of_now
 from registry.core.permissions import Permission, require
 
 MIN_OVERRIDE_REASON = 20
@@ -29,6 +29,7 @@ def apply_promotion(actor: Actor, promotion: Promotion, *, stamp: int | None) ->
     """Make the promoted version live if nothing is in the way; raises Conflict `promotion.blocked` with the blockers."""
     with transaction.atomic():
         place, row = _locked(promotion)
+        actor = as_of_now(actor)
         require(actor, Permission.APPLY, protected=policy_of(row).protected)
         refuse_stale_view(row, stamp)
         refuse_state(row, {OPEN})
@@ -45,6 +46,7 @@ def override_promotion(actor: Actor, promotion: Promotion, *, stamp: int | None,
     """
     with transaction.atomic():
         place, row = _locked(promotion)
+        actor = as_of_now(actor)
         judgement = judge(row, actor)
         present = standing(judgement.blockers)
         require(actor, Permission.OVERRIDE)

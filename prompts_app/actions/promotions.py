@@ -124,7 +124,7 @@ def rebase(actor: Actor, promotion: Promotion, *, stamp: int | None) -> Promotio
 
 
 def reopen(actor: Actor, promotion: Promotion, *, stamp: int | None) -> Promotion:
-    """Be judged by the policy as it is now instead of the stricter of then and now; all votes are dropped."""
+    """Be judged by the policy as it is now instead of the stricter of then and now; approvals are dropped."""
 
     def change(row: Promotion) -> None:
         row.policy_opened = current_policy(row.environment)

@@ -21,6 +21,7 @@ from prompts_app.models import (
 from registry.core import audit, outbox
 from registry.core.actor import Actor
 from registry.core.errors import Conflict, NotFound, invalid_field
+from registry.core.identity import as_of_now
 from registry.core.permissions import Permission, require
 
 
@@ -45,6 +46,8 @@ def roll_back(
     require(actor, Permission.ROLL_BACK)
     _require_reason(reason)
     [place] = lock_places(prompt, [environment])
+    actor = as_of_now(actor)
+    require(actor, Permission.ROLL_BACK)
     target = _target(place, to_deployment)
     version = target.version
     assert version is not None
@@ -72,6 +75,7 @@ def roll_back(
 def withdraw(actor: Actor, prompt: Prompt, environment: Environment, *, reason: str, quarantine: bool = False) -> Moved:
     """Take the prompt out of an environment; where nothing is live it is a no-op."""
     [place] = lock_places(prompt, [environment])
+    actor = as_of_now(actor)
     require(actor, Permission.WITHDRAW, protected=current_policy(environment).load().protected)
     _require_reason(reason)
     live = place.live

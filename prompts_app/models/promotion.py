@@ -71,7 +71,7 @@ class Promotion(models.Model):
     scheduled_by_key = models.ForeignKey(ApiKey, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     ready_by = models.ForeignKey(Member, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     stamp = models.PositiveIntegerField(default=1)
-    # Votes up to this id were dropped by reopening under a newer policy.
+    # Approvals up to this id were dropped by reopening under a newer policy.
     votes_after = models.PositiveBigIntegerField(default=0)
     deployment = models.ForeignKey(Deployment, null=True, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(db_default=Now())

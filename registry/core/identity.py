@@ -7,7 +7,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from registry.core.actor import Actor, KeyKind, Role
-from registry.core.errors import Unauthenticated
+from registry.core.errors import Forbidden, Unauthenticated
 from registry.core.keys import KeyToken
 from registry.core.models import ApiKey, Member, User
 
@@ -60,6 +60,24 @@ def actor_of_member(member: Member, *, request_id: str = "", address: str = "") 
         request_id=request_id,
         address=address,
     )
+
+
+def as_of_now(actor: Actor) -> Actor:
+    """The same caller with the rights they have at this moment; raises Forbidden for one who can no longer act.
+
+    For actions that must not rest on what was true when the request came in: call it under their locks.
+    """
+    if actor.kind == "key":
+        key = ApiKey.objects.usable().filter(pk=actor.id).first()
+        fresh = actor_for_key(key, request_id=actor.request_id, address=actor.address) if key else None
+    elif actor.kind == "member":
+        member = Member.objects.active().select_related("user").filter(pk=actor.id).first()
+        fresh = actor_of_member(member, request_id=actor.request_id, address=actor.address) if member else None
+    else:
+        fresh = actor
+    if fresh is None:
+        raise Forbidden("actor.inactive", f"{actor.name} can no longer act here.")
+    return fresh
 
 
 def memberships(user: User) -> list[Member]:

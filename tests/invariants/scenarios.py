@@ -118,6 +118,17 @@ def demoted_while_applied(cast: Cast, play: Play) -> list[str]:
     return _first_or_refused(cast, applied, "member.changed", "10: applied on the vote of somebody demoted")
 
 
+def releaser_demoted_while_applying(cast: Cast, play: Play) -> list[str]:
+    """5: whoever applies loses the right, not yet committed, when their request is on its way."""
+    row = asked(cast)
+    rosa = Member.objects.select_related("user").get(pk=cast.rosa.member_id)
+    _, applied = play(
+        lambda: change_member(cast.olga, rosa, role=Role.EDITOR),
+        lambda: apply_promotion(cast.rosa, row, stamp=None),
+    )
+    return _first_or_refused(cast, applied, "member.changed", "5: applied by somebody who no longer may")
+
+
 def archived_while_applied(cast: Cast, play: Play) -> list[str]:
     """23: it goes live where it is protected, not yet committed, when somebody archives it."""
     made, place = prompt(cast.ada, f"s{next(NAMES)}", text="zero"), cast.environment("production")
@@ -171,6 +182,7 @@ RACES: tuple[Scenario, ...] = (
     two_clocks,
     two_saves,
     demoted_while_applied,
+    releaser_demoted_while_applying,
     archived_while_applied,
     yanked_while_applied,
 )

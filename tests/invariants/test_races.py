@@ -364,6 +364,3 @@ def test_moves__of_many_prompts_in_one_environment__are_numbered_in_the_order_of
     rows = [asked(free) for _ in range(8)]
     outcomes = race(*(lambda row=row: apply_promotion(free.rosa, row, stamp=None) for row in rows))
     assert sorted(outcome.value.revision for outcome in outcomes) == list(range(1, 9))
-
-
-# Names and people

@@ -223,9 +223,3 @@ def test_review_override__by_somebody_eligible_for_what_it_replaced__is_kept(fre
     events = AuditEvent.objects.count()
     assert review_override(free.olga, override).reviewed_by_id == free.rosa.member_id, "the first review stands"
     assert AuditEvent.objects.count() == events
-
-
-# By the clock
-
-
-# When ready

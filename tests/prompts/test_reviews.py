@@ -305,6 +305,19 @@ def test_dismissed__and_voted_again__counts_again(reviewed: Cast) -> None:
     assert "approvals.changes_requested" in codes(row, reviewed.rosa)
 
 
+def test_reopen__while_changes_are_requested__drops_approvals_and_not_the_request(reviewed: Cast) -> None:
+    """Else an author could reopen a reviewer's objection away."""
+    policy(reviewed, "staging", approvals=0)
+    row = asked(reviewed)
+    approve(reviewed.rosa, row)
+    approve(reviewed.grace, row, Vote.REQUEST_CHANGES)
+    reopen(reviewed.ada, row, stamp=None)
+    assert valid(row, reviewed.olga) == set()
+    assert codes(row, reviewed.olga) == {"approvals.changes_requested"}
+    approve(reviewed.grace, row)
+    assert codes(row, reviewed.olga) == set()
+
+
 def test_vote__refusals__come_in_the_order_of_the_api(reviewed: Cast) -> None:
     row = asked(reviewed, by=reviewed.grace)
     with pytest.raises(Forbidden, match=r"approval\.ineligible"):
