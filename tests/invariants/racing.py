@@ -125,7 +125,7 @@ def side_by_side(first: Callable[[], Any], second: Callable[[], Any]) -> tuple[O
         if next(arrived) == 2:
             met.set()
         if met.wait(MEETS_WITHIN_S) and here.is_second:
-            is_over.wait(2)
+            is_over.wait(1)
         met.set()
         return real(*args, **kwargs)
 
