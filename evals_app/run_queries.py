@@ -47,6 +47,15 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class Totals:
+    """What all answers of a run add up to; `cost` in US dollars. None where nothing is known."""
+
+    cost: Decimal | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+
+
+@dataclass(frozen=True)
 class ArmFigures:
     """One arm's answers in sums; `cost` is None where no price is known, `latency_ms` is the median."""
 
@@ -83,14 +92,19 @@ class RunLine:
 
 @dataclass(frozen=True)
 class RunSheet:
-    """Everything about a run but its cases. `cost` is None where no price is known."""
+    """Everything about a run but its cases."""
 
     run: Run
     progress: Progress
     metrics: tuple[MetricLine, ...]
     arms: tuple[ArmFigures, ...]
-    cost: Decimal | None
+    totals: "Totals"
     time_left: timedelta | None
+
+    @property
+    def cost(self) -> Decimal | None:
+        """What it cost so far in US dollars."""
+        return self.totals.cost
 
     @property
     def state(self) -> str:
@@ -214,10 +228,14 @@ def sheet(run: Run) -> RunSheet:
     """Everything about one run; three queries."""
     progress = progress_of([run])[run.pk]
     arms = figures(run)
-    costs = [arm.cost for arm in arms if arm.cost is not None]
-    cost = sum(costs, Decimal(0)) if costs else None
     metrics = tuple(_metrics_of([run]).get(run.pk, ()))
-    return RunSheet(run, progress, metrics, arms, cost, _time_left(run, progress))
+    return RunSheet(run, progress, metrics, arms, _sum_of(arms), _time_left(run, progress))
+
+
+def totals_of(run: Run) -> Totals:
+    """What the run's answers add up to so far; one query."""
+    sums = Result.objects.filter(run=run).order_by().aggregate(Sum("cost"), Sum("input_tokens"), Sum("output_tokens"))
+    return Totals(sums["cost__sum"], sums["input_tokens__sum"], sums["output_tokens__sum"])
 
 
 def progress_of(runs: Sequence[Run]) -> dict[int, Progress]:
@@ -347,6 +365,15 @@ def _picked(run: Run, status: str) -> Q:
 def _side(run: Run, case: Case, prefix: str, excerpt: str) -> Side:
     answers, passed, errors = (getattr(case, f"{prefix}_{name}") for name in ("answers", "passed", "errors"))
     return Side(run.repeats, answers, passed, errors, excerpt)
+
+
+def _sum_of(arms: Iterable[ArmFigures]) -> Totals:
+    costs = [arm.cost for arm in arms if arm.cost is not None]
+    read = [arm.input_tokens for arm in arms if arm.input_tokens is not None]
+    written = [arm.output_tokens for arm in arms if arm.output_tokens is not None]
+    return Totals(
+        sum(costs, Decimal(0)) if costs else None, sum(read) if read else None, sum(written) if written else None
+    )
 
 
 def _metrics_of(runs: Sequence[Run]) -> dict[int, list[MetricLine]]:

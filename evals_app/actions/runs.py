@@ -1,6 +1,7 @@
 """Runs: started by hand, cancelled, their errors asked again. What the engine does by itself is `engine`."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 
 from django.db import transaction
 from django.db.models import F
@@ -9,6 +10,7 @@ from django.db.models.functions import Now
 from evals_app.engine.starting import Wish, post_check, start
 from evals_app.model_settings import SettingsError
 from evals_app.models import Reason, Result, Run, RunChunk, RunState, Suite
+from evals_app.run_queries import totals_of
 from prompts_app.models import CheckState, PromptVersion
 from registry.core import audit, jobs
 from registry.core.actor import Actor
@@ -59,7 +61,9 @@ def cancel_run(actor: Actor, run: Run) -> Run:
         state=JobState.CANCELLED, lease_until=None
     )
     summary = f"cancelled by {actor.name}"
-    Run.objects.filter(pk=run.pk).update(state=RunState.CANCELLED, summary=summary, finished_at=Now())
+    Run.objects.filter(pk=run.pk).update(
+        state=RunState.CANCELLED, summary=summary, finished_at=Now(), **asdict(totals_of(run))
+    )
     post_check(run, CheckState.ERROR, summary)
     _record(actor, "run.cancelled", run)
     run.refresh_from_db()

@@ -116,10 +116,12 @@ class Run(RunSummary):
     """A suite replayed on a version.
 
     `check` is null for runs that post none: those that compare models, that only report, or whose looks are used up.
-    `cost` is in US dollars, null while no price is known.
+    `cost` is in US dollars, so far while it is open, null while no price is known; tokens likewise.
     """
 
     cost = serializers.FloatField(allow_null=True)
+    input_tokens = serializers.IntegerField(allow_null=True)
+    output_tokens = serializers.IntegerField(allow_null=True)
     metrics = Metric(many=True)
     check = RunCheck(allow_null=True)
     summary = serializers.CharField(help_text="What came of it in a sentence or two.")
@@ -158,6 +160,8 @@ class Result(serializers.Serializer[Any]):
     provider = serializers.CharField()
     model = serializers.CharField()
     request_digest = serializers.CharField()
+    cached = serializers.BooleanField(help_text="Copied from an earlier answer to the same request; it cost nothing.")
+    fallback = serializers.BooleanField(help_text="The provider stood in for the one that was to be asked.")
     created_at = serializers.DateTimeField()
 
 

@@ -86,6 +86,8 @@ def show_run(sheet: RunSheet) -> dict[str, JSON]:
     return {
         **show_listed_run(run, sheet.progress),
         "cost": as_dollars(sheet.cost),
+        "input_tokens": sheet.totals.input_tokens,
+        "output_tokens": sheet.totals.output_tokens,
         "metrics": metrics,
         "check": _check(run),
         "summary": run.summary,
@@ -131,6 +133,8 @@ def show_result(result: Result) -> dict[str, JSON]:
         "provider": result.provider_name,
         "model": result.model,
         "request_digest": result.request_digest,
+        "cached": result.is_cached,
+        "fallback": result.is_fallback,
         "created_at": rfc3339(result.created_at),
     }
 

@@ -1,5 +1,7 @@
 """Runs from the first chunk to the verdict: what tasks call."""
 
+from dataclasses import asdict
+
 import structlog
 from django.db import transaction
 from django.db.models import Exists, OuterRef
@@ -10,6 +12,7 @@ from evals_app.engine.judging import Judgement, judge_run
 from evals_app.engine.starting import post_check
 from evals_app.models import Run, RunChunk, RunMetric, RunState
 from evals_app.models.run import OPEN_STATES
+from evals_app.run_queries import totals_of
 from prompts_app.models import CheckState
 from registry.core.models import JobState
 
@@ -49,6 +52,7 @@ def settle(run_id: int) -> bool:
         verdict="" if is_error else judgement.verdict,
         summary=judgement.summary,
         finished_at=Now(),
+        **asdict(totals_of(run)),
     )
     if judgement.verdict:
         post_check(run, CheckState(judgement.verdict), judgement.summary)

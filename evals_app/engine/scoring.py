@@ -23,6 +23,7 @@ def result_of(outcome: Outcome, prepared: Prepared) -> Result:
         provider_name=way.desk.name,
         model=way.question.model,
         request_digest=way.digest,
+        is_fallback=way is not ask.ways[0],
         attempt=prepared.attempt,
     )
     if outcome.answer is None:

@@ -67,6 +67,7 @@ class Run(models.Model):
     `repeats` answers are asked for per arm and case, numbered from `first_repeat`: a re-run goes on where the one before
     it stopped. `look` counts the runs pooled with this one, itself included; `posts_check` is false for exploratory runs
     and once the suite's looks are used up. The settings are the effective model settings of each arm, as JSON text.
+    `cost` (US dollars) and the tokens are the totals of its results, written when it ends; null where nothing is known.
     """
 
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="runs")
@@ -87,6 +88,9 @@ class Run(models.Model):
     state = models.CharField(max_length=12, choices=RunState, default=RunState.QUEUED)
     verdict = models.CharField(max_length=12, choices=Verdict, blank=True, default="")
     summary = models.TextField(blank=True, default="")
+    cost = models.DecimalField(max_digits=18, decimal_places=8, null=True)
+    input_tokens = models.PositiveBigIntegerField(null=True)
+    output_tokens = models.PositiveBigIntegerField(null=True)
     created_at = models.DateTimeField(db_default=Now())
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
@@ -153,7 +157,8 @@ class Result(models.Model):
     """One answer, or why there is none (`error` names the kind, `output` holds the excerpt then).
 
     `scores` is JSON text, a list of `{name, score, passed, detail}` in the order of the scorers. `cost` is in US dollars,
-    null where the price is not known.
+    null where the price is not known. `is_cached`: copied from an earlier run's answer to the same request instead of
+    asked, so it cost nothing. `is_fallback`: `provider_name` stood in for the provider that was to be asked.
     """
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="results")
@@ -171,6 +176,8 @@ class Result(models.Model):
     provider_name = models.CharField(max_length=63, blank=True, default="")
     model = models.CharField(max_length=200, blank=True, default="")
     request_digest = models.CharField(max_length=64, blank=True, default="")
+    is_cached = models.BooleanField(default=False, db_default=False)
+    is_fallback = models.BooleanField(default=False, db_default=False)
     attempt = models.PositiveSmallIntegerField(default=1)
     created_at = models.DateTimeField(db_default=Now())
 
