@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
 
-from prompts_app.actions.moving import Place
-from prompts_app.actions.rollback import default_target
-from prompts_app.facts import breaking_changes, current_policy, live_deployment
+from prompts_app.facts import breaking_changes, current_policy, live_deployment, quarantined, way_back_by_default
 from prompts_app.models import (
     Deployment,
     Environment,
@@ -94,35 +92,28 @@ def deployments(environment: Environment, *, prompt: str = "", page: str | int |
 
 def way_back(prompt: Prompt, environment: Environment, *, to: int | None = None) -> WayBack:
     """Where one could go back to; `to` names the deployment, else it is the one that a single click goes to."""
-    pointer = LivePointer.objects.filter(prompt=prompt, environment=environment).select_related(
-        "deployment__version__prompt"
-    ).first() or LivePointer(prompt=prompt, environment=environment)
     live = live_deployment(prompt, environment)
     rows = _with_versions(Deployment.objects.filter(prompt=prompt, environment=environment, version__isnull=False))
     earlier = list(rows[:TARGETS])
-    target = _chosen(earlier, to) or default_target(Place(prompt, environment, pointer, []))
-    quarantined = set(
-        Quarantine.objects.filter(prompt=prompt, environment=environment, cleared_at=None).values_list(
-            "digest", flat=True
-        )
-    )
+    target = _chosen(earlier, to) or way_back_by_default(prompt, environment, live.version if live else None)
+    barred = set(quarantined(prompt, environment).values_list("digest", flat=True))
     yanked = set(VersionYank.objects.filter(version__prompt=prompt).values_list("version", flat=True))
     changes: tuple[str, ...] = ()
     if live and live.version and target and target.version:
         changes = breaking_changes(live.version, target.version)
     digest = target.version.digest if target and target.version else ""
-    targets = tuple(_target(one, live, quarantined, yanked) for one in earlier)
-    return WayBack(live, target, targets, changes, digest in quarantined)
+    targets = tuple(_target(one, live, barred, yanked) for one in earlier)
+    return WayBack(live, target, targets, changes, digest in barred)
 
 
 def _chosen(earlier: Sequence[Deployment], to: int | None) -> Deployment | None:
     return next((one for one in earlier if one.pk == to), None)
 
 
-def _target(one: Deployment, live: Deployment | None, quarantined: set[str], yanked: set[int]) -> Target:
+def _target(one: Deployment, live: Deployment | None, barred: set[str], yanked: set[int]) -> Target:
     assert one.version is not None
     is_live = live is not None and live.version is not None and live.version.digest == one.version.digest
-    return Target(one, is_live, one.version.digest in quarantined, one.version.pk in yanked)
+    return Target(one, is_live, one.version.digest in barred, one.version.pk in yanked)
 
 
 def _with_versions(rows: QuerySet[Deployment]) -> QuerySet[Deployment]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from prompts_app.contracts import contract_changes
@@ -28,6 +28,7 @@ from prompts_app.models import (
     Environment,
     Freeze,
     LivePointer,
+    Override,
     PolicyVersion,
     Promotion,
     PromotionState,
@@ -172,6 +173,11 @@ def not_eligible(promotion: Promotion, live: Deployment | None, policy: Policy |
     return excluded | {promotion.author_id: "opened this promotion"}
 
 
+def override_refusals(promotion: Promotion, override: Override) -> dict[int, str]:
+    """Members who may not review this override afterwards, and why: who overrode, or could not have approved."""
+    return {**not_eligible(promotion, promotion.base), override.by_id: "overrode it"}
+
+
 def chain_authors(version: PromptVersion, live: PromptVersion | None) -> set[int]:
     """Authors on the `based_on` chain from the candidate back to the live version, not included."""
     rows = PromptVersion.objects.filter(prompt=version.prompt_id, number__lte=version.number)
@@ -236,6 +242,22 @@ def predecessor_of(prompt: Prompt, digest: str, environment: Environment) -> Pre
     if since is not None:
         spans.append((since, None))
     return Predecessor(lower.name, tuple(spans), was_rolled_back)
+
+
+def quarantined(prompt: Prompt, environment: Environment) -> QuerySet[Quarantine]:
+    """What was rolled back here and not cleared since."""
+    return Quarantine.objects.filter(environment=environment, prompt=prompt, cleared_at=None)
+
+
+def way_back_by_default(prompt: Prompt, environment: Environment, live: PromptVersion | None) -> Deployment | None:
+    """Where one click goes: the latest earlier deployment with another content that is neither quarantined nor yanked."""
+    rows = (
+        Deployment.objects.filter(prompt=prompt, environment=environment, version__isnull=False)
+        .exclude(version__digest=live.digest if live else "")
+        .exclude(version__yank__isnull=False)
+        .exclude(version__digest__in=quarantined(prompt, environment).values("digest"))
+    )
+    return rows.select_related("version__prompt").order_by("-pk").first()
 
 
 def breaking_changes(live: PromptVersion, version: PromptVersion) -> tuple[str, ...]:
@@ -337,9 +359,9 @@ def _vote(row: Approval, excluded: dict[int, str]) -> VoteFact:
 
 
 def _suite_editors(promotion: Promotion, live: Deployment | None) -> set[int]:
-    changes = CheckDefinitionChange.objects.filter(
-        definition__required_by__prompt=promotion.prompt_id, by__isnull=False
-    )
+    """Who changed what this prompt must pass: a suite it requires, or that it requires one no longer."""
+    of_required = Q(prompt=None, definition__required_by__prompt=promotion.prompt_id)
+    changes = CheckDefinitionChange.objects.filter(of_required | Q(prompt=promotion.prompt_id), by__isnull=False)
     if live is not None:
         changes = changes.filter(at__gt=live.created_at)
     return set(changes.values_list("by_id", flat=True))

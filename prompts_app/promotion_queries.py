@@ -8,7 +8,16 @@ from datetime import datetime
 
 from django.core.paginator import Page, Paginator
 
-from prompts_app.facts import Judgement, current_policy, judge, live_deployment, not_eligible, stands, subject_of
+from prompts_app.facts import (
+    Judgement,
+    current_policy,
+    judge,
+    live_deployment,
+    not_eligible,
+    override_refusals,
+    stands,
+    subject_of,
+)
 from prompts_app.gates import Blocker, Level, standing, what_changed
 from prompts_app.models import Approval, Comment, Deployment, Override, Promotion, Vote
 from prompts_app.models.promotion import PromotionQuerySet
@@ -56,7 +65,10 @@ class VoteLine:
 
 @dataclass(frozen=True)
 class Review:
-    """A promotion as one reader meets it. `refusal` says why the reader may not vote; empty where they may."""
+    """A promotion as one reader meets it. `refusal` says why the reader may not vote; empty where they may.
+
+    `may_review_override`: it was overridden, nobody has reviewed that yet, and this reader is one who can.
+    """
 
     promotion: Promotion
     judgement: Judgement
@@ -67,6 +79,7 @@ class Review:
     refusal: str
     mine: Approval | None
     override: Override | None
+    may_review_override: bool
     may_apply: bool
     may_override: bool
 
@@ -74,6 +87,16 @@ class Review:
     def blockers(self) -> tuple[Blocker, ...]:
         """What stands in the way, or is worth knowing."""
         return self.judgement.blockers
+
+    @property
+    def suite_checks(self) -> tuple[CheckLine, ...]:
+        """Those that suites answer."""
+        return tuple(check for check in self.checks if check.name.startswith("suite/"))
+
+    @property
+    def outside_checks(self) -> tuple[CheckLine, ...]:
+        """Those that other systems answer."""
+        return tuple(check for check in self.checks if not check.name.startswith("suite/"))
 
     @property
     def standing(self) -> tuple[Blocker, ...]:
@@ -156,6 +179,7 @@ def review_of(promotion: Promotion, actor: Actor) -> Review:
     live = live_deployment(promotion.prompt, promotion.environment)
     excluded = not_eligible(promotion, live)
     policy = judgement.policy
+    override = Override.objects.filter(promotion=promotion).select_related("by__user", "reviewed_by__user").first()
     return Review(
         promotion=promotion,
         judgement=judgement,
@@ -165,7 +189,8 @@ def review_of(promotion: Promotion, actor: Actor) -> Review:
         comments=tuple(Comment.objects.filter(promotion=promotion)),
         refusal=_refusal(actor, excluded),
         mine=next((one for one in judgement.approvals if one.member_id == actor.member_id), None),
-        override=Override.objects.filter(promotion=promotion).select_related("by__user", "reviewed_by__user").first(),
+        override=override,
+        may_review_override=_may_review_override(actor, promotion, override),
         may_apply=allows(actor, Permission.APPLY, protected=policy.protected),
         may_override=allows(actor, Permission.OVERRIDE) and policy.allow_override,
     )
@@ -206,6 +231,12 @@ def _needs_votes(cast: Sequence[Approval], subject: str, approvals: int) -> bool
 
 def _is_eligible(actor: Actor, promotion: Promotion) -> bool:
     return actor.member_id not in not_eligible(promotion, live_deployment(promotion.prompt, promotion.environment))
+
+
+def _may_review_override(actor: Actor, promotion: Promotion, override: Override | None) -> bool:
+    if override is None or override.reviewed_at is not None or not allows(actor, Permission.REVIEW):
+        return False
+    return actor.member_id not in override_refusals(promotion, override)
 
 
 def _refusal(actor: Actor, excluded: dict[int, str]) -> str:

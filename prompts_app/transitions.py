@@ -60,10 +60,7 @@ def _dismisses(actor: Actor, review: Review) -> bool:
 
 
 def _reviews_override(actor: Actor, review: Review) -> bool:
-    row = review.override
-    if row is None or row.reviewed_at is not None or not allows(actor, Permission.REVIEW):
-        return False
-    return actor.member_id not in {row.by_id, review.promotion.author_id}
+    return review.may_review_override
 
 
 MAY: Mapping[str, May] = {

@@ -76,7 +76,7 @@ def suite(
 ) -> CheckDefinition:
     """A suite attached as required, saved by a person."""
     made = define_check(actor, name, title=name, recipe=recipe, is_safety=is_safety, changed_by_person=True)
-    require_check(prompt, name, required=True)
+    require_check(actor, prompt, name, required=True)
     return made
 
 

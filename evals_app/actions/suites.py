@@ -109,7 +109,7 @@ def attach_suite(
         suite=suite, prompt=prompt, defaults={"is_required": required, "run_on": run_on}
     )
     if suite.last_number:
-        require_check(prompt, suite.check_name, required=required)
+        require_check(actor, prompt, suite.check_name, required=required)
     detail: dict[str, JSON] = {"prompt": prompt.name, "required": required, "run_on": run_on}
     _record(actor, "suite.attached", suite, detail=detail)
     return attachment
@@ -127,7 +127,7 @@ def detach_suite(actor: Actor, suite: Suite, prompt: Prompt) -> None:
         _refuse_changing_a_gate(actor, suite, prompt)
     attachment.delete()
     if suite.last_number:
-        require_check(prompt, suite.check_name, required=False)
+        require_check(actor, prompt, suite.check_name, required=False)
     _record(actor, "suite.detached", suite, detail={"prompt": prompt.name, "required": attachment.is_required})
 
 

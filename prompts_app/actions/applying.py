@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 from prompts_app.actions.moving import Moved, Place, lock_places, move
 from prompts_app.actions.promotions import end, find_promotion, record, refuse_stale_view, refuse_state, under_lock
 from prompts_app.actions.prompts import checked_text
-from prompts_app.facts import Judgement, judge, member_refusal, not_eligible, policy_of, scheduler_of
+from prompts_app.facts import Judgement, judge, member_refusal, override_refusals, policy_of, scheduler_of
 from prompts_app.gates import Blocker, Level, standing
 from prompts_app.models import DeploymentKind, Override, Promotion, PromotionState
 from registry.core import outbox
@@ -137,9 +137,9 @@ def find_override(promotion: Promotion) -> Override:
 
 def require_override_reviewer(actor: Actor, promotion: Promotion, override: Override) -> None:
     """Raise Forbidden for whoever overrode it, or could not have approved what it replaced."""
-    refused = {override.by_id: "overrode it", **not_eligible(promotion, promotion.base)}
-    if actor.member_id in refused:
-        raise Forbidden("override.own", f"Somebody else reviews this override: you {refused[actor.member_id]}.")
+    why = override_refusals(promotion, override).get(actor.member_id)
+    if why:
+        raise Forbidden("override.own", f"Somebody else reviews this override: you {why}.")
 
 
 def _locked(promotion: Promotion) -> tuple[Place, Promotion]:

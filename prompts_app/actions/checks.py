@@ -48,13 +48,20 @@ def define_check(
     return definition
 
 
-def require_check(prompt: Prompt, name: str, *, required: bool) -> None:
-    """Ask for a check of this prompt wherever a policy asks for suites, or no longer; part of attaching a suite."""
+def require_check(actor: Actor, prompt: Prompt, name: str, *, required: bool) -> None:
+    """Ask for a check of this prompt wherever a policy asks for suites, or no longer; part of attaching a suite.
+
+    Who takes a requirement away changes the gate as much as who edits the suite: it is noted for the same purpose.
+    """
     definition = CheckDefinition.objects.get(workspace_id=prompt.workspace_id, name=name)
     if required:
         RequiredCheck.objects.bulk_create([RequiredCheck(prompt=prompt, definition=definition)], ignore_conflicts=True)
-    else:
-        RequiredCheck.objects.filter(prompt=prompt, definition=definition).delete()
+        return
+    taken_away, _ = RequiredCheck.objects.filter(prompt=prompt, definition=definition).delete()
+    if taken_away:
+        CheckDefinitionChange.objects.create(
+            definition=definition, prompt=prompt, recipe=definition.recipe, by_id=actor.member_id
+        )
 
 
 @transaction.atomic

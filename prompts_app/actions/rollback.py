@@ -1,12 +1,12 @@
 """Going back: to an earlier deployment, or to nothing. Gates, approvals, soaking and freezes do not stand in the way."""
 
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import F
 from django.db.models.functions import Now
 
 from prompts_app.actions.moving import Moved, Place, lock_places, move
 from prompts_app.actions.prompts import checked_text
-from prompts_app.facts import breaking_changes, current_policy
+from prompts_app.facts import breaking_changes, current_policy, quarantined, way_back_by_default
 from prompts_app.gates import Blocker, Level
 from prompts_app.models import (
     Deployment,
@@ -126,21 +126,9 @@ def find_quarantine(environment: Environment, pk: int) -> Quarantine:
     return found
 
 
-def default_target(place: Place) -> Deployment | None:
-    """Where one click goes: the latest earlier deployment with another content that is neither quarantined nor yanked."""
-    current = place.live_version.digest if place.live_version else None
-    rows = (
-        Deployment.objects.filter(prompt=place.prompt, environment=place.environment, version__isnull=False)
-        .exclude(version__digest=current or "")
-        .exclude(version__yank__isnull=False)
-        .exclude(version__digest__in=_quarantined(place).values("digest"))
-    )
-    return rows.select_related("version__prompt").order_by("-pk").first()
-
-
 def _target(place: Place, to_deployment: int | None) -> Deployment:
     if to_deployment is None:
-        target = default_target(place)
+        target = way_back_by_default(place.prompt, place.environment, place.live_version)
         if target is None:
             raise Conflict(
                 "rollback.no_target", "Nothing else was live here that one could go back to: withdraw it instead."
@@ -167,7 +155,7 @@ def _refuse_blocked(place: Place, target: Deployment, *, acknowledge_breaking: b
             f"Services that use what is live would break: {'; '.join(breaking)}. Send acknowledge_breaking to go on."
         )
         found.append(Blocker("contract.breaking", Level.SOFT, message, ("releasers",)))
-    if not clear_quarantine and _quarantined(place).filter(digest=version.digest).exists():
+    if not clear_quarantine and quarantined(place.prompt, place.environment).filter(digest=version.digest).exists():
         message = "That content was rolled back here before: send clear_quarantine to go back to it all the same."
         found.append(Blocker("digest.quarantined", Level.SOFT, message, ("releasers",)))
     if found:
@@ -197,14 +185,10 @@ def _after_leaving(place: Place, left: Deployment | None, moved: Moved, *, quara
 
 def _clear(actor: Actor, place: Place, digest: str, reason: str) -> int:
     return (
-        _quarantined(place)
+        quarantined(place.prompt, place.environment)
         .filter(digest=digest)
         .update(cleared_at=Now(), cleared_by_name=actor.name, clear_reason=reason)
     )
-
-
-def _quarantined(place: Place) -> QuerySet[Quarantine]:
-    return Quarantine.objects.filter(environment=place.environment, prompt=place.prompt, cleared_at=None)
 
 
 def _require_reason(reason: str) -> None:

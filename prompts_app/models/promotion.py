@@ -189,9 +189,13 @@ class CheckDefinition(models.Model):
 
 
 class CheckDefinitionChange(AppendOnly):
-    """Who changed the meaning of a check, and when: they do not approve what it lets through."""
+    """Who changed the meaning of a check, and when: they do not approve what it lets through.
+
+    With `prompt`: who made it no longer required of that prompt.
+    """
 
     definition = models.ForeignKey(CheckDefinition, on_delete=models.PROTECT, related_name="changes")
+    prompt = models.ForeignKey(Prompt, null=True, on_delete=models.PROTECT, related_name="+")
     recipe = models.CharField(max_length=64)
     by = models.ForeignKey(Member, null=True, on_delete=models.PROTECT, related_name="+")
     at = models.DateTimeField(db_default=Now())

@@ -255,7 +255,6 @@ OTHERWISE: dict[str, str] = {
             "prompts.reviews.require_eligible",
             "prompts.reviews.find_comment",
             "prompts.rollback.find_quarantine",
-            "prompts.rollback.default_target",
             "prompts.telling.promotion_url",
             "prompts.versions.prepare",
             "prompts.versions.newest_version",

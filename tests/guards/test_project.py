@@ -43,6 +43,13 @@ def test_imports__point_the_way_they_must() -> None:
     assert answer.returncode == 0, answer.stdout[-2000:]
 
 
+def test_queries__whatever_their_module_is_called__use_no_action_and_nothing_above() -> None:
+    upward = re.compile(r"^\s*(?:from|import) \w+(?:\.core)?\.(?:actions|tasks|views|api)\b", re.MULTILINE)
+    modules = [path for path in sources(*APPS) if path.stem.endswith("queries") or path.stem == "facts"]
+    assert modules
+    assert [str(path.relative_to(ROOT)) for path in modules if upward.search(path.read_text())] == []
+
+
 def test_signals__of_models__are_used_nowhere() -> None:
     pattern = re.compile(r"django\.db\.models\.signals|models import signals|dispatch import receiver")
     assert [path for path in sources(*APPS) if pattern.search(path.read_text())] == []

@@ -10,10 +10,12 @@ from prompts_app.actions.applying import (
     review_override,
 )
 from prompts_app.actions.environments import freeze_environment
-from prompts_app.actions.promotions import open_promotion
+from prompts_app.actions.promotions import find_promotion, open_promotion
 from prompts_app.actions.versions import yank_version
 from prompts_app.facts import live_deployment
 from prompts_app.models import CheckState, Deployment, Override, Promotion
+from prompts_app.promotion_queries import review_of
+from prompts_app.transitions import allowed_to
 from registry.core.actor import Actor, Role
 from registry.core.errors import Conflict, Forbidden, Invalid, PreconditionFailed
 from registry.core.models import AuditEvent
@@ -217,6 +219,7 @@ def test_review_override__by_somebody_eligible_for_what_it_replaced__is_kept(fre
     for actor in (boss, free.grace):
         with pytest.raises(Forbidden, match=r"override\.own"):
             review_override(actor, override)
+        assert "review-override" not in allowed_to(actor, review_of(find_promotion(actor.workspace_id, row.pk), actor))
     with pytest.raises(Forbidden, match=r"actor\."):
         review_override(free.ada, override)
     assert review_override(free.rosa, override).reviewed_by_id == free.rosa.member_id

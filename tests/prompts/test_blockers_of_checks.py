@@ -36,7 +36,7 @@ def test_suites_missing__fewer_required_than_asked__is_soft(free: Cast) -> None:
     assert level(row, free, "suites.missing") is Level.SOFT
     suite(free.ada, row.prompt, "suite/two")
     assert codes(row, free.rosa) == set()
-    require_check(row.prompt, "suite/two", required=False)
+    require_check(free.grace, row.prompt, "suite/two", required=False)
     assert codes(row, free.rosa) == {"suites.missing"}
 
 

@@ -22,10 +22,10 @@ def test_define__another_recipe_or_safety__is_a_change_of_meaning_and_a_title_is
 def test_require__twice_and_no_longer__is_one_row_and_none(free: Cast) -> None:
     made = prompt(free.ada)
     suite(free.ada, made)
-    require_check(made, "suite/intents", required=True)
+    require_check(free.grace, made, "suite/intents", required=True)
     assert RequiredCheck.objects.count() == 1
-    require_check(made, "suite/intents", required=False)
-    require_check(made, "suite/intents", required=False)
+    require_check(free.grace, made, "suite/intents", required=False)
+    require_check(free.grace, made, "suite/intents", required=False)
     assert not RequiredCheck.objects.exists()
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from prompts_app.actions.applying import apply_promotion
-from prompts_app.actions.checks import define_check
+from prompts_app.actions.checks import define_check, require_check
 from prompts_app.actions.promotions import acknowledge_breaking, close, open_promotion, rebase, reopen, schedule
 from prompts_app.actions.reviews import comment, dismiss_request, find_comment, resolve_comment, vote
 from prompts_app.facts import judge, live_deployment, not_eligible, subject_of
@@ -149,6 +149,18 @@ def test_vote__by_who_changed_a_suite_of_the_gate__is_ineligible_until_the_next_
     reopen(reviewed.ada, row, stamp=None)
     approve(reviewed.grace, row)
     assert valid(row, reviewed.rosa) == {"Grace"}, "a gate without suites uses none"
+
+
+def test_vote__by_who_took_away_a_required_suite__is_ineligible(reviewed: Cast) -> None:
+    policy(reviewed, "staging", require_suites=True)
+    made = prompt(reviewed.ada, text="1")
+    suite(reviewed.olga, made)
+    require_check(reviewed.grace, made, "suite/intents", required=False)
+    row = open_promotion(reviewed.ada, made.versions.get(), reviewed.environment("staging"))
+    with pytest.raises(Forbidden, match="changed a suite"):
+        approve(reviewed.grace, row)
+    approve(reviewed.olga, row)
+    assert valid(row, reviewed.rosa) == {"Olga"}, "the suite she edited is no part of this gate any more"
 
 
 def test_vote__by_who_changed_a_suite_before_the_live_deployment__is_eligible(reviewed: Cast) -> None:
