@@ -3,7 +3,7 @@
     python3 bin/dev.py run                  everything, with its demo, until Ctrl-C
     python3 bin/dev.py test [pytest args]   the whole test run; with arguments only pytest
     python3 bin/dev.py manage COMMAND …     a management command in the environment of the `run` with the same VAR
-    python3 bin/dev.py lint | types | fmt | bench [NAME …] | help
+    python3 bin/dev.py lint | types | fmt | bench [NAME …] [--quick] | help
 
 Settings, as make arguments (`make run PORT=8001`) or environment variables:
 

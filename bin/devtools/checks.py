@@ -131,6 +131,8 @@ def _left_out(folders: Folders, environment: Mapping[str, str]) -> Outcome:
 def _bench(folders: Folders, environment: Mapping[str, str], names: Sequence[str]) -> int:
     """Benchmarks, one after the other, with engines and data of their own."""
     there = {path.stem: path for path in sorted((folders.root / "bench").glob("[!_]*.py"))}
+    options = [name for name in names if name.startswith("--")]
+    names = [name for name in names if name not in options]
     unknown = [name for name in names if name not in there]
     if unknown or not there:
         raise Stop(
@@ -148,7 +150,7 @@ def _bench(folders: Folders, environment: Mapping[str, str], names: Sequence[str
         if _run(migrate, folders, environment)[0]:
             raise Stop("The tables could not be made: see the lines above.")
         steps = [
-            Step(name, (str(folders.python), str(path)), 1800)
+            Step(name, (str(folders.python), str(path), *options), 1800)
             for name, path in there.items()
             if not names or name in names
         ]
