@@ -49,3 +49,12 @@ def load() -> str:
     """The machine's load, to be printed beside numbers."""
     one, five, _ = os.getloadavg()
     return f"load average {one:.1f} (1 min), {five:.1f} (5 min), {os.cpu_count()} processors"
+
+
+def name(pid: int) -> str:
+    """What a process is called by its command line, shortened; "" when it is gone."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").replace("\0", " ").split()
+    except OSError:
+        return ""
+    return next((word for word in words if "celery" in word or "sandbox" in word), words[0] if words else "")
