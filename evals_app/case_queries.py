@@ -22,7 +22,7 @@ class ScoreLine:
 
     name: str
     passed: bool
-    score: float
+    score: float | None
     detail: str
 
 
@@ -33,6 +33,12 @@ class Answer:
     result: Result
     scores: tuple[ScoreLine, ...]
     stretches: tuple[Stretch, ...]
+
+    @property
+    def tool_calls(self) -> list[JSON]:
+        """The tools that it calls, as the provider gave them."""
+        calls: list[JSON] = json.loads(self.result.tool_calls)
+        return calls
 
     @property
     def state(self) -> str:
@@ -109,6 +115,6 @@ def _answer(result: Result | None, runs: Sequence[Stretch] | None, other: Litera
 
 def _score_lines(result: Result) -> list[ScoreLine]:
     return [
-        ScoreLine(str(one["name"]), bool(one["passed"]), float(one["score"]), str(one["detail"]))
+        ScoreLine(str(one["name"]), bool(one["passed"]), one["score"], str(one["detail"]))
         for one in json.loads(result.scores)
     ]

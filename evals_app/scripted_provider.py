@@ -31,10 +31,12 @@ _REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found"
 class Rule:
     """What to answer to whom. The first rule that fits and is not used up answers; no rule: the question is echoed.
 
+    `calls` are tools that it calls, as name and arguments in JSON; without an `answer` there is no text beside them then.
     `fault` is one of `hang`, `drip`, `reset` or a name of `BODIES`; `status` other than 200 is an error answer.
     """
 
     answer: str | None = None
+    calls: tuple[tuple[str, str], ...] = ()
     contains: str = ""
     anywhere: str = ""
     model: str = ""
@@ -79,7 +81,15 @@ def completion(answer: str | None, *, question: str = "", extra: dict[str, Any] 
     ).encode()
 
 
-_TOOL_CALL = {"id": "call_1", "type": "function", "function": {"name": "look_up", "arguments": "{}"}}
+def _tool_calls(rule: Rule) -> dict[str, Any]:
+    """The member `tool_calls` of a message, where the rule calls any."""
+    calls = [
+        {"id": f"call_{number}", "type": "function", "function": {"name": name, "arguments": arguments}}
+        for number, (name, arguments) in enumerate(rule.calls, 1)
+    ]
+    return {"tool_calls": calls} if calls else {}
+
+
 # name → (content type, body, content encoding)
 BODIES: dict[str, tuple[str, bytes, str]] = {
     "html": ("text/html", b"<!doctype html><title>Gateway</title><h1>It works!</h1>", ""),
@@ -92,7 +102,9 @@ BODIES: dict[str, tuple[str, bytes, str]] = {
     "surrogate": (_JSON, completion("before").replace(b"before", b"before\\ud800after"), ""),
     "invalid_utf8": (_JSON, completion("before").replace(b"before", b"\xff\xfe\xc3"), ""),
     "null_content": (_JSON, completion(None), ""),
-    "tool_calls": (_JSON, completion(None, extra={"tool_calls": [_TOOL_CALL]}), ""),
+    "odd_tool_calls": (_JSON, completion(None, extra={"tool_calls": ["call me"]}), ""),
+    "nul_tool_calls": (_JSON, completion(None, extra={"tool_calls": [{"name": "before\x00after"}]}), ""),
+    "no_tool_calls": (_JSON, completion(None, extra={"tool_calls": []}), ""),
     "number_content": (_JSON, completion("7").replace(b'"7"', b"7"), ""),
     "gzip_garbage": (_JSON, b"\x1f\x8b this is not gzip", "gzip"),
 }
@@ -255,8 +267,8 @@ async def _answer(writer: asyncio.StreamWriter, rule: Rule, question: str) -> bo
         body = json.dumps({"error": {"message": f"scripted {rule.status}", "type": "scripted"}}).encode()
         await _send(writer, rule.status, _JSON, body, retry_after=rule.retry_after)
     else:
-        answer = question if rule.answer is None else rule.answer
-        await _send(writer, 200, _JSON, completion(answer, question=question))
+        answer = question if rule.answer is None and not rule.calls else rule.answer
+        await _send(writer, 200, _JSON, completion(answer, question=question, extra=_tool_calls(rule)))
     return True
 
 

@@ -292,7 +292,9 @@ def _check_targets(content: SuiteContent, errors: list[FieldError]) -> None:
             else:
                 errors.append(FieldError("scorers", "required", "must have at least one, or each case its own"))
                 return
-        lacking = [spec.name for spec in specs if not spec.has_value]
+        lacking = [
+            spec.name for spec in specs if not spec.has_value and SCORERS[spec.kind].target == "value or expected"
+        ]
         if lacking and case.expected is None:
             message = f"is required: the scorer {lacking[0]} compares with it"
             errors.append(FieldError(f"cases[{index}].expected", "required", message))

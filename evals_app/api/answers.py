@@ -136,7 +136,7 @@ class Score(serializers.Serializer[Any]):
     """What one scorer says of one answer."""
 
     name = serializers.CharField()
-    score = serializers.FloatField()
+    score = serializers.FloatField(allow_null=True, help_text="Null where an amount is not known.")
     passed = serializers.BooleanField()
     detail = serializers.CharField()
 
@@ -152,6 +152,7 @@ class Result(serializers.Serializer[Any]):
     status = serializers.ChoiceField(RESULT_STATES)
     error = serializers.CharField()
     output = serializers.CharField()
+    tool_calls = serializers.ListField(child=JsonObject(), help_text="As the provider gave them.")
     scores = Score(many=True)
     input_tokens = serializers.IntegerField(allow_null=True)
     output_tokens = serializers.IntegerField(allow_null=True)

@@ -125,6 +125,7 @@ def show_result(result: Result) -> dict[str, JSON]:
         "status": "error" if result.error else "passed" if result.is_passed else "failed",
         "error": result.error,
         "output": result.output,
+        "tool_calls": json.loads(result.tool_calls),
         "scores": json.loads(result.scores),
         "input_tokens": result.input_tokens,
         "output_tokens": result.output_tokens,

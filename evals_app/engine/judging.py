@@ -96,7 +96,8 @@ def _answers(run: Run) -> dict[int, _Answers]:
         found = answers[case_id].scores
         found[arm, PASSES].append(float(is_passed))
         for score in json.loads(scores):
-            found[arm, score["name"]].append(float(score["score"]))
+            if score["score"] is not None:
+                found[arm, score["name"]].append(float(score["score"]))
     return answers
 
 

@@ -4,9 +4,10 @@ import json
 
 from evals_app.costs import cost_of
 from evals_app.engine.asking import Outcome
-from evals_app.engine.preparing import Prepared
+from evals_app.engine.preparing import Prepared, ScoredCase
 from evals_app.models import Result
-from evals_app.scorers import Tools, is_passed, score_output
+from evals_app.providers.talk import Answer, Question
+from evals_app.scorers import Asked, Output, Tools, is_passed, score_output
 from prompts_app.sandbox import client as sandbox
 
 TOOLS = Tools(match=sandbox.match, schema_mistakes=sandbox.schema_mistakes)
@@ -31,10 +32,7 @@ def result_of(outcome: Outcome, prepared: Prepared) -> Result:
         result.error, result.output = str(outcome.error.kind), outcome.error.excerpt
         return result
     answer, case = outcome.answer, prepared.cases[ask.slot.case_id]
-    scored = score_output(answer.text, case.scorers, expected=case.spec.expected, rendered=case.rendered, tools=TOOLS)
-    result.output = answer.text
-    result.scores = json.dumps([one.to_json() for one in scored], ensure_ascii=False)
-    result.is_passed = is_passed(scored)
+    result.output, result.tool_calls = answer.text, json.dumps(answer.tool_calls, ensure_ascii=False)
     result.input_tokens, result.output_tokens = answer.input_tokens, answer.output_tokens
     result.latency_ms = answer.latency_ms
     result.cost = cost_of(
@@ -43,4 +41,21 @@ def result_of(outcome: Outcome, prepared: Prepared) -> Result:
         input_tokens=answer.input_tokens,
         output_tokens=answer.output_tokens,
     )
+    scored = score_output(
+        _output(answer, result), case.scorers, asked=_asked(way.question, case), rendered=case.rendered, tools=TOOLS
+    )
+    result.scores = json.dumps([one.to_json() for one in scored], ensure_ascii=False)
+    result.is_passed = is_passed(scored)
     return result
+
+
+def _output(answer: Answer, result: Result) -> Output:
+    cost = None if result.cost is None else float(result.cost)
+    return Output(answer.text, answer.tool_calls, answer.input_tokens, answer.output_tokens, cost, answer.latency_ms)
+
+
+def _asked(question: Question, case: ScoredCase) -> Asked:
+    tools = question.parameters.get("tools")
+    return Asked(
+        case.spec.variables, case.spec.expected, question.messages, tuple(tools) if isinstance(tools, list) else ()
+    )

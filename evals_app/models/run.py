@@ -156,9 +156,10 @@ class RunChunk(LeasedJob):
 class Result(models.Model):
     """One answer, or why there is none (`error` names the kind, `output` holds the excerpt then).
 
-    `scores` is JSON text, a list of `{name, score, passed, detail}` in the order of the scorers. `cost` is in US dollars,
-    null where the price is not known. `is_cached`: copied from an earlier run's answer to the same request instead of
-    asked, so it cost nothing. `is_fallback`: `provider_name` stood in for the provider that was to be asked.
+    `tool_calls` is JSON text, a list of the calls as the provider gave them. `scores` is JSON text, a list of `{name,
+    score, passed, detail}` in the order of the scorers. `cost` is in US dollars, null where the price is not known.
+    `is_cached`: copied from an earlier run's answer to the same request instead of asked, so it cost nothing.
+    `is_fallback`: `provider_name` stood in for the provider that was to be asked.
     """
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="results")
@@ -166,6 +167,7 @@ class Result(models.Model):
     arm = models.CharField(max_length=10, choices=Arm)
     repeat = models.PositiveIntegerField()
     output = models.TextField(blank=True, default="")
+    tool_calls = models.TextField(default="[]")
     error = models.CharField(max_length=20, blank=True, default="")
     scores = models.TextField(default="[]")
     is_passed = models.BooleanField(default=False)

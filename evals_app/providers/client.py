@@ -11,7 +11,7 @@ import openai
 
 from evals_app.providers import transport
 from evals_app.providers.talk import Answer, Endpoint, Failure, ProviderError, Question, excerpt_of
-from registry.core.canonical import JSON
+from registry.core.canonical import JSON, InvalidJson, check_json
 from registry.core.outbound import OutboundError, check_url
 
 _CLIENTS_KEPT = 64
@@ -128,12 +128,17 @@ def _read(content: bytes, endpoint: Endpoint, *, latency_ms: int) -> Answer:
         text = message["content"]
     except (ValueError, TypeError, LookupError, RecursionError):
         raise _garbage(content, endpoint) from None
+    calls = message.get("tool_calls") or []
+    if not isinstance(calls, list) or not _are_storable(calls):
+        raise _garbage(content, endpoint)
+    if text is None and calls:
+        text = ""
     if text is None:
         raise ProviderError(Failure.NO_TEXT, excerpt_of(json.dumps(message), secret=endpoint.api_key))
     if not isinstance(text, str) or not _is_storable(text):
         raise _garbage(content, endpoint)
     usage = reply.get("usage")
-    return Answer(text, _count(usage, "prompt_tokens"), _count(usage, "completion_tokens"), latency_ms)
+    return Answer(text, _count(usage, "prompt_tokens"), _count(usage, "completion_tokens"), latency_ms, tuple(calls))
 
 
 def _garbage(content: bytes, endpoint: Endpoint) -> ProviderError:
@@ -147,6 +152,14 @@ def _is_storable(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return "\x00" not in text
+
+
+def _are_storable(calls: list[JSON]) -> bool:
+    try:
+        check_json(calls)
+    except InvalidJson:
+        return False
+    return all(isinstance(call, dict) for call in calls)
 
 
 def _count(usage: JSON, name: str) -> int | None:

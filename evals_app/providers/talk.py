@@ -70,12 +70,16 @@ class Question:
 
 @dataclass(frozen=True)
 class Answer:
-    """A complete answer: text without NUL or lone surrogates, token counts as the provider gave them, None if it did not."""
+    """A complete answer: text without NUL or lone surrogates, token counts as the provider gave them, None if it did not.
+
+    An answer that only calls tools has no text; the calls are as the provider gave them, without such characters too.
+    """
 
     text: str
     input_tokens: int | None
     output_tokens: int | None
     latency_ms: int
+    tool_calls: tuple[JSON, ...] = ()
 
 
 def excerpt_of(text: str, *, secret: str = "") -> str:

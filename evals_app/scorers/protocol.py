@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import abc
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
 
+from evals_app.scorers.options import Option
 from registry.core.canonical import JSON, InvalidJson, parse_json
 from registry.core.errors import FieldError
 
 LONGEST_DETAIL = 300
+
+type Family = Literal["text", "structure", "safety", "cost and speed", "model graded"]
+type Target = Literal["value or expected", "value", "optional value", "nothing"]
 
 
 class UnscorableError(Exception):
@@ -18,6 +24,31 @@ class UnscorableError(Exception):
 
     It counts as 0 and not passed, negated or not: what cannot be scored never passes.
     """
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One answer as scorers see it. Tool calls are as chat completions give them; `cost` is in US dollars.
+
+    What the provider did not tell, or has no known price, is None.
+    """
+
+    text: str
+    tool_calls: tuple[JSON, ...] = ()
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost: float | None = None
+    latency_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What an output answers: the case's values, and the messages and tools of the request as they were sent."""
+
+    variables: Mapping[str, JSON] = field(default_factory=dict)
+    expected: JSON = None
+    messages: tuple[Mapping[str, JSON], ...] = ()
+    tools: tuple[JSON, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +74,10 @@ class Tools:
 
 @dataclass(frozen=True, slots=True)
 class ScorerSpec:
-    """One scorer as a suite asks for it. `has_value` tells a value of null from none; weight 0: reported, not counted."""
+    """One scorer as a suite asks for it. `has_value` tells a value of null from none; weight 0: reported, not counted.
+
+    `options` are the members that its kind declares, as far as they were given.
+    """
 
     kind: str
     name: str
@@ -52,7 +86,7 @@ class ScorerSpec:
     negate: bool = False
     has_value: bool = False
     value: JSON = None
-    path: str | None = None
+    options: Mapping[str, JSON] = field(default_factory=dict)
 
     @property
     def counts(self) -> bool:
@@ -70,24 +104,54 @@ class ScorerSpec:
         given |= {} if self.weight == 1 else {"weight": self.weight}
         given |= {} if self.threshold is None else {"threshold": self.threshold}
         given |= {"negate": True} if self.negate else {}
-        given |= {} if self.path is None else {"path": self.path}
+        given |= self.options
         return given | ({"value": self.value} if self.has_value else {})
 
 
-class Scorer(Protocol):
-    """Compares an output with a target. `version` changes only when results do; `range` is of the value."""
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A spec, an output that passes and one that does not, and what they answer: documented, and run as a test."""
+
+    spec: Mapping[str, JSON]
+    passes: Output
+    fails: Output
+    asked: Asked = Asked()
+
+
+class Scorer(abc.ABC):
+    """Compares an output with a target; a subclass in a module of `kinds` is registered by being there.
+
+    `version` changes only when results do. `range` is of the value: the upper end may be infinite, then the value is raw
+    (dollars, milliseconds), there is no threshold, and the kind itself says what passes. Elsewhere a value passes that
+    reaches the threshold: `default_threshold` unless the spec has its own, the best of the range where both are None.
+    `target` says what is compared with: the spec's value or else the case's expected answer, only a value, a value that
+    may be left out, or nothing. `is_graded` is true where a model is asked.
+    """
 
     kind: ClassVar[str]
-    version: ClassVar[int]
-    higher_is_better: ClassVar[bool]
-    range: ClassVar[tuple[float, float]]
-    is_binary: ClassVar[bool]
-    takes_path: ClassVar[bool]
+    version: ClassVar[int] = 1
+    family: ClassVar[Family]
+    about: ClassVar[str]
+    higher_is_better: ClassVar[bool] = True
+    range: ClassVar[tuple[float, float]] = (0.0, 1.0)
+    is_binary: ClassVar[bool] = True
+    is_graded: ClassVar[bool] = False
+    target: ClassVar[Target] = "value or expected"
+    default_threshold: ClassVar[float | None] = None
+    options: ClassVar[tuple[Option[Any], ...]] = ()
+    example: ClassVar[Example]
 
     def mistake(self, spec: ScorerSpec) -> FieldError | None:
         """What is wrong with a spec of this kind that its fields alone do not show; `field` is the key's name."""
+        return None
 
-    def score(self, output: str, target: JSON, spec: ScorerSpec, tools: Tools) -> Score:
+    @property
+    def is_raw(self) -> bool:
+        """True where values are amounts of a unit rather than a share."""
+        return math.isinf(self.range[1])
+
+    @abc.abstractmethod
+    def score(self, output: Output, target: JSON, spec: ScorerSpec, asked: Asked, tools: Tools) -> Score:
         """The value within `range`, before negation and threshold; raises UnscorableError."""
 
 

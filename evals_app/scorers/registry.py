@@ -1,14 +1,23 @@
-"""Every scorer there is, by the kind that names it."""
+"""Every scorer there is, by the kind that names it: the classes in the modules of `kinds`."""
 
-from collections.abc import Mapping
+import importlib
+import pkgutil
+from collections.abc import Iterator, Mapping
 
-from evals_app.scorers.contains import Contains
-from evals_app.scorers.equals import Equals
-from evals_app.scorers.json_schema import JsonSchema
-from evals_app.scorers.jsonpath import JsonPath
+from evals_app.scorers import kinds
 from evals_app.scorers.protocol import Scorer
-from evals_app.scorers.regex import Regex
 
-_ALL: tuple[Scorer, ...] = (Equals(), Contains(), Regex(), JsonSchema(), JsonPath())
+FAMILIES = ("text", "structure", "model graded", "safety", "cost and speed")
 
-SCORERS: Mapping[str, Scorer] = {scorer.kind: scorer for scorer in _ALL}
+
+def _found() -> Iterator[Scorer]:
+    for module in pkgutil.iter_modules(kinds.__path__):
+        members = vars(importlib.import_module(f"{kinds.__name__}.{module.name}")).values()
+        for member in members:
+            if isinstance(member, type) and issubclass(member, Scorer) and "kind" in vars(member):
+                yield member()
+
+
+SCORERS: Mapping[str, Scorer] = {
+    scorer.kind: scorer for scorer in sorted(_found(), key=lambda one: (FAMILIES.index(one.family), one.kind))
+}

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from evals_app.scorers.protocol import LONGEST_DETAIL, Score, ScorerSpec, Tools, UnscorableError
+from evals_app.scorers.protocol import (
+    LONGEST_DETAIL,
+    Asked,
+    Output,
+    Score,
+    Scorer,
+    ScorerSpec,
+    Tools,
+    UnscorableError,
+)
 from evals_app.scorers.registry import SCORERS
 from registry.core.canonical import JSON
 
@@ -18,21 +28,57 @@ class Scored:
     score: Score
 
     def to_json(self) -> dict[str, JSON]:
+        """As results keep it; `score` is null where an amount is not known."""
         return {
             "name": self.spec.name,
-            "score": self.score.value,
+            "score": self.score.value if math.isfinite(self.score.value) else None,
             "passed": self.score.passed,
             "detail": self.score.detail,
         }
 
 
 def score_output(
-    output: str, specs: Sequence[ScorerSpec], *, expected: JSON, rendered: Mapping[str, str], tools: Tools
+    output: Output, specs: Sequence[ScorerSpec], *, asked: Asked, rendered: Mapping[str, str], tools: Tools
 ) -> tuple[Scored, ...]:
-    """All scorers in order. `rendered` holds, by scorer name, the values that are templates (`ScorerSpec.template`)."""
+    """What each scorer says, in order; those that ask a model are left out.
+
+    `rendered` holds, by scorer name, the values that are templates (`ScorerSpec.template`).
+    """
     return tuple(
-        Scored(spec, _score(output, spec, expected=expected, rendered=rendered, tools=tools)) for spec in specs
+        Scored(spec, _score(output, spec, asked=asked, rendered=rendered, tools=tools))
+        for spec in specs
+        if not SCORERS[spec.kind].is_graded
     )
+
+
+def target_of(spec: ScorerSpec, *, expected: JSON, rendered: Mapping[str, str]) -> JSON:
+    """What a spec compares with on a case; raises UnscorableError where there is nothing."""
+    if spec.has_value:
+        return spec.value if spec.template is None else rendered[spec.name]
+    if SCORERS[spec.kind].target != "value or expected":
+        return None
+    if expected is None:
+        raise UnscorableError("There is nothing to compare with: no value, and the case expects nothing.")
+    return expected
+
+
+def settled(spec: ScorerSpec, score: Score) -> Score:
+    """A kind's answer after threshold and negation.
+
+    Negated, the opposite passes, and a share counts from the other end of its range; an amount stays what it is.
+    """
+    scorer = SCORERS[spec.kind]
+    value, passed = score.value, _is_reached(scorer, spec, score)
+    if spec.negate:
+        passed = not passed
+        value = value if scorer.is_raw else sum(scorer.range) - value
+    return Score(value, passed, _short(f"{'Negated: ' if spec.negate else ''}{score.detail}"))
+
+
+def unscorable(spec: ScorerSpec, reason: str) -> Score:
+    """The worst value there is, not passed, negated or not."""
+    scorer = SCORERS[spec.kind]
+    return Score(scorer.range[0 if scorer.higher_is_better else 1], False, _short(reason))
 
 
 def is_passed(scored: Sequence[Scored]) -> bool:
@@ -41,22 +87,20 @@ def is_passed(scored: Sequence[Scored]) -> bool:
     return bool(counted) and all(counted)
 
 
-def _score(output: str, spec: ScorerSpec, *, expected: JSON, rendered: Mapping[str, str], tools: Tools) -> Score:
-    scorer = SCORERS[spec.kind]
-    target = expected
-    if spec.has_value:
-        target = spec.value if spec.template is None else rendered[spec.name]
+def _score(output: Output, spec: ScorerSpec, *, asked: Asked, rendered: Mapping[str, str], tools: Tools) -> Score:
     try:
-        if target is None and not spec.has_value:
-            raise UnscorableError("There is nothing to compare with: no value, and the case expects nothing.")
-        score = scorer.score(output, target, spec, tools)
+        target = target_of(spec, expected=asked.expected, rendered=rendered)
+        return settled(spec, SCORERS[spec.kind].score(output, target, spec, asked, tools))
     except UnscorableError as error:
-        return Score(scorer.range[0], False, _short(str(error)))
-    least, most = scorer.range
-    value = least + most - score.value if spec.negate else score.value
-    threshold = most if spec.threshold is None else spec.threshold
-    passed = value >= threshold if scorer.higher_is_better else value <= threshold
-    return Score(value, passed, _short(f"{'Negated: ' if spec.negate else ''}{score.detail}"))
+        return unscorable(spec, str(error))
+
+
+def _is_reached(scorer: Scorer, spec: ScorerSpec, score: Score) -> bool:
+    if scorer.is_raw:
+        return score.passed
+    best = scorer.range[1 if scorer.higher_is_better else 0]
+    threshold = next(one for one in (spec.threshold, scorer.default_threshold, best) if one is not None)
+    return score.value >= threshold if scorer.higher_is_better else score.value <= threshold
 
 
 def _short(detail: str) -> str:

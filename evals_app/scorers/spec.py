@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from evals_app.scorers.options import read_options
 from evals_app.scorers.protocol import Scorer, ScorerSpec
 from evals_app.scorers.registry import SCORERS
 from registry.core.canonical import JSON
@@ -59,18 +60,19 @@ def _read(value: JSON, errors: list[FieldError], path: str) -> ScorerSpec | None
     kind = given.choice("kind", "", sorted(SCORERS)) if given.require("kind") else ""
     scorer = SCORERS.get(kind)
     name = given.text("name", None, least=1, most=100)
+    takes_value = scorer is None or scorer.target != "nothing"
     spec = ScorerSpec(
         kind=kind,
         name=name or "",
         weight=given.number("weight", 1.0, least=0, most=1000),
         threshold=_threshold(given, scorer),
         negate=given.boolean("negate", False),
-        has_value=given.has("value"),
-        value=given.raw("value"),
-        path=given.text("path", None, least=1, most=500) if scorer is None or scorer.takes_path else None,
+        has_value=takes_value and given.has("value"),
+        value=given.raw("value") if takes_value else None,
+        options=read_options(scorer.options, given) if scorer else {},
     )
-    if scorer and scorer.takes_path:
-        given.require("path")
+    if scorer and scorer.target == "value":
+        given.require("value")
     if scorer or not isinstance(value, dict):
         given.close()
     mistake = scorer.mistake(spec) if scorer and len(errors) == before else None
@@ -80,10 +82,14 @@ def _read(value: JSON, errors: list[FieldError], path: str) -> ScorerSpec | None
 
 
 def _threshold(given: Fields, scorer: Scorer | None) -> float | None:
-    least, most = scorer.range if scorer else (0.0, 1.0)
+    """Left to `close` where the kind has none: an amount is held against the kind's own budget."""
+    if scorer is None or scorer.is_raw:
+        return None
+    least, most = scorer.range
     threshold = given.number("threshold", None, least=least, most=most)
-    if threshold == least:
-        given.refuse("threshold", "range", f"of {least:g} is meaningless: every output reaches it")
+    reached_by_all = least if scorer.higher_is_better else most
+    if threshold == reached_by_all:
+        given.refuse("threshold", "range", f"of {reached_by_all:g} is meaningless: every output reaches it")
         return None
     return threshold
 

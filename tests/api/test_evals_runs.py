@@ -162,3 +162,15 @@ def test_runs__listed_and_filtered__are_the_workspaces_own(cast: Cast, prompt: P
     assert Api(cast.linus).get(f"runs/{pk}").status == 404
     assert Api(cast.linus).get(f"runs/{pk}/results").status == 404
     assert Api(cast.linus).post(f"runs/{pk}/cancel").status == 404
+
+
+def test_results__of_an_answer_that_calls_tools__hold_the_calls(
+    cast: Cast, prompt: Prompt, provider: ScriptedProvider
+) -> None:
+    provider.script(Rule(calls=(("look_up", '{"city": "Rome"}'),)))
+    building.suite(cast.ada, of=building.cases(1), mode="report_only", scorers=[{"kind": "contains"}])
+    run = building.work(Run.objects.get(pk=start(cast, baseline=None).json["id"]))
+
+    (row,) = Api(cast.vera).get(f"runs/{run.pk}/results").json["results"]
+    assert (row["status"], row["output"]) == ("failed", "")
+    assert [call["function"]["name"] for call in row["tool_calls"]] == ["look_up"]

@@ -57,6 +57,21 @@ def test_answer__plain__carries_text_tokens_and_what_was_asked(provider: Scripte
     assert sent.authorization == "Bearer sk-canary-1234567890"
 
 
+def test_answer__only_calls_tools__has_no_text_and_keeps_the_calls(provider: ScriptedProvider):
+    provider.script(Rule(calls=(("look_up", '{"city": "Rome"}'),)))
+    answer = ask(provider)
+    assert answer.text == ""
+    assert answer.tool_calls == (
+        {"id": "call_1", "type": "function", "function": {"name": "look_up", "arguments": '{"city": "Rome"}'}},
+    )
+
+
+def test_answer__text_beside_tool_calls__keeps_both(provider: ScriptedProvider):
+    provider.script(Rule(answer="One moment.", calls=(("look_up", "{}"),)))
+    answer = ask(provider)
+    assert (answer.text, len(answer.tool_calls)) == ("One moment.", 1)
+
+
 @pytest.mark.parametrize("fault", [*BODIES, "reset"])
 def test_answer__garbage__is_a_failure_with_a_storable_excerpt(provider: ScriptedProvider, fault: str):
     provider.script(Rule(fault=fault))

@@ -5,7 +5,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from evals_app.scorers import SCORERS, ScorerSpec, Tools, is_passed, parse_scorers, score_output, scorer_versions
+from evals_app.scorers import (
+    SCORERS,
+    Asked,
+    Output,
+    ScorerSpec,
+    Tools,
+    is_passed,
+    parse_scorers,
+    score_output,
+    scorer_versions,
+)
+from evals_app.scorers.registry import FAMILIES
 from registry.core.errors import FieldError, Invalid
 
 
@@ -26,7 +37,9 @@ TOOLS = Tools(match=search, schema_mistakes=mistakes)
 
 
 def scored(spec, output, expected=None, rendered=None):
-    (one,) = score_output(output, parse_scorers([spec]), expected=expected, rendered=rendered or {}, tools=TOOLS)
+    output = output if isinstance(output, Output) else Output(output)
+    asked = Asked(expected=expected)
+    (one,) = score_output(output, parse_scorers([spec]), asked=asked, rendered=rendered or {}, tools=TOOLS)
     return one.score
 
 
@@ -164,7 +177,7 @@ def test_parse__every_field__survives_a_round_trip():
         "value": None,
     }
     (spec,) = parse_scorers([given_json])
-    assert spec == ScorerSpec("jsonpath", "n", 0.0, 0.5, True, True, None, "$.a")
+    assert spec == ScorerSpec("jsonpath", "n", 0.0, 0.5, True, True, None, {"path": "$.a"})
     assert parse_scorers([spec.to_json()]) == (spec,)
 
 
@@ -183,22 +196,36 @@ def test_is_passed__all_that_count__must_pass(weights, outputs, passed):
         [{"kind": "contains", "value": value, "weight": weight} for value, weight in zip("ab", weights, strict=True)]
     )
     output = "ab" if outputs == "both" else "a"
-    assert is_passed(score_output(output, specs, expected=None, rendered={}, tools=TOOLS)) is passed
+    assert is_passed(score_output(Output(output), specs, asked=Asked(), rendered={}, tools=TOOLS)) is passed
 
 
 def test_scored__to_json__as_results_keep_it():
-    (one,) = score_output("x", parse_scorers([{"kind": "equals"}]), expected="x", rendered={}, tools=TOOLS)
+    (one,) = score_output(
+        Output("x"), parse_scorers([{"kind": "equals"}]), asked=Asked(expected="x"), rendered={}, tools=TOOLS
+    )
     assert one.to_json() == {"name": "equals", "score": 1.0, "passed": True, "detail": "“x” is “x”."}
 
 
 def test_scorers__all__state_what_a_reader_of_a_score_must_know():
-    assert set(scorer_versions()) == {"equals", "contains", "regex", "json_schema", "jsonpath"}
+    assert list(scorer_versions()) == sorted(SCORERS)
     assert scorer_versions(parse_scorers([{"kind": "equals"}])) == {"equals": 1}
     for kind, scorer in SCORERS.items():
         assert scorer.kind == kind
-        assert (scorer.version >= 1, scorer.higher_is_better, scorer.range, scorer.is_binary) == (
-            True,
-            True,
-            (0.0, 1.0),
-            True,
-        )
+        assert scorer.version >= 1
+        assert scorer.about and scorer.family in FAMILIES
+        least, most = scorer.range
+        assert least == 0 and (scorer.is_raw or most == 1)
+
+
+def score_example(scorer, output):
+    (one,) = score_output(
+        output, parse_scorers([scorer.example.spec]), asked=scorer.example.asked, rendered={}, tools=TOOLS
+    )
+    return one.score
+
+
+@pytest.mark.parametrize("scorer", [one for one in SCORERS.values() if not one.is_graded], ids=lambda one: one.kind)
+def test_example__of_each_kind__passes_and_fails_as_it_says(scorer):
+    good, bad = score_example(scorer, scorer.example.passes), score_example(scorer, scorer.example.fails)
+    assert (good.passed, bad.passed) == (True, False), (good, bad)
+    assert good.detail and bad.detail

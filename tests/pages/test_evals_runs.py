@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from evals_app.models import Run, RunState
+from evals_app.scripted_provider import Rule
 from tests.builders import Cast
 from tests.evals import building
 from tests.pages.conftest import SignedIn
@@ -119,3 +120,13 @@ def test_runs__filtered__are_those_that_fit(cast: Cast, world: Evaluated, as_: S
     assert runs("state=open") == runs("suite=shape") == [world.waiting.pk]
     assert runs("state=passed&prompt=echo") == [world.run.pk]
     assert runs("prompt=nothing") == []
+
+
+def test_case__answered_by_calling_a_tool__shows_the_call(cast: Cast, world: Evaluated, as_: SignedIn) -> None:
+    world.provider.script(Rule(calls=(("look_up", '{"city": "<b>Rome"}'),)))
+    building.work(world.waiting)
+
+    page = as_(cast.vera).get(f"/w/acme/runs/{world.waiting.pk}/cases/1").content.decode()
+
+    assert "calls a tool" in page and "look_up" in page and "&lt;b&gt;Rome" in page
+    assert "an empty answer" not in page

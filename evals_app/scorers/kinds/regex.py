@@ -3,20 +3,29 @@
 import re
 from typing import ClassVar
 
-from evals_app.scorers.protocol import Score, ScorerSpec, Tools, UnscorableError, excerpt
+from evals_app.scorers.protocol import (
+    Asked,
+    Example,
+    Family,
+    Output,
+    Score,
+    Scorer,
+    ScorerSpec,
+    Tools,
+    UnscorableError,
+    excerpt,
+)
 from registry.core.canonical import JSON
 from registry.core.errors import FieldError, Invalid
 
 
-class Regex:
+class Regex(Scorer):
     """Anywhere in the output (anchor it with ^ and $). It runs in the worker, with a time limit."""
 
     kind: ClassVar[str] = "regex"
-    version: ClassVar[int] = 1
-    higher_is_better: ClassVar[bool] = True
-    range: ClassVar[tuple[float, float]] = (0.0, 1.0)
-    is_binary: ClassVar[bool] = True
-    takes_path: ClassVar[bool] = False
+    family: ClassVar[Family] = "text"
+    about: ClassVar[str] = "the pattern is found in the output, within a second"
+    example: ClassVar[Example] = Example({"kind": "regex", "value": r"^\d{4}$"}, Output("1234"), Output("12345"))
 
     def mistake(self, spec: ScorerSpec) -> FieldError | None:
         if not spec.has_value or spec.template is not None:
@@ -29,11 +38,11 @@ class Regex:
             return FieldError("value", "format", f"is not a regular expression: {error}")
         return None
 
-    def score(self, output: str, target: JSON, spec: ScorerSpec, tools: Tools) -> Score:
+    def score(self, output: Output, target: JSON, spec: ScorerSpec, asked: Asked, tools: Tools) -> Score:
         if not isinstance(target, str) or not target:
             raise UnscorableError("There is no pattern: the value is empty or no string for this case.")
         try:
-            is_found = tools.match(target, output)
+            is_found = tools.match(target, output.text)
         except Invalid as error:
             raise UnscorableError(error.detail) from None
         return Score(

@@ -2,21 +2,34 @@
 
 from typing import ClassVar
 
-from evals_app.scorers.protocol import Score, ScorerSpec, Tools, UnscorableError, as_json
+from evals_app.scorers.protocol import (
+    Asked,
+    Example,
+    Family,
+    Output,
+    Score,
+    Scorer,
+    ScorerSpec,
+    Tools,
+    UnscorableError,
+    as_json,
+)
 from prompts_app.variables import schema_problem
 from registry.core.canonical import JSON
 from registry.core.errors import FieldError, Invalid
 
 
-class JsonSchema:
+class JsonSchema(Scorer):
     """Schemas are 2020-12 with local references only, and are tried in the worker: they hold patterns of users."""
 
     kind: ClassVar[str] = "json_schema"
-    version: ClassVar[int] = 1
-    higher_is_better: ClassVar[bool] = True
-    range: ClassVar[tuple[float, float]] = (0.0, 1.0)
-    is_binary: ClassVar[bool] = True
-    takes_path: ClassVar[bool] = False
+    family: ClassVar[Family] = "structure"
+    about: ClassVar[str] = "the output is JSON that fits the schema"
+    example: ClassVar[Example] = Example(
+        {"kind": "json_schema", "value": {"type": "object", "required": ["intent"]}},
+        Output('{"intent": "card"}'),
+        Output("{}"),
+    )
 
     def mistake(self, spec: ScorerSpec) -> FieldError | None:
         if not spec.has_value:
@@ -26,11 +39,11 @@ class JsonSchema:
         problem = schema_problem(spec.value)
         return FieldError(f"value{problem[0]}", "schema", problem[1]) if problem else None
 
-    def score(self, output: str, target: JSON, spec: ScorerSpec, tools: Tools) -> Score:
+    def score(self, output: Output, target: JSON, spec: ScorerSpec, asked: Asked, tools: Tools) -> Score:
         if not isinstance(target, dict) or (not spec.has_value and schema_problem(target)):
             raise UnscorableError("There is no schema: the case's expected answer is not a JSON Schema.")
         try:
-            mistakes = tools.schema_mistakes(target, as_json(output))
+            mistakes = tools.schema_mistakes(target, as_json(output.text))
         except Invalid as error:
             raise UnscorableError(error.detail) from None
         if not mistakes:

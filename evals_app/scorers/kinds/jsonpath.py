@@ -1,20 +1,35 @@
 """What a JSONPath finds in the output is the target."""
 
 import functools
-from typing import ClassVar, cast
+from typing import Any, ClassVar, cast
 
 from jsonpath_ng import JSONPath
 from jsonpath_ng.exceptions import JsonPathLexerError, JsonPathParserError
 from jsonpath_ng.parser import parse
 
-from evals_app.scorers.protocol import Score, ScorerSpec, Tools, as_json, as_text, excerpt, same_json
+from evals_app.scorers.options import Option, text_option
+from evals_app.scorers.protocol import (
+    Asked,
+    Example,
+    Family,
+    Output,
+    Score,
+    Scorer,
+    ScorerSpec,
+    Tools,
+    as_json,
+    as_text,
+    excerpt,
+    same_json,
+)
 from registry.core.canonical import JSON
 from registry.core.errors import FieldError
 
+PATH = text_option("path", "Where to look, as JSONPath without filters: `$.intent`, `$.items[*].id`.")
 MOST_DESCENDS = 2  # each `..` visits everything below everything: more of them could take for ever
 
 
-class JsonPath:
+class JsonPath(Scorer):
     """One place found: its value is the target. Several: the list of all their values is.
 
     A target that is a string is compared with a number or the like by its JSON text, since a rendered template is
@@ -22,14 +37,18 @@ class JsonPath:
     """
 
     kind: ClassVar[str] = "jsonpath"
-    version: ClassVar[int] = 1
-    higher_is_better: ClassVar[bool] = True
-    range: ClassVar[tuple[float, float]] = (0.0, 1.0)
-    is_binary: ClassVar[bool] = True
-    takes_path: ClassVar[bool] = True
+    family: ClassVar[Family] = "structure"
+    about: ClassVar[str] = "what the path finds in the output's JSON is the target"
+    options: ClassVar[tuple[Option[Any], ...]] = (PATH,)
+    example: ClassVar[Example] = Example(
+        {"kind": "jsonpath", "path": "$.intent"},
+        Output('{"intent": "card", "sure": true}'),
+        Output('{"intent": "pin"}'),
+        Asked(expected="card"),
+    )
 
     def mistake(self, spec: ScorerSpec) -> FieldError | None:
-        path = spec.path or ""
+        path = PATH.of(spec)
         if path.count("..") > MOST_DESCENDS:
             return FieldError("path", "format", f"must not have more than {MOST_DESCENDS} times ..")
         try:
@@ -38,9 +57,9 @@ class JsonPath:
             return FieldError("path", "format", "is not a JSONPath such as $.intent or $.items[*].id")
         return None
 
-    def score(self, output: str, target: JSON, spec: ScorerSpec, tools: Tools) -> Score:
-        path = spec.path or ""
-        found = [cast("JSON", match.value) for match in _parsed(path).find(as_json(output))]
+    def score(self, output: Output, target: JSON, spec: ScorerSpec, asked: Asked, tools: Tools) -> Score:
+        path = PATH.of(spec)
+        found = [cast("JSON", match.value) for match in _parsed(path).find(as_json(output.text))]
         if not found:
             return Score(0.0, False, f"There is nothing at {path}.")
         value = found[0] if len(found) == 1 else found
