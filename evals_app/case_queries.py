@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from evals_app.models import Arm, Case, Result, Run
+from evals_app.models import Arm, Case, Result, ResultLabel, Run
 from evals_app.run_queries import CaseRow, Pick, counted_cases, picked_cases, rows_of
 from prompts_app.text_diff import Run as Stretch
 from prompts_app.text_diff import text_runs
@@ -27,12 +27,21 @@ class ScoreLine:
 
 
 @dataclass(frozen=True)
+class LabelLine:
+    """What somebody says of an answer; `is_own`: it is the reader's own label."""
+
+    label: ResultLabel
+    is_own: bool
+
+
+@dataclass(frozen=True)
 class Answer:
     """One answer; `stretches` is its output, each `same`, or `insert` or `delete` where the other arm's differs."""
 
     result: Result
     scores: tuple[ScoreLine, ...]
     stretches: tuple[Stretch, ...]
+    labels: tuple[LabelLine, ...] = ()
 
     @property
     def tool_calls(self) -> list[JSON]:
@@ -66,8 +75,8 @@ class CaseSheet:
     following: int | None
 
 
-def case_sheet(run: Run, number: int, pick: Pick) -> CaseSheet:
-    """The run's case with that number, counted from 1; raises NotFound. Five queries."""
+def case_sheet(run: Run, number: int, pick: Pick, *, reader: int = 0) -> CaseSheet:
+    """The run's case with that number, counted from 1, for the member `reader`; raises NotFound. Six queries."""
     case = counted_cases(run).filter(position=number - 1).first()
     if case is None:
         raise NotFound("case.not_found", "This run has no case with that number.")
@@ -77,25 +86,26 @@ def case_sheet(run: Run, number: int, pick: Pick) -> CaseSheet:
     return CaseSheet(
         row=rows_of(run, [case])[0],
         content=case.to_json(),
-        pairs=_pairs(run, case),
+        pairs=_pairs(run, case, reader),
         previous=None if before is None else before + 1,
         following=None if after is None else after + 1,
     )
 
 
-def _pairs(run: Run, case: Case) -> tuple[Pair, ...]:
+def _pairs(run: Run, case: Case, reader: int) -> tuple[Pair, ...]:
     found: dict[int, dict[str, Result]] = {}
-    for result in Result.objects.filter(run=run, case=case).order_by("repeat"):
+    rows = Result.objects.filter(run=run, case=case).prefetch_related("labels__member__user")
+    for result in rows.order_by("repeat"):
         found.setdefault(result.repeat, {})[result.arm] = result
     return tuple(
-        _pair(repeat - run.first_repeat + 1, arms.get(Arm.CANDIDATE), arms.get(Arm.BASELINE))
+        _pair(repeat - run.first_repeat + 1, arms.get(Arm.CANDIDATE), arms.get(Arm.BASELINE), reader)
         for repeat, arms in found.items()
     )
 
 
-def _pair(number: int, new: Result | None, base: Result | None) -> Pair:
+def _pair(number: int, new: Result | None, base: Result | None, reader: int) -> Pair:
     runs = _difference(new, base)
-    return Pair(number, _answer(new, runs, "delete"), _answer(base, runs, "insert"))
+    return Pair(number, _answer(new, runs, "delete", reader), _answer(base, runs, "insert", reader))
 
 
 def _difference(new: Result | None, base: Result | None) -> Sequence[Stretch] | None:
@@ -106,11 +116,14 @@ def _difference(new: Result | None, base: Result | None) -> Sequence[Stretch] | 
     return text_runs(base.output, new.output)
 
 
-def _answer(result: Result | None, runs: Sequence[Stretch] | None, other: Literal["insert", "delete"]) -> Answer | None:
+def _answer(
+    result: Result | None, runs: Sequence[Stretch] | None, other: Literal["insert", "delete"], reader: int
+) -> Answer | None:
     if result is None:
         return None
     stretches = (Stretch("same", result.output),) if runs is None else tuple(run for run in runs if run.op != other)
-    return Answer(result, tuple(_score_lines(result)), stretches)
+    labels = tuple(LabelLine(label, label.member_id == reader) for label in result.labels.all())
+    return Answer(result, tuple(_score_lines(result)), stretches, labels)
 
 
 def _score_lines(result: Result) -> list[ScoreLine]:

@@ -326,7 +326,7 @@ def rows_of(run: Run, cases: Sequence[Case]) -> tuple[CaseRow, ...]:
 
 def results_of(run: Run, *, is_flipped: bool | None = None, status: str = "", tag: str = "") -> QuerySet[Result]:
     """The run's results, each answer one; `is_flipped` and `tag` pick by case, `status` (passed, failed, error) by answer."""
-    rows = Result.objects.filter(run=run).select_related("case")
+    rows = Result.objects.filter(run=run).select_related("case").prefetch_related("labels__member__user")
     if is_flipped is not None:
         of_flipped = Q(case__in=picked_cases(run, Pick("flipped")).order_by().values("pk"))
         rows = rows.filter(of_flipped if is_flipped else ~of_flipped)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from evals_app.views import evidence, providers, run_new, runs, suite_edit, suites
+from evals_app.views import evidence, labels, providers, run_new, runs, suite_edit, suites
 
 SUITE = "w/<slug:workspace>/suites/<slug:suite>"
 RUN = "w/<slug:workspace>/runs/<int:pk>"
@@ -23,6 +23,7 @@ urlpatterns = [
     path(f"{RUN}/progress", runs.run_progress, name="run_progress"),
     path(f"{RUN}/results", runs.run_results, name="run_results"),
     path(f"{RUN}/cases/<int:number>", runs.run_case, name="run_case"),
+    path(f"{RUN}/cases/<int:number>/label", labels.run_label, name="run_label"),
     path(f"{RUN}/cancel", runs.run_cancel, name="run_cancel"),
     path(f"{RUN}/retry", runs.run_retry, name="run_retry"),
     path(PROVIDERS, providers.settings_providers, name="settings_providers"),

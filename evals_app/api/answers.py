@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from evals_app.models import Arm, Reason, RunOn, RunState, Verdict
+from evals_app.models import Arm, Label, Reason, RunOn, RunState, Verdict
 from evals_app.verdicts import MODES
 from prompts_app.models import CheckState
 from registry.core.api.bodies import JsonObject
@@ -141,9 +141,21 @@ class Score(serializers.Serializer[Any]):
     detail = serializers.CharField()
 
 
-class Result(serializers.Serializer[Any]):
-    """One answer; in error `output` says what came instead."""
+class ResultLabel(serializers.Serializer[Any]):
+    """What a member says of an answer; `scorer` is empty where it is said of the answer as a whole."""
 
+    result = serializers.IntegerField()
+    label = serializers.ChoiceField(Label.values)  # type: ignore[assignment]
+    scorer = serializers.CharField()
+    note = serializers.CharField()
+    by = serializers.CharField()
+    at = serializers.DateTimeField()
+
+
+class Result(serializers.Serializer[Any]):
+    """One answer; in error `output` says what came instead. What its judges used is told apart from the answer itself."""
+
+    id = serializers.IntegerField()
     case = serializers.CharField(help_text="The case's key.")
     tags = serializers.ListField(child=serializers.CharField())
     critical = serializers.BooleanField()
@@ -158,6 +170,10 @@ class Result(serializers.Serializer[Any]):
     output_tokens = serializers.IntegerField(allow_null=True)
     cost = serializers.FloatField(allow_null=True)
     latency_ms = serializers.IntegerField(allow_null=True)
+    judge_input_tokens = serializers.IntegerField(allow_null=True)
+    judge_output_tokens = serializers.IntegerField(allow_null=True)
+    judge_cost = serializers.FloatField(allow_null=True)
+    labels = ResultLabel(many=True)
     provider = serializers.CharField()
     model = serializers.CharField()
     request_digest = serializers.CharField()

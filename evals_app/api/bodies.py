@@ -3,7 +3,7 @@
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from evals_app.models import RunOn
+from evals_app.models import Label, RunOn
 from evals_app.scorers import SCORERS
 from evals_app.verdicts import MODES
 from registry.core.api.bodies import Flag, Json, JsonObject, StrictSerializer, Text, Whole
@@ -109,6 +109,14 @@ class NewRun(StrictSerializer):
     suite = Text(max_length=63)
     baseline = BaselineField(required=False, allow_null=True)
     config = JsonObject(required=False, allow_null=True)
+
+
+class NewLabel(StrictSerializer):
+    """What you say of an answer, as a whole or of what one of its scorers looks at."""
+
+    label = serializers.ChoiceField(Label.values)  # type: ignore[assignment]
+    scorer = Text(required=False, max_length=100, allow_blank=True)
+    note = Text(required=False, max_length=2000, allow_blank=True)
 
 
 class NewProvider(StrictSerializer):

@@ -7,10 +7,11 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from evals_app.actions.labels import find_result, remove_label, set_label
 from evals_app.actions.runs import cancel_run, find_run, retry_errors, start_run
 from evals_app.actions.suites import find_suite
 from evals_app.api import answers, bodies
-from evals_app.api.shapes import show_listed_run, show_result, show_run
+from evals_app.api.shapes import show_label, show_listed_run, show_result, show_run
 from evals_app.models import Run, RunState, Verdict
 from evals_app.run_queries import progress_of, results_of, runs_of, sheet
 from prompts_app.actions.environments import find_environment
@@ -111,6 +112,32 @@ class ResultsView(RunBase):
         status, tag = self.choice("status", answers.RESULT_STATES), self.text("tag")
         rows = results_of(run, is_flipped=self.flag("flipped"), status=status, tag=tag)
         return self.page(rows, show_result, newest_first=False)
+
+
+class ResultLabelView(RunBase):
+    """What the caller says of one answer."""
+
+    @extend_schema(request=bodies.NewLabel, responses=answers.ResultLabel)
+    def post(self, request: Request, pk: int, result: int) -> Response:
+        """Say whether the answer passes; it takes the place of what the same member said before."""
+        found = find_result(self.find(pk), result)
+        self.allow(Permission.WRITE)
+        given = self.body(bodies.NewLabel)
+        set_label(self.actor, found, **given)
+        labels = found.labels.select_related("member__user")
+        said = labels.get(member=self.actor.member_id, scorer=given.get("scorer", ""))
+        return self.single(show_label(said))
+
+    @extend_schema(
+        parameters=[OpenApiParameter("scorer", str, description="Left out: the label on the answer as a whole.")],
+        responses={204: None},
+    )
+    def delete(self, request: Request, pk: int, result: int) -> Response:
+        """Take back what was said."""
+        found = find_result(self.find(pk), result)
+        self.allow(Permission.WRITE)
+        remove_label(self.actor, found, scorer=self.text("scorer"))
+        return Response(status=204)
 
 
 class CancelRunView(RunBase):

@@ -4,7 +4,7 @@ import json
 from decimal import Decimal
 
 from evals_app.actions.providers import settings_of
-from evals_app.models import Provider, Result, Run, RunMetric, Suite, SuiteAttachment, SuiteVersion
+from evals_app.models import Provider, Result, ResultLabel, Run, RunMetric, Suite, SuiteAttachment, SuiteVersion
 from evals_app.run_queries import Progress, RunSheet
 from prompts_app.models import CheckState, VersionCheck
 from registry.core.canonical import JSON
@@ -115,8 +115,9 @@ def show_metric(metric: RunMetric) -> dict[str, JSON]:
 
 
 def show_result(result: Result) -> dict[str, JSON]:
-    """One answer; its case must be loaded."""
+    """One answer; its case and its labels must be loaded."""
     return {
+        "id": result.pk,
         "case": result.case.key,
         "tags": list(result.case.tags),
         "critical": result.case.is_critical,
@@ -131,12 +132,28 @@ def show_result(result: Result) -> dict[str, JSON]:
         "output_tokens": result.output_tokens,
         "cost": as_dollars(result.cost),
         "latency_ms": result.latency_ms,
+        "judge_input_tokens": result.judge_input_tokens,
+        "judge_output_tokens": result.judge_output_tokens,
+        "judge_cost": as_dollars(result.judge_cost),
+        "labels": [show_label(label) for label in result.labels.all()],
         "provider": result.provider_name,
         "model": result.model,
         "request_digest": result.request_digest,
         "cached": result.is_cached,
         "fallback": result.is_fallback,
         "created_at": rfc3339(result.created_at),
+    }
+
+
+def show_label(label: ResultLabel) -> dict[str, JSON]:
+    """What a member says of an answer; the member must be loaded."""
+    return {
+        "result": label.result_id,
+        "label": label.label,
+        "scorer": label.scorer,
+        "note": label.note,
+        "by": label.member.user.email,
+        "at": rfc3339(label.updated_at),
     }
 
 

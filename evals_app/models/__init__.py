@@ -1,6 +1,7 @@
 """Tables of the evals app."""
 
 from evals_app.models.demo import DemoStory
+from evals_app.models.label import Label, ResultLabel
 from evals_app.models.provider import Provider
 from evals_app.models.run import Arm, Reason, Result, Run, RunChunk, RunMetric, RunState, Verdict
 from evals_app.models.suite import Case, RunOn, Suite, SuiteAttachment, SuiteVersion
@@ -9,9 +10,11 @@ __all__ = [
     "Arm",
     "Case",
     "DemoStory",
+    "Label",
     "Provider",
     "Reason",
     "Result",
+    "ResultLabel",
     "Run",
     "RunChunk",
     "RunMetric",

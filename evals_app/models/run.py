@@ -66,7 +66,8 @@ class Run(models.Model):
 
     `repeats` answers are asked for per arm and case, numbered from `first_repeat`: a re-run goes on where the one before
     it stopped. `look` counts the runs pooled with this one, itself included; `posts_check` is false for exploratory runs
-    and once the suite's looks are used up. The settings are the effective model settings of each arm, as JSON text.
+    and once the suite's looks are used up. The settings are the effective model settings of each arm, as JSON text;
+    `judges` is JSON text too: who judges, by the name that `scorers.judge_key` gives a graded scorer's judge.
     `cost` (US dollars) and the tokens are the totals of its results, written when it ends; null where nothing is known.
     """
 
@@ -82,6 +83,7 @@ class Run(models.Model):
     started_by_name = models.CharField(max_length=254)
     candidate_settings = models.TextField()
     baseline_settings = models.TextField(blank=True, default="")
+    judges = models.TextField(default="{}", db_default="{}")
     first_repeat = models.PositiveIntegerField(default=0)
     repeats = models.PositiveSmallIntegerField()
     look = models.PositiveSmallIntegerField(default=1)
@@ -175,6 +177,9 @@ class Result(models.Model):
     output_tokens = models.PositiveIntegerField(null=True)
     cost = models.DecimalField(max_digits=14, decimal_places=8, null=True)
     latency_ms = models.PositiveIntegerField(null=True)
+    judge_input_tokens = models.PositiveIntegerField(null=True)
+    judge_output_tokens = models.PositiveIntegerField(null=True)
+    judge_cost = models.DecimalField(max_digits=14, decimal_places=8, null=True)
     provider_name = models.CharField(max_length=63, blank=True, default="")
     model = models.CharField(max_length=200, blank=True, default="")
     request_digest = models.CharField(max_length=64, blank=True, default="")

@@ -1,5 +1,7 @@
 """Runs: which there were, one while it works and when it has ended, one of its cases."""
 
+from dataclasses import dataclass
+
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -12,6 +14,17 @@ from registry.core.errors import Conflict
 from registry.core.pages import page
 from registry.core.permissions import Permission, allows, require
 from registry.core.web import PageRequest
+
+
+@dataclass(frozen=True)
+class RefusedLabel:
+    """A label that was not set: of which answer, why, and the note that was typed."""
+
+    result: int
+    detail: str
+    note: str
+    status: int
+
 
 STATES = [
     ("", "Every state"),
@@ -80,10 +93,7 @@ def run_results(request: PageRequest, pk: int) -> HttpResponse:
 def run_case(request: PageRequest, pk: int, number: int) -> HttpResponse:
     """One case: both versions' answers side by side, and what the scorers said."""
     require(request.actor, Permission.READ)
-    run = find_run(request.workspace.pk, pk)
-    pick = _pick(request)
-    context = {"run": run, "number": number, "pick": pick, "case": case_sheet(run, number, pick)}
-    return render(request, "evals/run_case.html", context)
+    return case_page(request, find_run(request.workspace.pk, pk), number)
 
 
 @page("POST")
@@ -113,6 +123,20 @@ def run_retry(request: PageRequest, pk: int) -> HttpResponse:
 def _run_page(request: PageRequest, run: Run, refused: Conflict | None = None) -> HttpResponse:
     context = {"run": run, "sheet": sheet(run), "refused": refused, **_rights(request), **_cases(request, run)}
     return render(request, "evals/run.html", context, status=refused.status if refused else 200)
+
+
+def case_page(request: PageRequest, run: Run, number: int, *, refused: RefusedLabel | None = None) -> HttpResponse:
+    """The page of one case of a run, with a label that was refused beside its answer."""
+    pick = _pick(request)
+    context = {
+        "run": run,
+        "number": number,
+        "pick": pick,
+        "case": case_sheet(run, number, pick, reader=request.actor.member_id),
+        "refused": refused,
+        "may_label": allows(request.actor, Permission.WRITE),
+    }
+    return render(request, "evals/run_case.html", context, status=refused.status if refused else 200)
 
 
 def _cases(request: PageRequest, run: Run) -> dict[str, object]:

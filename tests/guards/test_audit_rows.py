@@ -14,8 +14,8 @@ from django.db import transaction
 import evals_app.actions
 import prompts_app.actions
 import registry.core.actions
-from evals_app.actions import providers, runs, suites
-from evals_app.models import Run
+from evals_app.actions import labels, providers, runs, suites
+from evals_app.models import Result, Run
 from evals_app.provider_settings import parse_provider
 from prompts_app.actions import applying, checks, environments, keys, promotions, prompts, reviews, rollback, versions
 from prompts_app.facts import subject_of
@@ -100,6 +100,18 @@ def _now(act: Callable[[World], Any]) -> Callable[[World], Callable[[], Any]]:
 
 def _quarantined(w: World) -> None:
     rollback.roll_back(w.cast.rosa, w.prompt, w.staging, reason="x")
+
+
+def _answered(w: World) -> Result:
+    run = w.run()
+    case = run.suite_version.cases.all()[0]
+    return Result.objects.create(run=run, case=case, arm="candidate", repeat=0, output="x")
+
+
+def _labelled(w: World) -> Result:
+    result = _answered(w)
+    labels.set_label(w.cast.ada, result, label="failed")
+    return result
 
 
 def _ended_run(w: World) -> Run:
@@ -221,6 +233,8 @@ ROWS: dict[str, Callable[[World], Callable[[], Any]]] = {
         lambda w, _: runs.start_run(w.cast.ada, w.first, w.suite, baseline=None),
     ),
     "evals.runs.cancel_run": _after(lambda w: w.run(), lambda w, run: runs.cancel_run(w.cast.ada, run)),
+    "evals.labels.set_label": _after(_answered, lambda w, row: labels.set_label(w.cast.ada, row, label="passed")),
+    "evals.labels.remove_label": _after(_labelled, lambda w, row: labels.remove_label(w.cast.ada, row)),
     "evals.runs.retry_errors": _after(_ended_run, lambda w, run: runs.retry_errors(w.cast.ada, run)),
 }
 
@@ -259,6 +273,8 @@ OTHERWISE: dict[str, str] = {
             "prompts.versions.prepare",
             "prompts.versions.newest_version",
             "prompts.versions.find_version",
+            "evals.labels.find_result",
+            "evals.labels.scorers_of",
             "evals.providers.find_provider",
             "evals.providers.settings_of",
             "evals.recipes.recipe_of",

@@ -14,6 +14,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from evals_app.actions.providers import create_provider
 from evals_app.actions.runs import start_run
+from evals_app.models import Result
 from evals_app.provider_settings import parse_provider
 from prompts_app.actions.promotions import open_promotion
 from prompts_app.actions.reviews import comment
@@ -121,6 +122,8 @@ GET    api_runs                           viewer    read     -
 POST   api_runs                           editor    run      -
 GET    api_run                            viewer    read     -
 GET    api_run_results                    viewer    read     -
+POST   api_run_result_label               editor    write    -
+DELETE api_run_result_label               editor    write    -
 POST   api_run_cancel                     editor    run      -
 POST   api_run_retry_errors               editor    run      -
 GET    api_providers                      admin     -        -
@@ -131,7 +134,7 @@ PATCH  api_provider                       admin     -        -
 # Where the environment is protected, a CI key may not even with the scope.
 PROTECTED = ("api_promotion_apply", "api_promotion_schedule", "api_withdraw")
 # What a caller who may gets where nothing of the kind is there yet.
-ABSENT = {"draft.not_found"}
+ABSENT = {"draft.not_found", "label.not_found"}
 NOT_BY_ROLE = {"author", "grant", "none"}
 
 
@@ -237,6 +240,8 @@ def world(cast: Cast) -> World:
     building.require(cast.ada, suite, made)
     olga = Api(cast.olga)
     freeze = olga.post("environments/development/freezes", {"ends_at": "2100-01-01T00:00:00Z", "reason": "Sale"})
+    run = start_run(cast.ada, first, suite, baseline=None)
+    answer = Result.objects.create(run=run, case=run.suite_version.cases.all()[0], arm="candidate", repeat=0)
     ids = {
         "name": "support/triage",
         "number": 1,
@@ -251,7 +256,8 @@ def world(cast: Cast) -> World:
         "key": cast.key(name="a key").pk,
         "suite": "numbers",
         "provider": "local",
-        "run": start_run(cast.ada, first, suite, baseline=None).pk,
+        "run": run.pk,
+        "result": answer.pk,
     }
     return World(cast, join(cast.olga, "Adam", Role.ADMIN), ids)
 
