@@ -28,6 +28,7 @@ class ProviderSettings:
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
     timeout_s: int = 60
+    streams: bool = False
     fallback: str = ""
 
     def to_json(self) -> dict[str, JSON]:
@@ -67,6 +68,7 @@ def parse_provider(data: JSON, *, base: ProviderSettings | None = None, allow: A
         requests_per_minute=_limit(given, "requests_per_minute", before.requests_per_minute),
         tokens_per_minute=_limit(given, "tokens_per_minute", before.tokens_per_minute),
         timeout_s=given.integer("timeout_s", before.timeout_s, least=1, most=300),
+        streams=given.boolean("streams", before.streams),
         fallback=_fallback(given, before.fallback),
     )
     api_key = given.text("api_key", None, most=2000, pattern=KEY, shape="printable ASCII without blanks")

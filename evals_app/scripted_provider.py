@@ -14,7 +14,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -32,7 +32,8 @@ class Rule:
     """What to answer to whom. The first rule that fits and is not used up answers; no rule: the question is echoed.
 
     `calls` are tools that it calls, as name and arguments in JSON; without an `answer` there is no text beside them then.
-    `fault` is one of `hang`, `drip`, `reset` or a name of `BODIES`; `status` other than 200 is an error answer.
+    `fault` is one of `hang`, `drip`, `reset`, a name of `BODIES` or, where an answer is asked for in pieces, of `CUTS`;
+    `status` other than 200 is an error answer.
     """
 
     answer: str | None = None
@@ -232,7 +233,7 @@ class ScriptedProvider:
             self.most_in_flight = max(self.most_in_flight, self._in_flight)
         try:
             await asyncio.sleep(rule.latency_s or self.latency_s)
-            return await _answer(writer, rule, question)
+            return await _answer(writer, rule, asked)
         finally:
             with self._lock:
                 self._in_flight -= 1
@@ -251,8 +252,9 @@ class ScriptedProvider:
         return Rule()
 
 
-async def _answer(writer: asyncio.StreamWriter, rule: Rule, question: str) -> bool:
+async def _answer(writer: asyncio.StreamWriter, rule: Rule, asked: Asked) -> bool:
     """Writes what the rule says; False when the connection cannot go on."""
+    question = asked.question
     if rule.fault == "hang":
         await asyncio.sleep(3600)
     if rule.fault == "reset":
@@ -260,6 +262,8 @@ async def _answer(writer: asyncio.StreamWriter, rule: Rule, question: str) -> bo
         return False
     if rule.fault == "drip":
         return await _drip(writer, completion(rule.answer or question, question=question))
+    if asked.body.get("stream") and rule.status == 200 and rule.fault in {"", *CUTS}:
+        return await _stream(writer, asked, rule)
     if rule.fault:
         kind, body, encoding = BODIES[rule.fault] if rule.fault in BODIES else _huge(rule.fault)
         await _send(writer, rule.status, kind, body, encoding=encoding)
@@ -270,6 +274,48 @@ async def _answer(writer: asyncio.StreamWriter, rule: Rule, question: str) -> bo
         answer = question if rule.answer is None and not rule.calls else rule.answer
         await _send(writer, 200, _JSON, completion(answer, question=question, extra=_tool_calls(rule)))
     return True
+
+
+def pieces(answer: str, *, question: str = "") -> list[bytes]:
+    """The same completion as server-sent events, a word each, usage last."""
+    words = answer.split(" ")
+    texts = [word if number == 0 else f" {word}" for number, word in enumerate(words)]
+    choices: list[list[dict[str, Any]]] = [[{"index": 0, "delta": {"content": text}}] for text in texts]
+    choices.append([{"index": 0, "delta": {}, "finish_reason": "stop"}])
+    usage = json.loads(completion(answer, question=question))["usage"]
+    events = [{"choices": one} for one in choices] + [{"choices": [], "usage": usage}]
+    return [b"data: " + json.dumps(event, ensure_ascii=False).encode() + b"\n\n" for event in events]
+
+
+# Ways in which a stream goes wrong, or only looks as if it did; each gets all events and gives the packets to write.
+CUTS: dict[str, Callable[[list[bytes]], list[bytes]]] = {
+    "cut": lambda events: events[: len(events) // 2],
+    "cut_in_a_character": lambda events: [b"".join(events)[: b"".join(events).index(b"\xc3") + 1]],
+    "no_done": lambda events: events,
+    "no_finish": lambda events: [*events[:-2], b"data: [DONE]\n\n"],
+    "error_inside": lambda events: [*events[:1], b'data: {"error": {"message": "overloaded"}}\n\n'],
+    "nonsense_inside": lambda events: [*events[:1], b"data: <html>\n\n", b"data: [DONE]\n\n"],
+    "one_packet": lambda events: [b": hello\r\n\r\n" + b"".join(events) + b"data: [DONE]\n\n"],
+    "byte_by_byte": lambda events: [bytes([byte]) for byte in b"".join(events) + b"data: [DONE]\n\n"],
+}
+
+
+async def _stream(writer: asyncio.StreamWriter, asked: Asked, rule: Rule) -> bool:
+    """The answer in pieces; the end of the connection is the end of the stream."""
+    answer = asked.question if rule.answer is None and not rule.calls else rule.answer or ""
+    events = pieces(answer, question=asked.question)
+    calls = [{"index": number, **call} for number, call in enumerate(_tool_calls(rule).get("tool_calls", []))]
+    if calls:
+        events.insert(
+            -2, b"data: " + json.dumps({"choices": [{"index": 0, "delta": {"tool_calls": calls}}]}).encode() + b"\n\n"
+        )
+    packets = CUTS[rule.fault](events) if rule.fault else [*events, b"data: [DONE]\n\n"]
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n")
+    for packet in packets:
+        writer.write(packet)
+        await writer.drain()
+        await asyncio.sleep(0)
+    return False
 
 
 async def _drip(writer: asyncio.StreamWriter, body: bytes) -> bool:

@@ -81,6 +81,7 @@ def settings_of(provider: Provider) -> ProviderSettings:
         requests_per_minute=provider.requests_per_minute,
         tokens_per_minute=provider.tokens_per_minute,
         timeout_s=provider.timeout_s,
+        streams=provider.streams,
         fallback=provider.fallback.name if provider.fallback else "",
     )
 
@@ -97,6 +98,7 @@ def _apply(provider: Provider, settings: ProviderSettings) -> None:
     provider.requests_per_minute = settings.requests_per_minute
     provider.tokens_per_minute = settings.tokens_per_minute
     provider.timeout_s = settings.timeout_s
+    provider.streams = settings.streams
     provider.fallback = _fallback(provider, settings.fallback)
 
 

@@ -194,4 +194,5 @@ class Provider(serializers.Serializer[Any]):
     requests_per_minute = serializers.IntegerField(allow_null=True)
     tokens_per_minute = serializers.IntegerField(allow_null=True)
     timeout_s = serializers.IntegerField()
+    streams = serializers.BooleanField()
     fallback = serializers.CharField(allow_null=True)

@@ -131,6 +131,7 @@ class NewProvider(StrictSerializer):
     requests_per_minute = Whole(required=False, allow_null=True, min_value=1, max_value=1_000_000_000)
     tokens_per_minute = Whole(required=False, allow_null=True, min_value=1, max_value=1_000_000_000)
     timeout_s = Whole(required=False, min_value=1, max_value=300)
+    streams = Flag(required=False, help_text="Answers are asked for in pieces, where a provider gives no others.")
     fallback = Text(required=False, allow_null=True, max_length=63)
 
 

@@ -158,7 +158,7 @@ def _opened(provider: Provider) -> list[OpenDesk] | str:
 
 def _open(provider: Provider) -> OpenDesk:
     key = unseal(provider.sealed_key, context=provider.key_context) if provider.sealed_key else ""
-    endpoint = Endpoint(provider.base_url, key, provider.timeout_s)
+    endpoint = Endpoint(provider.base_url, key, provider.timeout_s, provider.streams)
     limits = Limits(provider.pk, provider.concurrency, provider.requests_per_minute, provider.tokens_per_minute)
     return OpenDesk(Desk(provider.name, endpoint, limits), tuple(provider.model_names))
 

@@ -26,7 +26,7 @@ class Tried:
 def try_provider(provider: Provider, model: str, *, allow: AbstractSet[str]) -> Tried:
     """Ask once, without the shared limits, for at most 20 s; raises SecretUnreadable for a key that does not open."""
     key = unseal(provider.sealed_key, context=provider.key_context) if provider.sealed_key else ""
-    endpoint = Endpoint(provider.base_url, key, min(provider.timeout_s, LONGEST_S))
+    endpoint = Endpoint(provider.base_url, key, min(provider.timeout_s, LONGEST_S), provider.streams)
     question = Question(model, ({"role": "user", "content": QUESTION},), {"max_tokens": MOST_TOKENS})
     try:
         return Tried(model, answer=asyncio.run(_ask(endpoint, question, allow)))

@@ -1,5 +1,6 @@
 """What is asked of a provider and what comes back, as plain values. Pure."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -48,11 +49,15 @@ class ProviderError(Exception):
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where to ask. `timeout_s` is all the time one question may spend waiting for answers, over all its tries."""
+    """Where to ask. `timeout_s` is all the time one question may spend waiting for answers, over all its tries.
+
+    `streams`: ask for answers in pieces, for endpoints that give no others or cut long ones short.
+    """
 
     base_url: str
     api_key: str = field(repr=False)
     timeout_s: float
+    streams: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,11 @@ class Question:
     def body(self) -> dict[str, JSON]:
         """The request's JSON."""
         return {**self.parameters, "model": self.model, "messages": [dict(message) for message in self.messages]}
+
+    def encoded(self, *, stream: bool = False) -> bytes:
+        """The bytes to send, asking for the answer in pieces or at once."""
+        more: dict[str, JSON] = {"stream": True, "stream_options": {"include_usage": True}} if stream else {}
+        return json.dumps({**self.body(), **more}, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 @dataclass(frozen=True)

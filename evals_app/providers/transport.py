@@ -1,8 +1,9 @@
 """The connection itself: guarded addresses, no redirects, no proxies from the environment, a cap on every body."""
 
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
@@ -11,11 +12,16 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 from openai import DefaultAioHttpClient
 from openai._vendor.httpx_aiohttp import AiohttpTransport
+from yarl import URL
 
 from registry.core.outbound import is_allowed, is_permitted_address
 
 MOST_BYTES = 4_000_000
 CONNECT_TIMEOUT_S = 10.0
+EVENT_STREAM = "text/event-stream"
+_ONLY_CONNECTING = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S)
+
+type Until = Callable[[bytes], bool]
 
 
 class AddressRefusedError(OSError):
@@ -52,6 +58,74 @@ class GuardedResolver(AbstractResolver):
         """Nothing is held."""
 
 
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One whole answer over HTTP."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+
+class GuardedTransport(AiohttpTransport):
+    """aiohttp below the SDK, with our resolver and our caps. The session is born inside the running loop."""
+
+    def __init__(self, allow: AbstractSet[str]) -> None:
+        def session() -> aiohttp.ClientSession:
+            connector = aiohttp.TCPConnector(limit=0, resolver=GuardedResolver(allow), ssl=self.ssl_context)
+            return aiohttp.ClientSession(connector=connector, trust_env=False, cookie_jar=aiohttp.DummyCookieJar())
+
+        super().__init__(client=session, trust_env=False)
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """One exchange as the SDK asks for it, with a stream that stops at MOST_BYTES."""
+        response = await super().handle_async_request(request)
+        stream = response.stream
+        if response.headers.get("content-encoding", "identity").lower() != "identity":
+            await response.aclose()
+            raise BodyEncodedError
+        assert isinstance(stream, httpx2.AsyncByteStream)
+        response.stream = _CappedStream(stream)
+        return response
+
+    async def post(self, url: URL, headers: Mapping[str, str], body: bytes, *, until: Until | None = None) -> Reply:
+        """One exchange without the SDK's own layers, which take twice the processor time of all the rest.
+
+        `until` sees each piece of a successful event stream as it comes and ends the reading by returning True.
+        """
+        if not isinstance(self.client, aiohttp.ClientSession):
+            self.client = self.get_client()
+        async with self.client.post(
+            url,
+            headers=headers,
+            data=body,
+            allow_redirects=False,
+            auto_decompress=False,
+            compress=False,
+            timeout=_ONLY_CONNECTING,
+        ) as response:
+            if response.headers.get("content-encoding", "identity").lower() != "identity":
+                response.close()
+                raise BodyEncodedError
+            watch = until if response.status < 300 and response.content_type == EVENT_STREAM else None
+            return Reply(response.status, response.headers, await _read(response, watch))
+
+
+async def _read(response: aiohttp.ClientResponse, until: Until | None) -> bytes:
+    pieces: list[bytes] = []
+    size = 0
+    async for piece in response.content.iter_any():
+        size += len(piece)
+        if size > MOST_BYTES:
+            response.close()
+            raise BodyTooLargeError
+        if until is None:
+            pieces.append(piece)
+        elif until(piece):
+            break
+    return b"".join(pieces)
+
+
 class _CappedStream(httpx2.AsyncByteStream):
     def __init__(self, stream: httpx2.AsyncByteStream) -> None:
         self._stream = stream
@@ -68,29 +142,7 @@ class _CappedStream(httpx2.AsyncByteStream):
         await self._stream.aclose()
 
 
-class GuardedTransport(AiohttpTransport):
-    """aiohttp below the SDK, with our resolver and our caps. The session is born inside the running loop."""
-
-    def __init__(self, allow: AbstractSet[str]) -> None:
-        def session() -> aiohttp.ClientSession:
-            connector = aiohttp.TCPConnector(limit=0, resolver=GuardedResolver(allow), ssl=self.ssl_context)
-            return aiohttp.ClientSession(connector=connector, trust_env=False, cookie_jar=aiohttp.DummyCookieJar())
-
-        super().__init__(client=session, trust_env=False)
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """One exchange, with a stream that stops at MOST_BYTES."""
-        response = await super().handle_async_request(request)
-        stream = response.stream
-        if response.headers.get("content-encoding", "identity").lower() != "identity":
-            await response.aclose()
-            raise BodyEncodedError
-        assert isinstance(stream, httpx2.AsyncByteStream)
-        response.stream = _CappedStream(stream)
-        return response
-
-
-def http_client(allow: AbstractSet[str]) -> httpx2.AsyncClient:
+def http_client(transport: GuardedTransport) -> httpx2.AsyncClient:
     """The one HTTP client of a process; call it inside the loop that will use it."""
-    options: dict[str, Any] = {"transport": GuardedTransport(allow), "trust_env": False, "follow_redirects": False}
+    options: dict[str, Any] = {"transport": transport, "trust_env": False, "follow_redirects": False}
     return DefaultAioHttpClient(headers={"accept-encoding": "identity"}, **options)

@@ -48,6 +48,11 @@ class ChangeForm(PageForm):
     timeout_s = forms.IntegerField(
         label="Patience", initial=60, help_text="Seconds for one answer, all tries together."
     )
+    streams = forms.BooleanField(
+        required=False,
+        label="Answers in pieces",
+        help_text="For a provider that only streams, or cuts long answers short otherwise.",
+    )
     fallback = forms.ChoiceField(required=False, help_text="Asked while this one stays down.")
 
     def __init__(self, *args: object, others: list[str], **kwargs: object) -> None:
