@@ -77,8 +77,14 @@ def lint(folders: Folders) -> list[Step]:
 
 
 def types(folders: Folders) -> list[Step]:
-    """mypy --strict over everything that pyproject.toml lists."""
-    return [Step("types", _tool(folders, "mypy", "--cache-dir", str(folders.built / "mypy")), extra=NOWHERE)]
+    """mypy --strict over everything that pyproject.toml lists, and over the client library, which knows no Django."""
+    steps = [Step("types", _tool(folders, "mypy", "--cache-dir", str(folders.built / "mypy")), extra=NOWHERE)]
+    sdk = folders.root / "sdk" / "python"
+    if sdk.is_dir():
+        cache, config = str(folders.built / "mypy-sdk"), str(sdk / "pyproject.toml")
+        command = _tool(folders, "mypy", "--config-file", config, "--cache-dir", cache, str(sdk / "src"))
+        steps.append(Step("types, sdk", command))
+    return steps
 
 
 def fmt(folders: Folders) -> list[Step]:

@@ -17,6 +17,7 @@ from registry.env import VARIABLES
 
 ROOT = Path(__file__).parents[2]
 APPS = ("registry", "prompts_app", "evals_app")
+SDK = "sdk/python/src"
 MOST_LINES, MOST_STATEMENT_LINES = 400, 50
 TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
 
@@ -55,15 +56,27 @@ def test_signals__of_models__are_used_nowhere() -> None:
     assert [path for path in sources(*APPS) if pattern.search(path.read_text())] == []
 
 
+def test_client_library__imports_nothing_of_the_server_and_only_what_it_declares() -> None:
+    allowed = {"greenroom", "httpx2", "jinja2", *sys.stdlib_module_names}
+    found = {}
+    for path in sources(SDK):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [one.name for one in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            if other := {name.partition(".")[0] for name in names} - allowed:
+                found[str(path.relative_to(ROOT))] = other
+    assert sources(SDK) and found == {}
+
+
 def test_leftovers__are_nowhere() -> None:
     pattern = re.compile(r"\b(?:TODO|FIXME|XXX)\b|breakpoint\(\)|import pdb")
     here = Path(__file__)
-    found = [path for path in sources(*APPS, "bin", "tests") if path != here and pattern.search(path.read_text())]
+    found = [path for path in sources(*APPS, SDK, "bin", "tests") if path != here and pattern.search(path.read_text())]
     assert [path for path in found if path.name != "test_templates.py"] == []
 
 
 def test_files__have_at_most_400_lines() -> None:
-    paths = [*sources(*APPS, "bin", "tests"), *(ROOT / "static" / "js").glob("*.js")]
+    paths = [*sources(*APPS, SDK, "bin", "tests"), *(ROOT / "static" / "js").glob("*.js")]
     long = {
         str(path.relative_to(ROOT)): count
         for path in paths
@@ -74,7 +87,7 @@ def test_files__have_at_most_400_lines() -> None:
 
 def test_functions__have_at_most_50_lines() -> None:
     long = {}
-    for path in sources(*APPS, "bin"):
+    for path in sources(*APPS, SDK, "bin"):
         for node in functions(ast.parse(path.read_text())):
             count = (node.end_lineno or 0) - node.lineno + 1
             if count > MOST_STATEMENT_LINES:

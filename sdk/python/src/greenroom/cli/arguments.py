@@ -1,0 +1,131 @@
+"""The command line: what may be said, and refusals that say what to do."""
+
+import argparse
+import json
+import math
+import re
+from pathlib import Path
+from typing import NoReturn
+
+from greenroom import __version__
+from greenroom.cli.checks import STATES
+from greenroom.cli.exit_codes import ExitCode
+from greenroom.fields import JSON
+
+ABOUT = """\
+Where the server is and what opens it comes from the environment:
+  GREENROOM_URL   its address, such as https://prompts.example.com
+  GREENROOM_KEY   an API key (gr_…); or name a file that holds one: --key-file
+"""
+ENDS = """\
+exit codes:
+  0    the suite passed (or only reports); without --wait: the run was accepted
+  1    it failed
+  2    it is inconclusive: it blocks, and the sentence says what would settle it
+  3    no verdict: the run ended in error or was cancelled, time ran out, or the server refused
+  64   the command line, the address or the key cannot be right
+  130  stopped by Ctrl-C; the run itself goes on
+"""
+RUN_WITHIN_S, CALL_WITHIN_S = 3600.0, 60.0
+DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, but its exit code for bad usage is not that of an inconclusive run."""
+
+    def error(self, message: str) -> NoReturn:
+        """Says what is wrong and ends."""
+        self.print_usage()
+        self.exit(ExitCode.USAGE, f"greenroom: {message}\n")
+
+
+def make_parser() -> Parser:
+    """All commands."""
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = Parser(prog="greenroom", description=__doc__, epilog=ABOUT, formatter_class=raw, allow_abbrev=False)
+    parser.description = "Gates in CI, and prompts, from a Greenroom prompt registry."
+    parser.add_argument("--version", action="version", version=f"greenroom {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    run = commands.add_parser(
+        "run-suite", help="replay a suite on a version", epilog=ENDS, formatter_class=raw, allow_abbrev=False
+    )
+    _add_run(run)
+    check = commands.add_parser("check", help="what outside systems found", allow_abbrev=False)
+    post = check.add_subparsers(dest="subcommand", required=True, metavar="COMMAND").add_parser(
+        "post", help="say what an outside system found of a version", allow_abbrev=False
+    )
+    _add_check(post)
+    get = commands.add_parser("get", help="print what is live of a prompt, as JSON", allow_abbrev=False)
+    get.add_argument("prompt", metavar="PROMPT")
+    get.add_argument("--environment", required=True, metavar="NAME")
+    for each, within in ((run, RUN_WITHIN_S), (post, CALL_WITHIN_S), (get, CALL_WITHIN_S)):
+        each.add_argument("--key-file", type=Path, metavar="FILE", help="holds the API key, instead of GREENROOM_KEY")
+        each.add_argument(
+            "--timeout", type=_seconds, default=within, metavar="S", help=f"seconds to try and wait ({within:g})"
+        )
+    return parser
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("prompt", metavar="PROMPT", help="its name, such as support/triage")
+    parser.add_argument("suite", metavar="SUITE", help="its slug")
+    parser.add_argument("--version", type=_number, metavar="N", help="of the prompt; the newest one if left out")
+    against = parser.add_mutually_exclusive_group()
+    against.add_argument("--baseline", type=_number, metavar="N", help="compare with this version")
+    against.add_argument("--environment", metavar="NAME", help="compare with what is live there")
+    against.add_argument("--no-baseline", action="store_true", help="compare with nothing (as when nothing is said)")
+    parser.add_argument(
+        "--config", type=_setting, action="append", default=[], metavar="K=V",
+        help="model setting over the version's own, such as temperature=0; the value is JSON, else text; posts no check",
+    )  # fmt: skip
+    parser.add_argument("--wait", action="store_true", help="until it has ended; the exit code is its verdict's")
+    parser.add_argument("--junit", type=Path, metavar="FILE", help="write a JUnit XML report there (with --wait)")
+    parser.add_argument("--json", action="store_true", help="print the run as JSON, as the API tells of it")
+
+
+def _add_check(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("prompt", metavar="PROMPT")
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--version", type=_number, metavar="N")
+    which.add_argument("--digest", type=_digest, metavar="D", help="of the content: 64 hex digits")
+    parser.add_argument("--name", required=True, help="external/…, as the policy asks for it")
+    parser.add_argument("--state", required=True, choices=STATES)
+    parser.add_argument("--summary", default="", metavar="TEXT", help="a sentence or two for reviewers")
+    parser.add_argument("--url", default="", help="where more is to be read")
+
+
+def _number(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or not 0 < int(text) < 2**31:
+        raise argparse.ArgumentTypeError(f"{text!r} is no version: versions are numbered from 1")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < 1e7:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
+    return seconds
+
+
+def _digest(text: str) -> str:
+    if not DIGEST.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no digest: 64 lower-case hex digits")
+    return text
+
+
+def _setting(text: str) -> tuple[str, JSON]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise argparse.ArgumentTypeError(f"{text!r} is no setting: write NAME=VALUE")
+    try:
+        parsed: JSON = json.loads(value, parse_constant=_no_number)
+    except ValueError:
+        parsed = value
+    return name, parsed
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(name)
