@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from evals_app.views import evidence, labels, providers, run_new, runs, suite_edit, suites
+from evals_app.views import compare, evidence, labels, providers, run_new, runs, suite_edit, suites
 
 SUITE = "w/<slug:workspace>/suites/<slug:suite>"
 RUN = "w/<slug:workspace>/runs/<int:pk>"
@@ -15,6 +15,7 @@ urlpatterns = [
     path("w/<slug:workspace>/new-suite", suites.suite_new, name="suite_new"),
     path(SUITE, suites.suite_page, name="suite"),
     path(f"{SUITE}/edit", suite_edit.suite_edit, name="suite_edit"),
+    path(f"{SUITE}/compare", compare.suite_compare, name="suite_compare"),
     path(f"{SUITE}/attach", suites.suite_attach, name="suite_attach"),
     path(f"{SUITE}/detach", suites.suite_detach, name="suite_detach"),
     path("w/<slug:workspace>/runs", runs.runs_page, name="runs"),
@@ -24,6 +25,8 @@ urlpatterns = [
     path(f"{RUN}/results", runs.run_results, name="run_results"),
     path(f"{RUN}/cases/<int:number>", runs.run_case, name="run_case"),
     path(f"{RUN}/cases/<int:number>/label", labels.run_label, name="run_label"),
+    path(f"{RUN}/compare", compare.run_compare_choose, name="run_compare_choose"),
+    path(f"{RUN}/compare/<int:other>", compare.run_compare, name="run_compare"),
     path(f"{RUN}/cancel", runs.run_cancel, name="run_cancel"),
     path(f"{RUN}/retry", runs.run_retry, name="run_retry"),
     path(PROVIDERS, providers.settings_providers, name="settings_providers"),

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from evals_app.api import providers, runs, suites
+from evals_app.api import compare, providers, runs, suites
 
 SUITE = "suites/<slug:suite>"
 RUN = "runs/<int:pk>"
@@ -12,12 +12,14 @@ urlpatterns: list[URLPattern] = [
     path(SUITE, suites.SuiteView.as_view(), name="api_suite"),
     path(f"{SUITE}/versions", suites.SuiteVersionsView.as_view(), name="api_suite_versions"),
     path(f"{SUITE}/versions/<int:number>", suites.SuiteVersionView.as_view(), name="api_suite_version"),
+    path(f"{SUITE}/compare", compare.CompareVersionsView.as_view(), name="api_suite_compare"),
     path(f"{SUITE}/attachments", suites.AttachmentsView.as_view(), name="api_attachments"),
     path(f"{SUITE}/attachments/<path:name>", suites.AttachmentView.as_view(), name="api_attachment"),
     path("runs", runs.RunsView.as_view(), name="api_runs"),
     path(RUN, runs.RunView.as_view(), name="api_run"),
     path(f"{RUN}/results", runs.ResultsView.as_view(), name="api_run_results"),
     path(f"{RUN}/results/<int:result>/label", runs.ResultLabelView.as_view(), name="api_run_result_label"),
+    path(f"{RUN}/compare/<int:other>", compare.CompareView.as_view(), name="api_run_compare"),
     path(f"{RUN}/cancel", runs.CancelRunView.as_view(), name="api_run_cancel"),
     path(f"{RUN}/retry-errors", runs.RetryErrorsView.as_view(), name="api_run_retry_errors"),
     path("providers", providers.ProvidersView.as_view(), name="api_providers"),

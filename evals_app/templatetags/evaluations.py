@@ -47,6 +47,20 @@ def milliseconds(value: float | None) -> str:
 
 
 @register.filter
+def measured(value: float | None, measure: str) -> str:
+    """A latency or a cost, whichever `measure` names; a dash for none."""
+    if measure == "latency":
+        return milliseconds(value)
+    return money(None if value is None else Decimal(str(value)))
+
+
+@register.filter
+def word_tone(word: str) -> str:
+    """The tone of `better` and `worse`; neutral for anything else."""
+    return {"better": "pass", "worse": "fail"}.get(word, "")
+
+
+@register.filter
 def tally(value: int | None) -> str:
     """A number of things, its thousands told apart; a dash for none."""
     return NONE if value is None else f"{value:,}"

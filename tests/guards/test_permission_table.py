@@ -115,6 +115,7 @@ GET    api_suite                          viewer    read     -
 GET    api_suite_versions                 viewer    read     -
 POST   api_suite_versions                 editor    write    -
 GET    api_suite_version                  viewer    read     -
+GET    api_suite_compare                  viewer    read     -
 GET    api_attachments                    viewer    read     -
 POST   api_attachments                    editor    write    -
 DELETE api_attachment                     reviewer  -        -
@@ -124,6 +125,7 @@ GET    api_run                            viewer    read     -
 GET    api_run_results                    viewer    read     -
 POST   api_run_result_label               editor    write    -
 DELETE api_run_result_label               editor    write    -
+GET    api_run_compare                    viewer    read     -
 POST   api_run_cancel                     editor    run      -
 POST   api_run_retry_errors               editor    run      -
 GET    api_providers                      admin     -        -
@@ -258,6 +260,7 @@ def world(cast: Cast) -> World:
         "provider": "local",
         "run": run.pk,
         "result": answer.pk,
+        "other": run.pk,
     }
     return World(cast, join(cast.olga, "Adam", Role.ADMIN), ids)
 

@@ -1,0 +1,256 @@
+"""Two sets of answers to one suite side by side: what flipped, by how much each score differs, cost and latency."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.core.paginator import Page, Paginator
+from django.db.models import Q
+from django.db.models.functions import Left
+
+from evals_app import comparison_sql
+from evals_app.charts import Histogram, draw_histogram
+from evals_app.comparison_sql import FlipRow, RunArm, Spread
+from evals_app.differences import Difference, Measured, difference
+from evals_app.interval_drawing import Drawing, draw_difference
+from evals_app.models import Arm, Case, Result, SuiteVersion
+from evals_app.run_queries import EXCERPT
+from evals_app.scorers import SCORERS
+from evals_app.scorers.spec import PASSES
+from registry.core.errors import NotFound
+
+FLIPS_PER_PAGE = 50
+MEASURES = ("latency", "cost")
+
+
+@dataclass(frozen=True)
+class DifferenceLine:
+    """A difference with its interval drawn, where it has one."""
+
+    found: Difference
+    drawing: Drawing | None
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """A measure on both sides; `chart` is None where no answer has a value above 0."""
+
+    measure: str
+    old: Spread
+    new: Spread
+    chart: Histogram | None
+
+
+@dataclass(frozen=True)
+class Flip:
+    """A flipped case with one answer of each side in short."""
+
+    row: FlipRow
+    old_excerpt: str
+    new_excerpt: str
+
+
+@dataclass(frozen=True)
+class FlipsPage:
+    """One page of flipped cases."""
+
+    flips: tuple[Flip, ...]
+    page: "Page[int]"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All about two sides but the cases. `left_out` are cases of either suite version that the other does not ask alike."""
+
+    old: RunArm
+    new: RunArm
+    common: int
+    counts: dict[str, int]
+    differences: tuple[DifferenceLine, ...]
+    distributions: tuple[Distribution, ...]
+
+    @property
+    def flip_count(self) -> int:
+        """How many cases flipped, either way."""
+        return self.counts["better"] + self.counts["worse"]
+
+    @property
+    def answered(self) -> int:
+        """How many of the common cases both sides have answers or errors for."""
+        return sum(self.counts.values())
+
+    @property
+    def is_one_suite(self) -> bool:
+        """True where both answered the same suite version."""
+        return self.old.run.suite_version_id == self.new.run.suite_version_id
+
+    @property
+    def is_one_run(self) -> bool:
+        """True for the two versions of one run."""
+        return self.old.run.pk == self.new.run.pk
+
+    @property
+    def left_out(self) -> int:
+        """Cases that only one of the two suite versions asks, or asks otherwise."""
+        return sum(side.run.suite_version.case_count for side in (self.old, self.new)) - 2 * self.common
+
+    @property
+    def scores_alike(self) -> bool:
+        """False where the two suite versions do not score by the same scorers."""
+        old, new = (json.loads(side.run.suite_version.rules)["scorers"] for side in (self.old, self.new))
+        return bool(old == new)
+
+    @property
+    def old_label(self) -> str:
+        """The old side's version, with its run where both have the same number."""
+        return self._label(self.old)
+
+    @property
+    def new_label(self) -> str:
+        """Likewise the new side's."""
+        return self._label(self.new)
+
+    def _label(self, side: RunArm) -> str:
+        number = str(side.version.number)
+        return f"{number}, run {side.run.pk}" if self.old.version.number == self.new.version.number else number
+
+    @property
+    def alpha(self) -> float:
+        """The one-sided level of each bound."""
+        return _alpha(self.new.run.suite_version)
+
+    @property
+    def is_moving(self) -> bool:
+        """True while either run may still change."""
+        return self.old.run.is_open or self.new.run.is_open
+
+
+def compare(old: RunArm, new: RunArm) -> Comparison:
+    """Two sides of runs on one suite; raises NotFound where they are of different suites. Six queries at most."""
+    if old.run.suite_version.suite_id != new.run.suite_version.suite_id:
+        raise NotFound("comparison.suites", "These runs are of different suites: only runs of one suite compare.")
+    for side in (old, new):
+        if side.arm not in side.run.arms:
+            raise NotFound("comparison.no_baseline", f"Run {side.run.pk} compares with nothing: it has no baseline.")
+    return Comparison(
+        old=old,
+        new=new,
+        common=comparison_sql.common_count(old, new),
+        counts=comparison_sql.flip_counts(old, new),
+        differences=_differences(old, new),
+        distributions=_distributions(old, new),
+    )
+
+
+def flips_page(compared: Comparison, *, which: str, page: str | None) -> FlipsPage:
+    """One page of the flipped cases, only `better` or `worse` where asked; two queries."""
+    old, new = compared.old, compared.new
+    count = compared.counts[which] if which else compared.flip_count
+    found = Paginator(range(count), FLIPS_PER_PAGE).get_page(page)
+    if not count:
+        return FlipsPage((), found)
+    offset = found.start_index() - 1
+    rows = comparison_sql.flipped(old, new, which=which, limit=FLIPS_PER_PAGE, offset=offset)
+    return FlipsPage(tuple(with_excerpts(old, new, rows)), found)
+
+
+def flips_after(old: RunArm, new: RunArm, *, which: str, after: int, limit: int) -> list[Flip]:
+    """Flipped cases behind a position, for paging by key; two queries."""
+    return with_excerpts(old, new, comparison_sql.flipped(old, new, which=which, limit=limit, after=after))
+
+
+def with_excerpts(old: RunArm, new: RunArm, rows: Sequence[FlipRow]) -> list[Flip]:
+    """Flipped cases with an answer of each side, one that failed where there is one; one query."""
+    wanted = Q(run=old.run, arm=old.arm, case__in=[row.old_case for row in rows])
+    wanted |= Q(run=new.run, arm=new.arm, case__in=[row.new_case for row in rows])
+    answers = Result.objects.filter(wanted).order_by("is_passed", "repeat")
+    samples: dict[tuple[int, str, int], str] = {}
+    for run, arm, case, output in answers.values_list("run", "arm", "case", Left("output", EXCERPT)):
+        samples.setdefault((run, arm, case), output)
+    return [
+        Flip(
+            row,
+            samples.get((old.run.pk, old.arm, row.old_case), ""),
+            samples.get((new.run.pk, new.arm, row.new_case), ""),
+        )
+        for row in rows
+    ]
+
+
+def clusters_of(version: SuiteVersion) -> dict[str, str]:
+    """The cluster of each case that shares one, by key; one query."""
+    rows = Case.objects.filter(suite_version=version, content__contains='"cluster"').values_list("key", "content")
+    named = ((key, json.loads(content).get("cluster")) for key, content in rows)
+    return {key: f"cluster:{cluster}" for key, cluster in named if isinstance(cluster, str)}
+
+
+def _differences(old: RunArm, new: RunArm) -> tuple[DifferenceLine, ...]:
+    version = new.run.suite_version
+    rules = json.loads(version.rules)
+    kinds = {spec["name"]: SCORERS.get(spec["kind"]) for spec in rules["scorers"]}
+    order = {name: place for place, name in enumerate([PASSES, *kinds])}
+    is_single = old.run.repeats == new.run.repeats == 1
+    clusters = clusters_of(version)
+    lines = []
+    rows = comparison_sql.score_rows(old, new, passes=PASSES)
+    for row in sorted(rows, key=lambda row: (order.get(row.name, len(order)), row.name)):
+        scorer = kinds.get(row.name)
+        measured = Measured(
+            name=row.name,
+            mean_new=row.mean_new,
+            mean_old=row.mean_old,
+            keys=row.keys,
+            deltas=row.deltas,
+            is_single=is_single and row.is_single,
+            is_binary=row.name == PASSES or (scorer.is_binary if scorer else row.is_single),
+            higher_is_better=scorer is None or scorer.higher_is_better,
+        )
+        lines.append(_line(difference(measured, clusters, alpha=rules["alpha"]), rules["margin"]))
+    return tuple(lines)
+
+
+def _line(found: Difference, margin: float) -> DifferenceLine:
+    if found.lower is None or found.upper is None:
+        return DifferenceLine(found, None)
+    return DifferenceLine(found, draw_difference(found.lower, found.upper, found.delta, margin=margin))
+
+
+def _distributions(old: RunArm, new: RunArm) -> tuple[Distribution, ...]:
+    spreads = comparison_sql.spreads(old, new)
+    tops = {}
+    for measure in MEASURES:
+        ends = [spread.p99 for (name, _), spread in spreads.items() if name == measure and spread.p99 is not None]
+        if ends and max(ends) > 0:
+            tops[measure] = _round_up(max(ends))
+    counts = comparison_sql.histogram(old, new, tops=tops) if tops else {}
+    return tuple(
+        Distribution(
+            measure,
+            spreads.get((measure, False), Spread()),
+            spreads.get((measure, True), Spread()),
+            draw_histogram(tops[measure], counts.get((measure, False)), counts.get((measure, True)))
+            if measure in tops
+            else None,
+        )
+        for measure in MEASURES
+    )
+
+
+def _round_up(value: float) -> float:
+    """The next number with two leading digits: an end for an axis."""
+    step = 10.0 ** (math.floor(math.log10(value)) - 1)
+    return math.ceil(value / step - 1e-9) * step
+
+
+def _alpha(version: SuiteVersion) -> float:
+    return float(json.loads(version.rules)["alpha"])
+
+
+def arm_of(name: str) -> Arm:
+    """The arm of that name, the candidate where none is named; raises NotFound for another."""
+    if name in ("", Arm.CANDIDATE):
+        return Arm.CANDIDATE
+    if name == Arm.BASELINE:
+        return Arm.BASELINE
+    raise NotFound("comparison.arm", "A run has two arms: candidate and baseline.")

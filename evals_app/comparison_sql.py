@@ -1,0 +1,239 @@
+"""What two arms have in common, counted by the database: flips, scores case by case, cost and latency.
+
+Every statement begins with the same pairing: the cases that both suite versions ask in the same words.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection
+
+from evals_app.model_settings import ModelSettings
+from evals_app.models import Arm, Run
+from prompts_app.models import PromptVersion
+
+type Value = str | int | float | list[str] | list[float]
+
+QUANTILES = (0.5, 0.9, 0.99)
+BINS = 20  # of a histogram; what lies beyond its end is in one more
+
+_SAME = """common AS (
+  SELECT id AS new_case, id AS old_case, key, position, is_critical, tags, position AS old_position
+  FROM evals_app_case WHERE suite_version_id = %(new_suite)s)
+"""
+_OTHER = """common AS (
+  SELECT n.id AS new_case, o.id AS old_case, n.key, n.position, n.is_critical, n.tags, o.position AS old_position
+  FROM evals_app_case n
+  JOIN evals_app_case o ON o.suite_version_id = %(old_suite)s AND o.key = n.key AND o.content = n.content
+  WHERE n.suite_version_id = %(new_suite)s)
+"""
+_SIDES = """
+  new AS (
+    SELECT case_id, count(*) AS answers, count(*) FILTER (WHERE is_passed) AS passed,
+           count(*) FILTER (WHERE error <> '') AS errors
+    FROM evals_app_result WHERE run_id = %(new_run)s AND arm = %(new_arm)s GROUP BY case_id
+  ), old AS (
+    SELECT case_id, count(*) AS answers, count(*) FILTER (WHERE is_passed) AS passed,
+           count(*) FILTER (WHERE error <> '') AS errors
+    FROM evals_app_result WHERE run_id = %(old_run)s AND arm = %(old_arm)s GROUP BY case_id
+  ), paired AS (
+    SELECT c.key, c.position, c.old_position, c.is_critical, c.new_case, c.old_case,
+      new.passed AS new_passed, new.answers AS new_answers, new.errors AS new_errors,
+      old.passed AS old_passed, old.answers AS old_answers, old.errors AS old_errors,
+      CASE
+        WHEN new.errors > 0 OR old.errors > 0 THEN 'error'
+        WHEN new.passed >= %(new_repeats)s AND old.passed < old.answers THEN 'better'
+        WHEN old.passed >= %(old_repeats)s AND new.passed < new.answers THEN 'worse'
+        WHEN new.passed >= %(new_repeats)s THEN 'passed'
+        ELSE 'failed'
+      END AS flip
+    FROM common c JOIN new ON new.case_id = c.new_case JOIN old ON old.case_id = c.old_case
+  )
+"""
+_MEANS = """
+  scored AS (
+    SELECT c.key, true AS is_new, s.name, s.score
+    FROM common c JOIN evals_app_result r ON r.case_id = c.new_case AND r.run_id = %(new_run)s AND r.arm = %(new_arm)s
+    CROSS JOIN LATERAL (
+      SELECT %(passes)s AS name, r.is_passed::int::float8 AS score
+      UNION ALL SELECT e->>'name', (e->>'score')::float8 FROM json_array_elements(r.scores::json) e
+    ) s WHERE r.error = ''
+    UNION ALL
+    SELECT c.key, false, s.name, s.score
+    FROM common c JOIN evals_app_result r ON r.case_id = c.old_case AND r.run_id = %(old_run)s AND r.arm = %(old_arm)s
+    CROSS JOIN LATERAL (
+      SELECT %(passes)s AS name, r.is_passed::int::float8 AS score
+      UNION ALL SELECT e->>'name', (e->>'score')::float8 FROM json_array_elements(r.scores::json) e
+    ) s WHERE r.error = ''
+  ), means AS (
+    SELECT name, key, avg(score) FILTER (WHERE is_new) AS new, avg(score) FILTER (WHERE NOT is_new) AS old
+    FROM scored GROUP BY name, key
+  )
+"""
+_SCORES = """
+  SELECT name, avg(new), avg(old), array_agg(new - old ORDER BY key), array_agg(key ORDER BY key),
+         bool_and(new IN (0, 1) AND old IN (0, 1))
+  FROM means WHERE new IS NOT NULL AND old IS NOT NULL GROUP BY name
+"""
+_ANSWERS = """
+  answered AS (
+    SELECT true AS is_new, r.cost, r.latency_ms
+    FROM common c JOIN evals_app_result r ON r.case_id = c.new_case AND r.run_id = %(new_run)s AND r.arm = %(new_arm)s
+    WHERE r.error = '' AND NOT r.is_cached
+    UNION ALL
+    SELECT false, r.cost, r.latency_ms
+    FROM common c JOIN evals_app_result r ON r.case_id = c.old_case AND r.run_id = %(old_run)s AND r.arm = %(old_arm)s
+    WHERE r.error = '' AND NOT r.is_cached
+  ), answers AS (
+    SELECT is_new, measure, value FROM answered
+    CROSS JOIN LATERAL (VALUES ('cost', cost::float8), ('latency', latency_ms::float8)) m (measure, value)
+  )
+"""
+_FLIP_COUNTS = "SELECT flip, count(*) FROM paired GROUP BY flip"
+_FLIPPED = """
+  SELECT key, position, old_position, is_critical, new_case, old_case,
+         new_passed, new_answers, old_passed, old_answers, flip
+  FROM paired WHERE flip = ANY(%(flips)s) AND position > %(after)s
+  ORDER BY position LIMIT %(limit)s OFFSET %(offset)s
+"""
+_SPREADS = """
+  SELECT measure, is_new, count(*), count(*) - count(value), sum(value),
+         percentile_cont(%(quantiles)s::float8[]) WITHIN GROUP (ORDER BY value)
+  FROM answers GROUP BY measure, is_new
+"""
+_HISTOGRAM = """
+  SELECT measure, is_new, width_bucket(value, 0, top, %(bins)s), count(*)
+  FROM answers JOIN unnest(%(measures)s::text[], %(tops)s::float8[]) AS t (measure, top) USING (measure)
+  WHERE value IS NOT NULL GROUP BY 1, 2, 3
+"""
+
+
+@dataclass(frozen=True)
+class RunArm:
+    """One version's answers in one run; prompt, versions and suite version of the run must be loaded."""
+
+    run: Run
+    arm: Arm = Arm.CANDIDATE
+
+    @property
+    def version(self) -> PromptVersion:
+        """The version that answered."""
+        version = self.run.candidate if self.arm == Arm.CANDIDATE else self.run.baseline
+        assert version is not None
+        return version
+
+    @property
+    def settings(self) -> ModelSettings:
+        """What it was asked with."""
+        is_candidate = self.arm == Arm.CANDIDATE
+        text = self.run.candidate_settings if is_candidate else self.run.baseline_settings
+        return ModelSettings.from_json(json.loads(text))
+
+
+@dataclass(frozen=True)
+class FlipRow:
+    """A case on which two arms differ: how many answers of each passed, and its place in each suite version."""
+
+    key: str
+    position: int
+    old_position: int
+    is_critical: bool
+    new_case: int
+    old_case: int
+    new_passed: int
+    new_answers: int
+    old_passed: int
+    old_answers: int
+    flip: str
+
+
+@dataclass(frozen=True)
+class ScoreRow:
+    """One metric over the cases both arms answered; `deltas` are new minus old, in the order of `keys`."""
+
+    name: str
+    mean_new: float
+    mean_old: float
+    deltas: tuple[float, ...]
+    keys: tuple[str, ...]
+    is_single: bool
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Cost or latency of one side: how many answers were asked for, how many have no value, and the others in quantiles."""
+
+    answers: int = 0
+    unknown: int = 0
+    total: float | None = None
+    median: float | None = None
+    p90: float | None = None
+    p99: float | None = None
+
+
+def flip_counts(old: RunArm, new: RunArm) -> dict[str, int]:
+    """How many common cases got `better`, `worse`, stayed `passed` or `failed`, or have an `error`; one query."""
+    found = dict(_rows(old, new, _SIDES, _FLIP_COUNTS))
+    return {kind: int(found.get(kind, 0)) for kind in ("better", "worse", "passed", "failed", "error")}
+
+
+def flipped(
+    old: RunArm, new: RunArm, *, which: str = "", limit: int, offset: int = 0, after: int = -1
+) -> list[FlipRow]:
+    """Flipped cases in the order of the newer suite version, only `better` or `worse` where asked; one query."""
+    flips = [which] if which else ["better", "worse"]
+    rows = _rows(old, new, _SIDES, _FLIPPED, flips=flips, limit=limit, offset=offset, after=after)
+    return [FlipRow(*row) for row in rows]
+
+
+def score_rows(old: RunArm, new: RunArm, *, passes: str) -> list[ScoreRow]:
+    """Every metric that both arms have, `passes` being the one over all scorers; one query, one float a case and metric."""
+    rows = _rows(old, new, _MEANS, _SCORES, passes=passes)
+    return [ScoreRow(name, mean_new, mean_old, tuple(d), tuple(k), one) for name, mean_new, mean_old, d, k, one in rows]
+
+
+def spreads(old: RunArm, new: RunArm) -> dict[tuple[str, bool], Spread]:
+    """Cost and latency of both sides in quantiles, by measure and whether it is the new side; one query."""
+    return {
+        (measure, is_new): Spread(answers, unknown, total, *(quantiles or ()))
+        for measure, is_new, answers, unknown, total, quantiles in _rows(
+            old, new, _ANSWERS, _SPREADS, quantiles=list(QUANTILES)
+        )
+    }
+
+
+def histogram(old: RunArm, new: RunArm, *, tops: Mapping[str, float]) -> dict[tuple[str, bool], tuple[int, ...]]:
+    """Answers by bin, from 0 to the top of the measure, one more bin for what lies above it; one query."""
+    counts: dict[tuple[str, bool], list[int]] = {}
+    rows = _rows(old, new, _ANSWERS, _HISTOGRAM, measures=list(tops), tops=list(tops.values()), bins=BINS)
+    for measure, is_new, number, count in rows:
+        counts.setdefault((measure, is_new), [0] * (BINS + 1))[number - 1] += count
+    return {place: tuple(numbers) for place, numbers in counts.items()}
+
+
+def common_count(old: RunArm, new: RunArm) -> int:
+    """How many cases both suite versions ask in the same words; no query where they are one."""
+    if old.run.suite_version_id == new.run.suite_version_id:
+        return new.run.suite_version.case_count
+    [(count,)] = _rows(old, new, "", "SELECT count(*) FROM common")
+    return int(count)
+
+
+def _rows(old: RunArm, new: RunArm, tables: str, select: str, **params: Value) -> list[tuple[Any, ...]]:
+    common = _SAME if old.run.suite_version_id == new.run.suite_version_id else _OTHER
+    statement = f"WITH {', '.join(part for part in (common, tables) if part)} {select}"
+    sides: dict[str, Value] = {
+        "new_run": new.run.pk,
+        "new_arm": str(new.arm),
+        "new_suite": new.run.suite_version_id,
+        "new_repeats": new.run.repeats,
+        "old_run": old.run.pk,
+        "old_arm": str(old.arm),
+        "old_suite": old.run.suite_version_id,
+        "old_repeats": old.run.repeats,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(statement, sides | params)
+        return list(cursor.fetchall())
