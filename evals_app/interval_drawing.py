@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+
+from evals_app.verdict_rules import Unit
 
 WIDTH, HEIGHT = 220.0, 34.0
 EDGE = 8.0  # units left free on both sides
@@ -47,17 +50,33 @@ class Drawing:
         return self.width - self.limit.x
 
 
-def draw_difference(lower: float, upper: float, delta: float, *, margin: float) -> Drawing:
-    """The difference of two pass rates, in points; better is right. It may be worse by `margin`."""
+def draw_difference(lower: float, upper: float, delta: float, *, margin: float, unit: Unit = "rate") -> Drawing:
+    """The difference of two means; better is right. It may be worse by `margin`, or has to be better where that is 0.
+
+    Pass rates differ in points, other scores in their own numbers, and what is compared by ratio in percent.
+    """
     axis = _Axis(min(lower, -margin, 0.0), max(upper, margin, 0.0))
-    limit, zero = Tick(axis.x(-margin), f"{MINUS}{margin * 100:g}"), Tick(axis.x(0.0), "0")
+    limit, zero = Tick(axis.x(-margin), _label(-margin, unit)), Tick(axis.x(0.0), "0")
     if abs(limit.x - zero.x) < LABEL:
         zero = Tick(zero.x, "")
-    words = (
-        f"Difference {signed_points(delta)} points, between {signed_points(lower)} and {signed_points(upper)}; "
-        f"at most {margin * 100:g} worse is allowed"
-    )
+    if unit == "rate":
+        asked = f"at most {margin * 100:g} worse is allowed" if margin else "more than 0 is asked"
+        words = f"Difference {signed_points(delta)} points, between {signed_points(lower)} and {signed_points(upper)}; {asked}"
+    else:
+        words = f"Difference {_label(delta, unit)}, between {_label(lower, unit)} and {_label(upper, unit)}; limit {_label(-margin, unit)}"
     return Drawing(axis.x(lower), axis.x(upper), axis.x(delta), limit, zero, words)
+
+
+def _label(value: float, unit: Unit) -> str:
+    """A difference in short: points, the score's own numbers, or by how much the new value is higher or lower."""
+    if unit == "rate":
+        value, end = value * 100, ""
+    elif unit == "score":
+        end = ""
+    else:
+        value, end = round(math.expm1(-value) * 100, 1), " %"
+    sign = MINUS if value < 0 else "+" if value > 0 and unit != "rate" else ""
+    return f"{sign}{abs(value):.4g}{end}"
 
 
 def draw_score(lower: float, upper: float, score: float, *, floor: float) -> Drawing:

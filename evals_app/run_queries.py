@@ -12,8 +12,8 @@ from django.db.models import Aggregate, Count, F, FilteredRelation, FloatField, 
 from django.db.models.functions import Left
 from django.utils import timezone
 
-from evals_app.interval_drawing import Drawing, draw_difference, draw_score
-from evals_app.models import Arm, Case, Result, Run, RunChunk, RunMetric, RunState, SuiteVersion, Verdict
+from evals_app.metric_lines import MetricLine, SliceLine, metrics_of, slices_of, worse_slices
+from evals_app.models import Arm, Case, Result, Run, RunChunk, RunState, SuiteVersion, Verdict
 from evals_app.stats import level_per_look
 from registry.core.canonical import JSON
 
@@ -69,20 +69,23 @@ class ArmFigures:
 
 
 @dataclass(frozen=True)
-class MetricLine:
-    """A metric of a run with its interval drawn, where it has one."""
-
-    metric: RunMetric
-    drawing: Drawing | None
-
-
-@dataclass(frozen=True)
 class RunLine:
-    """A run as lists show it; `main` is the metric that decides, None while there is none."""
+    """A run as lists show it; `main` is its first metric, None while there is none. `worse` are the tags that failed."""
 
     run: Run
     progress: Progress
-    main: MetricLine | None
+    metrics: tuple[MetricLine, ...] = ()
+    worse: tuple[SliceLine, ...] = ()
+
+    @property
+    def main(self) -> MetricLine | None:
+        """The pass rate over all scorers."""
+        return self.metrics[0] if self.metrics else None
+
+    @property
+    def judged(self) -> tuple[MetricLine, ...]:
+        """The metrics that decide."""
+        return tuple(line for line in self.metrics if line.metric.verdict != "reported")
 
     @property
     def state(self) -> str:
@@ -100,6 +103,7 @@ class RunSheet:
     arms: tuple[ArmFigures, ...]
     totals: "Totals"
     time_left: timedelta | None
+    slice_lines: tuple[SliceLine, ...] = ()
 
     @property
     def cost(self) -> Decimal | None:
@@ -219,17 +223,19 @@ def run_list(workspace_id: int, *, prompt: str = "", suite: str = "", state: str
 
 
 def lines(runs: Sequence[Run]) -> tuple[RunLine, ...]:
-    """The same runs as lines; two queries."""
-    progress, metrics = progress_of(runs), _metrics_of(runs)
-    return tuple(RunLine(run, progress[run.pk], metrics[run.pk][0] if metrics.get(run.pk) else None) for run in runs)
+    """The same runs as lines; three queries."""
+    progress, metrics, worse = progress_of(runs), metrics_of(runs), worse_slices(runs)
+    return tuple(
+        RunLine(run, progress[run.pk], tuple(metrics.get(run.pk, ())), tuple(worse.get(run.pk, ()))) for run in runs
+    )
 
 
 def sheet(run: Run) -> RunSheet:
-    """Everything about one run; three queries."""
+    """Everything about one run; four queries."""
     progress = progress_of([run])[run.pk]
     arms = figures(run)
-    metrics = tuple(_metrics_of([run]).get(run.pk, ()))
-    return RunSheet(run, progress, metrics, arms, _sum_of(arms), _time_left(run, progress))
+    metrics = tuple(metrics_of([run]).get(run.pk, ()))
+    return RunSheet(run, progress, metrics, arms, _sum_of(arms), _time_left(run, progress), slices_of(run))
 
 
 def totals_of(run: Run) -> Totals:
@@ -266,12 +272,6 @@ def figures(run: Run) -> tuple[ArmFigures, ...]:
         middle=Median("latency_ms", filter=answered),
     )
     return tuple(sorted((ArmFigures(*row) for row in found), key=lambda arm: list(Arm).index(Arm(arm.arm))))
-
-
-def metric_lines(version: SuiteVersion, metrics: Iterable[RunMetric]) -> tuple[MetricLine, ...]:
-    """Metrics of a run of that suite version with their intervals drawn."""
-    rules = json.loads(version.rules)
-    return tuple(MetricLine(metric, _drawing(metric, rules["margin"], rules["first_floor"])) for metric in metrics)
 
 
 def case_grid(run: Run, pick: Pick, *, page: str | None) -> CaseGrid:
@@ -374,22 +374,6 @@ def _sum_of(arms: Iterable[ArmFigures]) -> Totals:
     return Totals(
         sum(costs, Decimal(0)) if costs else None, sum(read) if read else None, sum(written) if written else None
     )
-
-
-def _metrics_of(runs: Sequence[Run]) -> dict[int, list[MetricLine]]:
-    versions = {run.pk: run.suite_version for run in runs}
-    found: dict[int, list[RunMetric]] = defaultdict(list)
-    for metric in RunMetric.objects.filter(run__in=list(versions)).order_by("run", "position"):
-        found[metric.run_id].append(metric)
-    return {pk: list(metric_lines(versions[pk], metrics)) for pk, metrics in found.items()}
-
-
-def _drawing(metric: RunMetric, margin: float, floor: float) -> Drawing | None:
-    if metric.lower is None or metric.upper is None:
-        return None
-    if metric.mode == "floor":
-        return draw_score(metric.lower, metric.upper, metric.mean_new or 0.0, floor=floor)
-    return draw_difference(metric.lower, metric.upper, metric.delta or 0.0, margin=margin)
 
 
 def _time_left(run: Run, progress: Progress) -> timedelta | None:

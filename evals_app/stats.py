@@ -6,7 +6,7 @@ Everything here takes plain numbers and a one-sided level `alpha` (0.05 means 95
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import NamedTuple
 
 from scipy.special import ndtri, stdtrit
@@ -54,14 +54,18 @@ def _tango_lower(b: float, c: float, n: float, z: float) -> float:
     return low
 
 
-def clustered_t(
-    deltas: Sequence[float], clusters: Sequence[Hashable], alpha: float, *, binary: bool = False, factor: float = 1.0
-) -> Interval:
-    """Bounds of the mean of `deltas`, one per case, with standard errors clustered by the label at the same place.
+class Spread(NamedTuple):
+    """A mean with its standard error, from so many clusters."""
 
-    Miller (2024), arXiv 2411.00640. With `binary` (means of 0/1 scores) the half width is never below z²/(G + z²), so
-    that no variance proves nothing. `factor` asks what as many times the same cases would give. Raises StatsError for
-    fewer than two clusters and for a NaN or infinity.
+    mean: float
+    error: float
+    groups: float
+
+
+def clustered_spread(deltas: Sequence[float], clusters: Sequence[Hashable]) -> Spread:
+    """The mean of `deltas`, one per case, its standard error clustered by the label at the same place.
+
+    Miller (2024), arXiv 2411.00640. Raises StatsError for fewer than two clusters and for a NaN or infinity.
     """
     if not all(math.isfinite(delta) for delta in deltas):
         raise StatsError("a score is not a finite number")
@@ -74,10 +78,25 @@ def clustered_t(
     mean = math.fsum(deltas) / len(deltas)
     squares = [math.fsum(delta - mean for delta in group) ** 2 for group in sizes.values()]
     error = math.sqrt(groups / (groups - 1) * math.fsum(squares)) / len(deltas)
-    half = float(stdtrit(groups * factor - 1, 1 - alpha)) * error / math.sqrt(factor)
+    return Spread(mean, error, groups)
+
+
+def t_bounds(spread: Spread, alpha: float, *, binary: bool = False) -> Interval:
+    """Bounds of a mean by Student's t over the clusters.
+
+    With `binary` (means of 0/1 scores) the half width is never below z²/(G + z²), so that no variance proves nothing.
+    """
+    half = float(stdtrit(spread.groups - 1, 1 - alpha)) * spread.error
     if binary:
-        half = max(half, no_variance_width(groups * factor, alpha))
-    return Interval(mean - half, mean + half)
+        half = max(half, no_variance_width(spread.groups, alpha))
+    return Interval(spread.mean - half, spread.mean + half)
+
+
+def clustered_t(
+    deltas: Sequence[float], clusters: Sequence[Hashable], alpha: float, *, binary: bool = False
+) -> Interval:
+    """The two together: bounds of the mean of `deltas`, one per case, clustered by the label at the same place."""
+    return t_bounds(clustered_spread(deltas, clusters), alpha, binary=binary)
 
 
 def no_variance_width(groups: float, alpha: float) -> float:
@@ -104,6 +123,25 @@ def mcnemar_exact(b: int, c: int) -> float:
     return min(1.0, 2 * tail / (1 << changed))
 
 
+def holm(count: int, alpha: float, rejects: Callable[[int, float], bool]) -> tuple[tuple[bool, float], ...]:
+    """Which of `count` hypotheses fall at family-wise level `alpha` (Holm 1979), each with the level it was tested at last.
+
+    `rejects(index, level)` tests one; it must not reject at a level where it does not at a higher one.
+    """
+    fallen = [False] * count
+    levels = [alpha / max(count, 1)] * count
+    while left := [index for index in range(count) if not fallen[index]]:
+        level = alpha / len(left)
+        now = [index for index in left if rejects(index, level)]
+        for index in left:
+            levels[index] = level
+        for index in now:
+            fallen[index] = True
+        if not now:
+            break
+    return tuple(zip(fallen, levels, strict=True))
+
+
 def level_per_look(alpha: float, looks: int) -> float:
     """The level of each of `looks` tests, so that all of them together err at most at `alpha` (Bonferroni)."""
     return alpha / looks
@@ -124,6 +162,12 @@ def minimum_size_for_floor(floor: float, alpha: float, looks: int = 1) -> int:
     """Cases without which a floor cannot be shown even when every case passes: z² floor/(1-floor)."""
     z = _z(level_per_look(alpha, looks))
     return max(2, math.ceil(z * z * floor / (1 - floor) - 1e-9))
+
+
+def minimum_size_for_gain(alpha: float, looks: int = 1) -> int:
+    """Cases without which `superior` cannot pass even when every case is won: more than z²."""
+    z = _z(level_per_look(alpha, looks))
+    return max(2, math.floor(z * z) + 1)
 
 
 def _z(alpha: float) -> float:

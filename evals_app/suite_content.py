@@ -6,10 +6,19 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from evals_app.metric_rules import (
+    MEASURES,
+    SUPERIOR_ON,
+    MetricSpec,
+    SuperiorOn,
+    mistakes_in,
+    read_metrics,
+    scoring_of,
+)
 from evals_app.scorers import SCORERS, ScorerSpec, read_scorers, scorer_versions
 from evals_app.scorers.spec import PASSES
-from evals_app.stats import minimum_size, minimum_size_for_floor
-from evals_app.verdicts import MODES, Mode, Rule
+from evals_app.stats import minimum_size, minimum_size_for_floor, minimum_size_for_gain
+from evals_app.verdict_rules import MODES, Mode, Rule
 from prompts_app.content import Message, Placeholder, parse_source
 from registry.core.canonical import JSON, digest
 from registry.core.errors import FieldError, Invalid
@@ -56,7 +65,9 @@ class SuiteContent:
     """Everything a suite version's digest covers.
 
     `config` is the model settings that it pins for both arms, over each version's own; None where it pins none.
-    `first_floor` is the floor of mode `floor` too. `alpha` is one-sided and for all `looks` together.
+    `first_floor` is the floor of mode `floor` too. `alpha` is one-sided and for all `looks` together. `floor` is asked
+    besides by the comparing modes, `least_gain` by `superior`. `metrics` are judged besides "passes"; all must pass, but
+    with `superior_on` "any" one of those that should be superior is enough.
     """
 
     cases: tuple[CaseSpec, ...]
@@ -68,10 +79,14 @@ class SuiteContent:
     first_floor: float = 0.5
     alpha: float = 0.05
     config: Mapping[str, JSON] | None = None
+    floor: float | None = None
+    least_gain: float = 0.0
+    metrics: tuple[MetricSpec, ...] = ()
+    superior_on: SuperiorOn = "all"
 
     @property
     def posts_checks(self) -> bool:
-        return self.mode != "report_only"
+        return any(mode != "report_only" for mode in (self.mode, *(metric.mode for metric in self.metrics)))
 
     @property
     def clusters(self) -> int:
@@ -103,7 +118,15 @@ class SuiteContent:
             "first_floor": self.first_floor,
             "alpha": self.alpha,
             "config": None if self.config is None else dict(self.config),
+            **self._later_rules(),
         }
+
+    def _later_rules(self) -> dict[str, JSON]:
+        """Rules that came after the first suites were saved: left out at their default, so that digests stay."""
+        given: dict[str, JSON] = {} if self.floor is None else {"floor": self.floor}
+        given |= {"least_gain": self.least_gain} if self.least_gain else {}
+        given |= {"metrics": [metric.to_json() for metric in self.metrics]} if self.metrics else {}
+        return given | ({} if self.superior_on == "all" else {"superior_on": self.superior_on})
 
     def to_json(self) -> dict[str, JSON]:
         return {"cases": [case.to_json() for case in self.cases], **self.rules_to_json()}
@@ -114,11 +137,26 @@ class SuiteContent:
             name=PASSES,
             mode=self.mode,
             margin=self.margin,
-            floor=self.first_floor if self.mode == "floor" else None,
+            floor=self.first_floor if self.mode == "floor" and self.floor is None else self.floor,
             first_floor=self.first_floor,
             alpha=self.alpha,
             looks=self.looks,
+            least_gain=self.least_gain,
         )
+
+    def rules(self) -> tuple[Rule, ...]:
+        """How every metric is judged or reported: "passes" first, then `metrics` in their order, then other scorers."""
+        specs = self.all_specs()
+        judged = [self.rule()]
+        for metric in self.metrics:
+            if scoring := scoring_of(metric.name, specs):
+                judged.append(metric.rule(scoring, alpha=self.alpha, looks=self.looks))
+        names = {rule.name for rule in judged}
+        return (*judged, *(rule for rule in self.reported_rules() if rule.name not in names))
+
+    def all_specs(self) -> tuple[ScorerSpec, ...]:
+        """The suite's scorers and every case's own."""
+        return (*self.scorers, *(spec for case in self.cases for spec in case.scorers))
 
     def reported_rules(self) -> tuple[Rule, ...]:
         """One more metric for each of the suite's scorers, shown and never judged, named as the scorer is.
@@ -130,6 +168,8 @@ class SuiteContent:
 
 
 def _reported(spec: ScorerSpec) -> Rule:
+    if spec.name in MEASURES and (scoring := scoring_of(spec.name, ())):
+        return MetricSpec(spec.name, "report_only").rule(scoring, alpha=0.05, looks=1)
     scorer = SCORERS[spec.kind]
     return Rule(spec.name, mode="report_only", binary=scorer.is_binary, higher_is_better=scorer.higher_is_better)
 
@@ -155,27 +195,54 @@ def too_small(content: SuiteContent) -> str:
     A suite so small that it could not pass even if no case changed may be saved, but not required (clusters count, not
     the cases in them).
     """
-    if content.mode == "report_only":
+    if not content.posts_checks:
         return "A suite that only reports posts no check: choose another mode before requiring it."
-    if content.mode == "all_pass":
-        return ""
-    if content.mode == "floor":
-        least = minimum_size_for_floor(content.first_floor, content.alpha, content.looks)
-        limit = f"a floor of {content.first_floor:g}"
-    else:
-        least = minimum_size(content.margin, content.alpha, content.looks)
-        limit = f"a margin of {content.margin:g}"
-    if content.clusters >= least:
-        return ""
-    return (
-        f"With {limit} it takes at least {least} cases to pass, and the suite has {content.clusters}: add cases, widen "
-        "the limit, or choose the mode all_pass, which makes no statistical claim."
-    )
+    for rule in content.rules():
+        least, limit = _least(rule)
+        if content.clusters < least:
+            of = "" if rule.name == PASSES else f" of {rule.name}"
+            return (
+                f"With {limit}{of} it takes at least {least} cases to pass, and the suite has {content.clusters}: add "
+                "cases, widen the limit, or choose the mode all_pass, which makes no statistical claim."
+            )
+    return ""
+
+
+def _least(rule: Rule) -> tuple[int, str]:
+    """How many clusters it takes to pass a metric at best, and because of what."""
+    if rule.mode in {"all_pass", "report_only"}:
+        return 0, ""
+    if not rule.binary:
+        return 2, "a comparison"
+    if rule.mode == "floor":
+        floor = rule.floor if rule.floor is not None else rule.first_floor or 0.5
+        return minimum_size_for_floor(floor, rule.alpha, rule.looks), f"a floor of {floor:g}"
+    if rule.mode == "superior":
+        return minimum_size_for_gain(rule.alpha, rule.looks), "a gain to show"
+    return minimum_size(rule.margin, rule.alpha, rule.looks), f"a margin of {rule.margin:g}"
 
 
 def parse_suite(value: JSON) -> SuiteContent:
     """The body of a new suite version; raises Invalid `suite.invalid` naming every mistake, such as `cases[17].key`."""
     errors: list[FieldError] = []
+    content = _read(value, errors)
+    if not errors:
+        errors += mistakes_in(content.metrics, content.all_specs())
+        _check_targets(content, errors)
+    refuse_mistakes("suite.invalid", "The suite was not saved: correct the fields named.", errors)
+    return content
+
+
+def load_suite(rules: JSON, cases: Iterable[JSON]) -> SuiteContent:
+    """What `rules_to_json` and each case's `to_json` wrote, read again; the cases may be some of them only."""
+    given = rules if isinstance(rules, dict) else {}
+    errors: list[FieldError] = []
+    content = _read({**given, "cases": list(cases)}, errors)
+    refuse_mistakes("suite.invalid", "The suite cannot be read: correct the fields named.", errors)
+    return content
+
+
+def _read(value: JSON, errors: list[FieldError]) -> SuiteContent:
     given = Fields(value, errors)
     scorers = read_scorers(given.raw("scorers", []), errors)
     content = SuiteContent(
@@ -188,23 +255,23 @@ def parse_suite(value: JSON) -> SuiteContent:
         first_floor=given.number("first_floor", 0.5, least=0.001, most=0.999),
         alpha=given.number("alpha", 0.05, least=0.001, most=0.25),
         config=_config(given),
+        floor=given.number("floor", None, least=0.001, most=0.999),
+        least_gain=given.number("least_gain", 0.0, least=0, most=0.5),
+        metrics=read_metrics(given),
+        superior_on=_superior_on(given),
     )
     given.close()
-    if not errors:
-        _check_targets(content, errors)
-    refuse_mistakes("suite.invalid", "The suite was not saved: correct the fields named.", errors)
     return content
-
-
-def load_suite(rules: JSON, cases: Iterable[JSON]) -> SuiteContent:
-    """What `rules_to_json` and each case's `to_json` wrote, read again."""
-    given = rules if isinstance(rules, dict) else {}
-    return parse_suite({**given, "cases": list(cases)})
 
 
 def _mode(given: Fields) -> Mode:
     chosen = given.choice("mode", "non_inferior", MODES)
     return next(mode for mode in MODES if mode == chosen)
+
+
+def _superior_on(given: Fields) -> SuperiorOn:
+    chosen = given.choice("superior_on", "all", SUPERIOR_ON)
+    return "any" if chosen == "any" else "all"
 
 
 def _config(given: Fields) -> Mapping[str, JSON] | None:
@@ -284,7 +351,7 @@ def _check_targets(content: SuiteContent, errors: list[FieldError]) -> None:
     """Every case has a scorer that counts, and something to compare with where a scorer has no value of its own."""
     for index, case in enumerate(content.cases):
         specs = content.scorers_of(case)
-        if content.posts_checks and not any(spec.counts for spec in specs):
+        if content.mode != "report_only" and not any(spec.counts for spec in specs):
             if content.scorers or case.scorers:
                 errors.append(
                     FieldError(f"cases[{index}].scorers", "required", "must have one whose weight is above 0")

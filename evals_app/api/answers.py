@@ -4,6 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from evals_app.metric_rules import SUPERIOR_ON
 from evals_app.models import Arm, Label, Reason, RunOn, RunState, Verdict
 from evals_app.verdicts import MODES
 from prompts_app.models import CheckState
@@ -11,6 +12,8 @@ from registry.core.api.bodies import JsonObject
 
 RESULT_STATES = ("passed", "failed", "error")
 METRIC_VERDICTS = (*Verdict.values, "error", "reported")
+SLICE_VERDICTS = ("passed", "failed", "reported")
+UNITS = ("rate", "score", "dollars", "ms", "tokens")
 
 
 class Suite(serializers.Serializer[Any]):
@@ -39,6 +42,15 @@ class SuiteVersionSummary(serializers.Serializer[Any]):
     created_at = serializers.DateTimeField()
 
 
+class Outlook(serializers.Serializer[Any]):
+    """How likely a version that is just as good passes a metric; `seen` where a run told how much answers differ."""
+
+    metric = serializers.CharField()
+    chance = serializers.FloatField()
+    seen = serializers.BooleanField()
+    sentence = serializers.CharField()
+
+
 class SuiteVersion(SuiteVersionSummary):
     """One immutable version with its cases; what a case leaves at its default is left out."""
 
@@ -48,6 +60,11 @@ class SuiteVersion(SuiteVersionSummary):
     first_floor = serializers.FloatField()
     alpha = serializers.FloatField()
     config = JsonObject(allow_null=True)
+    floor = serializers.FloatField(allow_null=True)
+    least_gain = serializers.FloatField()
+    metrics = serializers.ListField(child=JsonObject())
+    superior_on = serializers.ChoiceField(SUPERIOR_ON)
+    outlook = Outlook(many=True)
 
 
 class Attachment(serializers.Serializer[Any]):
@@ -71,8 +88,9 @@ class Progress(serializers.Serializer[Any]):
 class Metric(serializers.Serializer[Any]):
     """What a run says of one metric.
 
-    `delta` and the bounds are of the difference, above 0 for better; the bounds are of the score itself in mode `floor`,
-    which a first version is judged by too. Null where there is nothing to compute.
+    `delta` and the bounds are of the difference, above 0 for better: of the natural logarithm of old over new for `cost`,
+    `latency` and `output_tokens`. The bounds are of the score itself in mode `floor`, which a first version is judged by
+    too. Null where there is nothing to compute.
     """
 
     name = serializers.CharField()
@@ -83,6 +101,28 @@ class Metric(serializers.Serializer[Any]):
     lower = serializers.FloatField(allow_null=True)
     upper = serializers.FloatField(allow_null=True)
     verdict = serializers.ChoiceField(METRIC_VERDICTS)
+    sentence = serializers.CharField()
+    settle = serializers.CharField(help_text="What would settle an inconclusive verdict; it ends the sentence too.")
+    cases = serializers.IntegerField()
+    clusters = serializers.IntegerField(help_text="Observations: cases that belong together are one.")
+    line = serializers.FloatField(allow_null=True, help_text="What the bounds are held against.")
+    unit = serializers.ChoiceField(UNITS, help_text="Of the means; `dollars`, `ms` and `tokens` are compared by ratio.")
+
+
+class Slice(serializers.Serializer[Any]):
+    """What a run says of one metric on the cases of one tag: `failed` where these got worse by more than is allowed."""
+
+    metric = serializers.CharField()
+    tag = serializers.CharField()
+    mean_new = serializers.FloatField()
+    mean_base = serializers.FloatField(allow_null=True)
+    delta = serializers.FloatField(allow_null=True)
+    lower = serializers.FloatField(allow_null=True)
+    upper = serializers.FloatField(allow_null=True)
+    cases = serializers.IntegerField()
+    clusters = serializers.IntegerField()
+    unit = serializers.ChoiceField(UNITS)
+    verdict = serializers.ChoiceField(SLICE_VERDICTS)
     sentence = serializers.CharField()
 
 
@@ -123,6 +163,7 @@ class Run(RunSummary):
     input_tokens = serializers.IntegerField(allow_null=True)
     output_tokens = serializers.IntegerField(allow_null=True)
     metrics = Metric(many=True)
+    slices = Slice(many=True, help_text="By tag, the hundred largest.")
     check = RunCheck(allow_null=True)
     summary = serializers.CharField(help_text="What came of it in a sentence or two.")
     repeats = serializers.IntegerField()

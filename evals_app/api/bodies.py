@@ -3,6 +3,7 @@
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from evals_app.metric_rules import MEASURES, MOST_METRICS, SUPERIOR_ON
 from evals_app.models import Label, RunOn
 from evals_app.scorers import SCORERS
 from evals_app.verdicts import MODES
@@ -35,6 +36,32 @@ CASE = {
         "scorers": {"type": "array", "items": SCORER, "description": "Added to the suite's; the same name replaces."},
     },
 }
+
+
+METRIC = {
+    "type": "object",
+    "required": ["name"],
+    "additionalProperties": False,
+    "properties": {
+        "name": {"type": "string", "description": f"The name of a scorer, or one of {', '.join(MEASURES)}."},
+        "mode": {"type": "string", "enum": list(MODES)},
+        "margin": {
+            "type": "number",
+            "description": "How much worse is allowed: points of a score; 0.1 of a cost is 10 %.",
+        },
+        "floor": {"type": "number", "description": "What it has to reach; a ceiling where lower is better."},
+        "first_floor": {
+            "type": "number",
+            "description": "The same for a first version, which nothing is compared with.",
+        },
+        "least_gain": {"type": "number", "minimum": 0, "description": "The smallest gain that counts as superior."},
+    },
+}
+
+
+@extend_schema_field({"type": "array", "maxItems": MOST_METRICS, "items": METRIC})
+class Metrics(Json):
+    """What is judged besides "passes", likewise."""
 
 
 @extend_schema_field({"type": "array", "minItems": 1, "maxItems": 10_000, "items": CASE})
@@ -91,6 +118,12 @@ class NewSuiteVersion(StrictSerializer):
     first_floor = Number(required=False, help_text="What the first version, or mode floor, has to reach; 0.5.")
     alpha = Number(required=False, help_text="How often a verdict may be wrong, one-sided; 0.05 if left out.")
     config = JsonObject(required=False, allow_null=True, help_text="Model settings pinned for both versions.")
+    floor = Number(required=False, allow_null=True, help_text="What is asked besides a comparison; none if left out.")
+    least_gain = Number(required=False, help_text="The smallest gain that counts in mode superior; 0 if left out.")
+    metrics = Metrics(required=False, help_text="Judged besides the pass rate; all must pass.")
+    superior_on = serializers.ChoiceField(
+        SUPERIOR_ON, required=False, help_text="Whether all metrics in mode superior must be shown better, or any."
+    )
 
 
 class NewAttachment(StrictSerializer):

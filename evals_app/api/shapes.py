@@ -4,7 +4,18 @@ import json
 from decimal import Decimal
 
 from evals_app.actions.providers import settings_of
-from evals_app.models import Provider, Result, ResultLabel, Run, RunMetric, Suite, SuiteAttachment, SuiteVersion
+from evals_app.models import (
+    Provider,
+    Result,
+    ResultLabel,
+    Run,
+    RunMetric,
+    RunSlice,
+    Suite,
+    SuiteAttachment,
+    SuiteVersion,
+)
+from evals_app.outlook_queries import outlooks
 from evals_app.run_queries import Progress, RunSheet
 from prompts_app.models import CheckState, VersionCheck
 from registry.core.canonical import JSON
@@ -40,11 +51,21 @@ def show_listed_suite_version(version: SuiteVersion) -> dict[str, JSON]:
 
 
 def show_suite_version(version: SuiteVersion) -> dict[str, JSON]:
-    """All of a version; one query."""
+    """All of a version; four queries."""
     cases: list[JSON] = [case.to_json() for case in version.cases.order_by("position")]
     rules: dict[str, JSON] = json.loads(version.rules)
     shown = ("scorers", "margin", "first_floor", "alpha", "config")
-    return {**show_listed_suite_version(version), "cases": cases, **{name: rules[name] for name in shown}}
+    later: dict[str, JSON] = {"floor": None, "least_gain": 0.0, "metrics": [], "superior_on": "all"}
+    return {
+        **show_listed_suite_version(version),
+        "cases": cases,
+        **{name: rules[name] for name in shown},
+        **{name: rules.get(name, default) for name, default in later.items()},
+        "outlook": [
+            {"metric": one.metric, "chance": one.chance, "seen": one.is_seen, "sentence": one.sentence}
+            for one in outlooks(version.suite_id, version.load())
+        ],
+    }
 
 
 def show_attachment(attachment: SuiteAttachment) -> dict[str, JSON]:
@@ -78,7 +99,7 @@ def show_listed_run(run: Run, progress: Progress) -> dict[str, JSON]:
 
 
 def show_run(sheet: RunSheet) -> dict[str, JSON]:
-    """All of a run but its results; one query."""
+    """All of a run but its results; two queries."""
     run = sheet.run
     metrics: list[JSON] = [show_metric(line.metric) for line in sheet.metrics]
     settings: dict[str, JSON] = {"candidate": json.loads(run.candidate_settings)}
@@ -89,6 +110,7 @@ def show_run(sheet: RunSheet) -> dict[str, JSON]:
         "input_tokens": sheet.totals.input_tokens,
         "output_tokens": sheet.totals.output_tokens,
         "metrics": metrics,
+        "slices": [show_slice(one) for one in run.slices.all()],
         "check": _check(run),
         "summary": run.summary,
         "repeats": run.repeats,
@@ -111,6 +133,29 @@ def show_metric(metric: RunMetric) -> dict[str, JSON]:
         "upper": metric.upper,
         "verdict": metric.verdict,
         "sentence": metric.sentence,
+        "settle": metric.settle,
+        "cases": metric.case_count,
+        "clusters": metric.cluster_count or metric.case_count,
+        "line": metric.line,
+        "unit": metric.unit,
+    }
+
+
+def show_slice(one: RunSlice) -> dict[str, JSON]:
+    """What a run says of one metric on the cases of one tag."""
+    return {
+        "metric": one.metric,
+        "tag": one.tag,
+        "mean_new": one.mean_new,
+        "mean_base": one.mean_base,
+        "delta": one.delta,
+        "lower": one.lower,
+        "upper": one.upper,
+        "cases": one.case_count,
+        "clusters": one.cluster_count,
+        "unit": one.unit,
+        "verdict": one.verdict,
+        "sentence": one.sentence,
     }
 
 

@@ -2,13 +2,18 @@
 
 import json
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from evals_app.models import Arm, Result, Run, RunMetric
+from evals_app.claims import why_no_claim
+from evals_app.metric_rules import MEASURES
+from evals_app.models import Arm, Result, Run, RunMetric, RunSlice
 from evals_app.queries import attempts_at, evidence_lasts, places_of
 from evals_app.scorers.spec import PASSES
+from evals_app.slices import SliceVerdict, judge_slices
 from evals_app.suite_content import CaseSpec, SuiteContent
-from evals_app.verdicts import CaseScores, MetricVerdict, judge, overall
+from evals_app.verdict_rules import COMPARING, Rule
+from evals_app.verdict_words import names
+from evals_app.verdicts import CaseScores, MetricVerdict, judge_all, overall
 
 # Errors that are no provider's: the same would happen to a service, or to anybody who scores.
 FAULTS = {"template": "could not be rendered", "scorer": "could not be scored", "provider": "had nobody to ask"}
@@ -20,7 +25,8 @@ class Judgement:
 
     verdict: str
     summary: str
-    metrics: tuple[MetricVerdict, ...]
+    metrics: tuple[MetricVerdict, ...] = ()
+    slices: tuple[SliceVerdict, ...] = ()
 
     def rows(self, run: Run) -> list[RunMetric]:
         """The metrics as rows, not saved."""
@@ -37,9 +43,37 @@ class Judgement:
                 upper=metric.upper,
                 case_count=metric.n,
                 verdict=metric.verdict,
-                sentence=f"{metric.sentence} {metric.settle}".rstrip(),
+                sentence=metric.told,
+                settle=metric.settle,
+                cluster_count=metric.clusters,
+                line=metric.line,
+                unit=metric.unit,
+                error=metric.error,
+                noise=metric.noise,
             )
             for position, metric in enumerate(self.metrics)
+        ]
+
+    def slice_rows(self, run: Run) -> list[RunSlice]:
+        """The slices as rows, not saved."""
+        return [
+            RunSlice(
+                run=run,
+                position=position,
+                metric=one.metric,
+                tag=one.tag,
+                mean_new=one.mean_new,
+                mean_base=one.mean_base,
+                delta=one.delta,
+                lower=one.lower,
+                upper=one.upper,
+                case_count=one.n,
+                cluster_count=one.clusters,
+                unit=one.unit,
+                verdict=one.verdict,
+                sentence=one.sentence,
+            )
+            for position, one in enumerate(self.slices)
         ]
 
 
@@ -55,33 +89,51 @@ def judge_run(run: Run) -> Judgement:
     suite = run.suite_version.load()
     fault = _fault(run)
     if fault:
-        return Judgement("error", fault, ())
+        return Judgement("error", fault)
     answers = _answers(run)
     specs = dict(zip(_case_ids(run), suite.cases, strict=True))
-    metrics = [_metric(run, suite, specs, answers, name) for name in _names(suite)]
+    rules = [_barred(rule, suite) for rule in suite.rules()]
+    judged = [(_scores(run, suite, specs, answers, rule.name), rule) for rule in rules]
+    metrics = judge_all(judged, any_superior=suite.superior_on == "any")
+    slices = _slices(judged, metrics)
     verdict = overall(metrics)
-    return Judgement(str(verdict or ""), _summary(metrics, run), tuple(metrics))
+    if verdict in {"passed", "inconclusive"} and any(one.verdict == "failed" for one in slices):
+        verdict = "failed"
+    return Judgement(str(verdict or ""), _summary(metrics, slices, verdict, run), tuple(metrics), slices)
 
 
-def _names(suite: SuiteContent) -> list[str]:
-    return [PASSES, *(rule.name for rule in suite.reported_rules())]
+def _barred(rule: Rule, suite: SuiteContent) -> Rule:
+    """The rule, told why no claim to be better may rest on its scores; untouched where one may."""
+    counted = [spec.name for spec in suite.all_specs() if spec.counts] if rule.name == PASSES else [rule.name]
+    return replace(rule, barred=why_no_claim(counted, {})) if rule.mode == "superior" else rule
 
 
-def _metric(
+def _scores(
     run: Run, suite: SuiteContent, specs: dict[int, CaseSpec], answers: dict[int, _Answers], name: str
-) -> MetricVerdict:
-    rules = {suite.rule().name: suite.rule(), **{rule.name: rule for rule in suite.reported_rules()}}
-    cases = [
+) -> list[CaseScores]:
+    """What each case scored on a metric; cases that a scorer is not asked of have no part in its metric."""
+    is_for_all = name == PASSES or name in MEASURES
+    return [
         CaseScores(
             case_key=spec.key,
             cluster=spec.cluster_key,
             critical=spec.critical,
             new=tuple(answers[case_id].scores[Arm.CANDIDATE, name]),
             base=tuple(answers[case_id].scores[Arm.BASELINE, name]) if run.baseline_id else None,
+            tags=spec.tags,
         )
         for case_id, spec in specs.items()
+        if is_for_all or any(one.name == name for one in suite.scorers_of(spec))
     ]
-    return judge(cases, rules[name])
+
+
+def _slices(judged: list[tuple[list[CaseScores], Rule]], metrics: list[MetricVerdict]) -> tuple[SliceVerdict, ...]:
+    """By tag: "passes" always, other metrics where they are compared; none of a metric that could not be judged."""
+    found: list[SliceVerdict] = []
+    for (cases, rule), metric in zip(judged, metrics, strict=True):
+        if metric.verdict != "error" and (rule.name == PASSES or rule.mode in COMPARING):
+            found += judge_slices(cases, rule)
+    return tuple(found)
 
 
 def _answers(run: Run) -> dict[int, _Answers]:
@@ -92,12 +144,18 @@ def _answers(run: Run) -> dict[int, _Answers]:
         runs += [earlier.pk for earlier in attempts_at(run.prompt_id, run.evidence_key, lasts=lasts).pooled]
     answers: dict[int, _Answers] = defaultdict(_Answers)
     rows = Result.objects.filter(run__in=runs, error="").order_by("repeat")
-    for case_id, arm, is_passed, scores in rows.values_list("case_id", "arm", "is_passed", "scores").iterator():
+    columns = ("case_id", "arm", "is_passed", "scores", "cost", "latency_ms", "output_tokens")
+    for case_id, arm, is_passed, scores, cost, latency, tokens in rows.values_list(*columns).iterator():
         found = answers[case_id].scores
         found[arm, PASSES].append(float(is_passed))
         for score in json.loads(scores):
-            if score["score"] is not None:
+            if score["score"] is not None and score["name"] not in MEASURES:
                 found[arm, score["name"]].append(float(score["score"]))
+        # A clock that counts in milliseconds cannot tell less than one.
+        measured = {"cost": cost, "latency": None if latency is None else max(1, latency), "output_tokens": tokens}
+        for name, value in measured.items():
+            if value is not None:
+                found[arm, name].append(float(value))
     return answers
 
 
@@ -118,7 +176,18 @@ def _fault(run: Run) -> str:
     return f"{cases:,} cases {FAULTS[first.error]} ({first.arm}, case {first.case.key}): {first.output}"
 
 
-def _summary(metrics: list[MetricVerdict], run: Run) -> str:
-    judged = next((metric for metric in metrics if metric.name == PASSES), metrics[0])
+def _summary(metrics: list[MetricVerdict], slices: tuple[SliceVerdict, ...], verdict: str | None, run: Run) -> str:
+    """What decided, in a sentence or two: the metrics that say what the run says, and the tags that got worse."""
+    judged = [metric for metric in metrics if metric.verdict != "reported"]
+    deciding = [metric for metric in judged if metric.verdict == verdict] or metrics[:1]
+    worse = [one.tag for one in slices if one.verdict == "failed"]
+    parts = [_told(metric, is_named=len(judged) > 1) for metric in deciding]
+    if worse:
+        tags = f"Got worse by more than is allowed on cases with the tag {names(worse)}."
+        parts = [tags, *(parts if any(metric.verdict == "failed" for metric in deciding) else [])]
     looks = f" Look {run.look}, pooled with the ones before." if run.look > 1 and run.posts_check else ""
-    return f"{judged.sentence} {judged.settle}".rstrip() + looks
+    return " ".join(parts) + looks
+
+
+def _told(metric: MetricVerdict, *, is_named: bool) -> str:
+    return f"{metric.name}: {metric.told}" if is_named else metric.told

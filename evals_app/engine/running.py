@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 from evals_app.engine.chunks import work_through
 from evals_app.engine.judging import Judgement, judge_run
 from evals_app.engine.starting import post_check
-from evals_app.models import Run, RunChunk, RunMetric, RunState
+from evals_app.models import Run, RunChunk, RunMetric, RunSlice, RunState
 from evals_app.models.run import OPEN_STATES
 from evals_app.run_queries import totals_of
 from prompts_app.models import CheckState
@@ -46,6 +46,8 @@ def settle(run_id: int) -> bool:
     judgement = _judged(run)
     run.metrics.all().delete()
     RunMetric.objects.bulk_create(judgement.rows(run))
+    run.slices.all().delete()
+    RunSlice.objects.bulk_create(judgement.slice_rows(run))
     is_error = judgement.verdict == "error"
     Run.objects.filter(pk=run.pk).update(
         state=RunState.ERROR if is_error else RunState.FINISHED,
@@ -66,4 +68,4 @@ def _judged(run: Run) -> Judgement:
             return judge_run(run)
     except Exception:
         log.exception("run.not_judged", run=run.pk)
-        return Judgement("error", "the results could not be judged: the server's log has the reason", ())
+        return Judgement("error", "the results could not be judged: the server's log has the reason")

@@ -3,7 +3,7 @@
 from evals_app.models.demo import DemoStory
 from evals_app.models.label import Label, ResultLabel
 from evals_app.models.provider import Provider
-from evals_app.models.run import Arm, Reason, Result, Run, RunChunk, RunMetric, RunState, Verdict
+from evals_app.models.run import Arm, Reason, Result, Run, RunChunk, RunMetric, RunSlice, RunState, Verdict
 from evals_app.models.suite import Case, RunOn, Suite, SuiteAttachment, SuiteVersion
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "RunChunk",
     "RunMetric",
     "RunOn",
+    "RunSlice",
     "RunState",
     "Suite",
     "SuiteAttachment",

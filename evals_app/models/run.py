@@ -199,7 +199,11 @@ class Result(models.Model):
 
 
 class RunMetric(models.Model):
-    """What a finished run says about one metric, in numbers and in one sentence."""
+    """What a finished run says about one metric, in numbers and in one sentence, which ends with what would settle it.
+
+    `line` is what the bounds are held against. `error` is the standard error of a difference and `noise` the share of its
+    square that asking more often would shrink, null where it cannot be told: what the next run's outlook is made of.
+    """
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="metrics")
     position = models.PositiveSmallIntegerField()
@@ -213,6 +217,12 @@ class RunMetric(models.Model):
     case_count = models.PositiveIntegerField(default=0)
     verdict = models.CharField(max_length=12, blank=True, default="")
     sentence = models.TextField()
+    settle = models.TextField(blank=True, default="", db_default="")
+    cluster_count = models.PositiveIntegerField(default=0, db_default=0)
+    line = models.FloatField(null=True)
+    unit = models.CharField(max_length=8, default="rate", db_default="rate")
+    error = models.FloatField(null=True)
+    noise = models.FloatField(null=True)
 
     class Meta:
         ordering = ["position"]
@@ -220,3 +230,29 @@ class RunMetric(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} of run {self.run_id}"
+
+
+class RunSlice(models.Model):
+    """What a finished run says about one metric on the cases of one tag."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="slices")
+    position = models.PositiveSmallIntegerField()
+    metric = models.CharField(max_length=120)
+    tag = models.CharField(max_length=100)
+    mean_new = models.FloatField()
+    mean_base = models.FloatField(null=True)
+    delta = models.FloatField(null=True)
+    lower = models.FloatField(null=True)
+    upper = models.FloatField(null=True)
+    case_count = models.PositiveIntegerField()
+    cluster_count = models.PositiveIntegerField()
+    unit = models.CharField(max_length=8)
+    verdict = models.CharField(max_length=12)
+    sentence = models.TextField()
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [models.UniqueConstraint(fields=["run", "metric", "tag"], name="slice_once_per_run_and_metric")]
+
+    def __str__(self) -> str:
+        return f"{self.metric} on {self.tag} in run {self.run_id}"

@@ -87,7 +87,10 @@ class SuiteVersion(AppendOnly):
     @property
     def posts_checks(self) -> bool:
         """False for suites that only report."""
-        return self.mode != "report_only"
+        if self.mode != "report_only":
+            return True
+        metrics = json.loads(self.rules).get("metrics", [])
+        return any(metric["mode"] != "report_only" for metric in metrics)
 
 
 class Case(AppendOnly):

@@ -23,6 +23,7 @@ from registry.core.web import PageRequest
 MOST_ROWS = 200
 MODES = [
     ("non_inferior", "Not worse than what is live"),
+    ("superior", "Better than what is live"),
     ("floor", "At least the floor"),
     ("all_pass", "Every case passes (no statistical claim)"),
     ("report_only", "Only report"),

@@ -30,7 +30,7 @@ def test_parse__fields_left_out__have_the_defaults_of_the_design():
         ([], [""]),
         ({}, ["cases"]),
         (suite(0), ["cases"]),
-        (suite(mode="superior"), ["mode"]),
+        (suite(mode="better"), ["mode"]),
         (suite(margin=0, repeats=0, looks=11, first_floor=1, alpha=0.5), ["margin", "repeats", "looks", "first_floor", "alpha"]),
         (suite(repeats=True, colour="red"), ["repeats", "colour"]),
         (suite(config=[]), ["config"]),

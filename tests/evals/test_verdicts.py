@@ -190,7 +190,7 @@ def test_inconclusive__says_how_many_more_cases_would_settle_it():
     assert (metric.verdict, metric.settle) == ("inconclusive", "About 12 more cases like these would settle it.")
     at_the_line = judge(cases(counts(both=50, losses=5, neither=45)), ANY)
     assert "hardly" in at_the_line.settle
-    assert metric.to_json()["sentence"].endswith(metric.settle)
+    assert metric.told.endswith(metric.settle)
 
 
 @settings(max_examples=200)
@@ -239,17 +239,6 @@ def test_judge__any_scores__a_sentence_for_every_verdict(found, mode):
     metric = judge(found, Rule("answer", mode=mode, floor=0.5))
     assert metric.sentence.endswith(".")
     assert bool(metric.settle) == (metric.verdict == "inconclusive")
-    assert list(metric.to_json()) == [
-        "name",
-        "mode",
-        "mean_new",
-        "mean_base",
-        "delta",
-        "lower",
-        "upper",
-        "verdict",
-        "sentence",
-    ]
 
 
 @pytest.mark.parametrize(
@@ -260,5 +249,5 @@ def test_judge__any_scores__a_sentence_for_every_verdict(found, mode):
     ],
 )  # fmt: skip
 def test_overall__several_metrics__all_must_pass(found, verdict):
-    metrics = [MetricVerdict("m", "floor", 1, None, None, None, None, None, one, "") for one in found]
+    metrics = [MetricVerdict("m", "floor", 1, verdict=one) for one in found]
     assert overall(metrics) == verdict
