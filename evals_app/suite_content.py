@@ -203,7 +203,7 @@ def too_small(content: SuiteContent) -> str:
             of = "" if rule.name == PASSES else f" of {rule.name}"
             return (
                 f"With {limit}{of} it takes at least {least} cases to pass, and the suite has {content.clusters}: add "
-                "cases, widen the limit, or choose the mode all_pass, which makes no statistical claim."
+                f"{least - content.clusters} more, widen the limit, or choose the mode all_pass, which makes no statistical claim."
             )
     return ""
 
@@ -262,6 +262,13 @@ def _read(value: JSON, errors: list[FieldError]) -> SuiteContent:
     )
     given.close()
     return content
+
+
+def case_problems(value: JSON) -> list[FieldError]:
+    """What is wrong with one case by itself; fields are named from the case on, such as `tags[0]`."""
+    errors: list[FieldError] = []
+    _case(value, errors, "")
+    return errors
 
 
 def _mode(given: Fields) -> Mode:

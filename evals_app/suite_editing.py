@@ -1,62 +1,118 @@
-"""A suite as it is typed: cases as JSON lines, each mistake told by the line it stands in. Pure."""
+"""A suite's form as a plain value: what was typed of its rules, what its page posted, where its mistakes stand. Pure."""
+
+from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from evals_app.suite_cells import BROKEN, MOST_COLUMNS, Cells, TypedPage, TypedRow
+from evals_app.suite_content import SuiteContent
 from registry.core.canonical import JSON, InvalidJson, parse_json
 from registry.core.errors import FieldError, Invalid
+from registry.core.fields import refuse_mistakes
 
+NUMBERS, WHOLE, JSONS = ("margin", "first_floor", "alpha"), ("repeats", "looks"), ("scorers", "config")
+OTHERS = "more_rules"
+RULES = ("scorers", "mode", *NUMBERS, *WHOLE, "config", OTHERS)
+FIRST_RULES: Mapping[str, JSON] = {"scorers": [{"kind": "equals"}]}
 CASE = re.compile(r"cases\[(\d+)\]\.?(.*)", re.DOTALL)
-OTHER = re.compile(r"(scorers|config)(.*)", re.DOTALL)
+
+type Posted = Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True)
-class Row:
-    """A line that is not blank; `case` is None where it is no JSON."""
+class RowMistake:
+    """What is wrong with one case: its place among those given, the path of the field, what to do."""
 
-    line: int
-    case: JSON
-    mistakes: tuple[str, ...] = ()
+    index: int
+    field: str
+    message: str
 
     @property
-    def fields(self) -> Mapping[str, JSON]:
-        """The case's fields; none where it is no object."""
-        return self.case if isinstance(self.case, dict) else {}
+    def text(self) -> str:
+        """In words."""
+        return f"{self.field} {self.message}" if self.field else f"it {self.message}"
 
 
-def read_lines(text: str) -> tuple[Row, ...]:
-    """One row for each line that is not blank."""
-    lines = text.replace("\r\n", "\n").split("\n")
-    return tuple(_read(number, line) for number, line in enumerate(lines, 1) if line.strip())
+def read_page(posted: Posted) -> TypedPage:
+    """What a browser sent of the editor, as lists by field name; raises Invalid where the lists do not fit together.
+
+    Browsers end the lines of text areas with CR LF; the author meant LF.
+    """
+    names = tuple(posted.get("name", ()))[:MOST_COLUMNS]
+    rows = [int(text) for text in posted.get("row", ()) if text.isascii() and text.isdecimal() and len(text) < 9]
+    lists = {name: list(posted.get(name, ())) for name in ("seen", "key", "expected", "tags", "cluster", BROKEN)}
+    variables = [list(posted.get(f"v{index}", ())) for index in range(len(names))]
+    if any(len(values) != len(rows) for values in (*lists.values(), *variables)):
+        raise Invalid("form.broken", "The page came back incomplete: go back, copy what you typed, and load it again.")
+    critical = set(posted.get("critical", ()))
+    typed = tuple(
+        TypedRow(
+            row,
+            lists["seen"][index],
+            Cells(
+                key=_lines(lists["key"][index]),
+                variables=tuple(_lines(values[index]) for values in variables),
+                expected=_lines(lists["expected"][index]),
+                tags=_lines(lists["tags"][index]),
+                critical=str(row) in critical,
+                cluster=_lines(lists["cluster"][index]),
+                more=_lines(lists[BROKEN][index]),
+            ),
+        )
+        for index, row in enumerate(rows)
+    )
+    rules = {name: _lines(posted[name][-1]) for name in RULES if posted.get(name)}
+    based_on = (posted.get("based_on") or ("",))[-1]
+    return TypedPage(names, typed, rules, int(based_on) if based_on.isdecimal() and len(based_on) < 9 else 0)
 
 
-def cases_of(rows: Iterable[Row]) -> list[JSON]:
-    """The cases of the rows that are JSON, in order."""
-    return [row.case for row in rows if not row.mistakes]
+def typed_rules(rules: Mapping[str, JSON]) -> dict[str, str]:
+    """The rules of a version as they are edited; those without a field of their own together as one JSON object."""
+    known = {**SuiteContent((), ()).rules_to_json(), **rules}
+    typed = {name: as_json_text(known.pop(name)) for name in JSONS}
+    typed |= {name: f"{known.pop(name)}" for name in ("mode", *NUMBERS, *WHOLE)}
+    usual = SuiteContent((), ()).rules_to_json()
+    others = {name: value for name, value in known.items() if name not in usual or usual[name] != value}
+    return typed | {OTHERS: as_json_text(others or None)}
 
 
-def with_mistakes(rows: Sequence[Row], refused: Invalid) -> tuple[Row, ...]:
-    """The rows with what `refused` says of their cases, which are those that `cases_of` gave."""
-    found: dict[int, list[str]] = {}
-    for error in refused.errors:
-        if match := CASE.fullmatch(error.field):
-            found.setdefault(int(match[1]), []).append(_told(match[2], error.message))
-    good = [row for row in rows if not row.mistakes]
-    told = {row.line: found.get(index, []) for index, row in enumerate(good)}
-    return tuple(Row(row.line, row.case, (*row.mistakes, *told.get(row.line, ()))) for row in rows)
+def read_rules(typed: Mapping[str, str]) -> dict[str, JSON]:
+    """What is typed of the rules, as the API takes it; raises Invalid naming each field that cannot be read."""
+    errors: list[FieldError] = []
+    rules: dict[str, JSON] = {"mode": typed.get("mode", "")} if typed.get("mode") else {}
+    for name in (*NUMBERS, *WHOLE):
+        if (text := typed.get(name, "").strip()) != "":
+            rules[name] = _number(text, name, errors)
+    scorers, config = (_json(typed.get(name, ""), name, errors) for name in JSONS)
+    others = _json(typed.get(OTHERS, ""), OTHERS, errors)
+    if others is not None and not isinstance(others, dict):
+        errors.append(FieldError(OTHERS, "type", "This must be a JSON object."))
+    refuse_mistakes("suite.invalid", "Some rules cannot be read: see the fields named.", errors)
+    return (others if isinstance(others, dict) else {}) | {"scorers": scorers or [], "config": config} | rules
 
 
-def placed(rows: Sequence[Row], refused: Invalid) -> Invalid:
-    """The same refusal with its mistakes at the fields of the form: cases by their line, scorers by their path."""
-    good = [row for row in rows if not row.mistakes]
-    return Invalid(refused.code, refused.detail, errors=[_place(good, error) for error in refused.errors])
+def broken_rows(cases: Sequence[Mapping[str, JSON]]) -> list[FieldError]:
+    """The rows whose further fields are no JSON object."""
+    return [
+        FieldError(f"cases[{index}].{BROKEN}", "json", _why_broken(case[BROKEN]))
+        for index, case in enumerate(cases)
+        if BROKEN in case
+    ]
 
 
-def as_lines(contents: Iterable[str]) -> str:
-    """Stored cases as text, one a line."""
-    return "\n".join(contents)
+def case_mistakes(refused: Invalid) -> tuple[RowMistake, ...]:
+    """What a refusal says of the cases."""
+    found = [(CASE.fullmatch(error.field), error.message) for error in refused.errors]
+    return tuple(RowMistake(int(match[1]), match[2], message) for match, message in found if match)
+
+
+def rule_mistakes(refused: Invalid) -> Invalid:
+    """The same refusal without what it says of cases, its mistakes at the fields of the form."""
+    errors = [_placed(error) for error in refused.errors if not CASE.fullmatch(error.field)]
+    return Invalid(refused.code, refused.detail, errors=errors)
 
 
 def as_json_text(value: JSON) -> str:
@@ -64,20 +120,40 @@ def as_json_text(value: JSON) -> str:
     return "" if value is None else json.dumps(value, ensure_ascii=False, indent=2)
 
 
-def _read(number: int, line: str) -> Row:
+def _placed(error: FieldError) -> FieldError:
+    top = re.match(r"\w*", error.field)
+    name = top[0] if top else ""
+    if name in RULES:
+        return error if error.field == name else FieldError(name, error.code, f"{error.field} {error.message}")
+    return FieldError(OTHERS, error.code, f"{error.field} {error.message}".strip())
+
+
+def _number(text: str, name: str, errors: list[FieldError]) -> JSON:
     try:
-        return Row(number, parse_json(line))
+        return int(text) if name in WHOLE else float(text.replace(",", "."))
+    except ValueError:
+        example = "3" if name in WHOLE else "0.05"
+        errors.append(FieldError(name, "type", f"“{text[:40]}” is no number such as {example}."))
+        return None
+
+
+def _json(text: str, name: str, errors: list[FieldError]) -> JSON:
+    if not text.strip():
+        return None
+    try:
+        return parse_json(text)
     except InvalidJson as problem:
-        return Row(number, None, (f"This line is not JSON: {problem.message}",))
+        errors.append(FieldError(name, "json", f"This is not JSON: {problem.message}"))
+        return None
 
 
-def _place(good: Sequence[Row], error: FieldError) -> FieldError:
-    if match := CASE.fullmatch(error.field):
-        return FieldError("cases", error.code, f"Line {good[int(match[1])].line}: {_told(match[2], error.message)}")
-    if (match := OTHER.fullmatch(error.field)) and match[2]:
-        return FieldError(match[1], error.code, f"{error.field} {error.message}")
-    return error
+def _why_broken(text: JSON) -> str:
+    try:
+        parse_json(str(text))
+    except InvalidJson as problem:
+        return f"fields are not JSON: {problem.message}"
+    return 'fields must be a JSON object, such as {"messages": [{"role": "user", "content": "Hello"}]}'
 
 
-def _told(path: str, message: str) -> str:
-    return f"{path} {message}" if path else f"it {message}"
+def _lines(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\0", "")

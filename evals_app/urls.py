@@ -2,7 +2,18 @@
 
 from django.urls import path
 
-from evals_app.views import compare, evidence, labels, providers, run_new, runs, suite_edit, suites
+from evals_app.views import (
+    compare,
+    evidence,
+    labels,
+    providers,
+    run_new,
+    runs,
+    suite_diff,
+    suite_edit,
+    suite_import,
+    suites,
+)
 
 SUITE = "w/<slug:workspace>/suites/<slug:suite>"
 RUN = "w/<slug:workspace>/runs/<int:pk>"
@@ -16,6 +27,10 @@ urlpatterns = [
     path(SUITE, suites.suite_page, name="suite"),
     path(f"{SUITE}/edit", suite_edit.suite_edit, name="suite_edit"),
     path(f"{SUITE}/compare", compare.suite_compare, name="suite_compare"),
+    path(f"{SUITE}/draft", suite_edit.suite_draft, name="suite_draft"),
+    path(f"{SUITE}/draft/discard", suite_edit.suite_draft_discard, name="suite_draft_discard"),
+    path(f"{SUITE}/import", suite_import.suite_import, name="suite_import"),
+    path(f"{SUITE}/diff", suite_diff.suite_diff, name="suite_diff"),
     path(f"{SUITE}/attach", suites.suite_attach, name="suite_attach"),
     path(f"{SUITE}/detach", suites.suite_detach, name="suite_detach"),
     path("w/<slug:workspace>/runs", runs.runs_page, name="runs"),

@@ -60,11 +60,14 @@ def create_suite(actor: Actor, slug: str, *, title: str, is_safety: bool = False
     return suite
 
 
-def save_suite_version(actor: Actor, suite: Suite, content: Mapping[str, JSON]) -> SavedSuite:
+def save_suite_version(
+    actor: Actor, suite: Suite, content: Mapping[str, JSON], *, based_on: int | None = None
+) -> SavedSuite:
     """Save cases, scorers and rules as the next version; from now on the check's older evidence is stale.
 
     Raises Invalid naming every mistake, Forbidden where a protected environment relies on the suite and the actor may
-    not change that, Conflict `suite.too_small` where it is required somewhere and could not pass any more.
+    not change that, Conflict `suite.too_small` where it is required somewhere and could not pass any more, and
+    `suite.moved` where the newest version is not the one that `based_on` names.
     """
     require(actor, Permission.WRITE)
     _refuse_changing_a_gate(actor, suite)
@@ -77,6 +80,7 @@ def save_suite_version(actor: Actor, suite: Suite, content: Mapping[str, JSON]) 
         newest = newest_suite_version(suite.pk)
         if newest is not None and newest.digest == digest:
             return SavedSuite(newest, is_new=False)
+        _refuse_stale(suite, based_on, newest)
         if SuiteAttachment.objects.filter(suite=suite, is_required=True).exists() and (why := too_small(parsed)):
             raise Conflict("suite.too_small", f"Prompts require this suite. {why}")
         version = _write(actor, suite, parsed, digest)
@@ -154,6 +158,7 @@ def _write(actor: Actor, suite: Suite, content: SuiteContent, digest: str) -> Su
         digest=digest,
         rules=json.dumps(content.rules_to_json(), ensure_ascii=False),
         case_count=len(content.cases),
+        cluster_count=content.clusters,
         mode=content.mode,
         repeats=content.repeats,
         looks=content.looks,
@@ -188,6 +193,15 @@ def _refuse_changing_a_gate(actor: Actor, suite: Suite, prompt: Prompt | None = 
         "suite.required",
         "A protected environment relies on this suite: ask a reviewer to make this change, or save it as a new suite.",
     )
+
+
+def _refuse_stale(suite: Suite, based_on: int | None, newest: SuiteVersion | None) -> None:
+    if based_on is None or newest is None or based_on == suite.last_number:
+        return
+    detail = (
+        f"{newest.author_name} saved version {newest.number} since you began. Look at what changed, and save again."
+    )
+    raise Conflict("suite.moved", detail, newest=newest.number)
 
 
 def _refuse_too_small(suite: Suite) -> None:

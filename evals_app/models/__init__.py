@@ -1,6 +1,7 @@
 """Tables of the evals app."""
 
 from evals_app.models.demo import DemoStory
+from evals_app.models.draft import DraftCase, PendingImport, SuiteDraft
 from evals_app.models.label import Label, ResultLabel
 from evals_app.models.provider import Provider
 from evals_app.models.run import Arm, Reason, Result, Run, RunChunk, RunMetric, RunSlice, RunState, Verdict
@@ -10,7 +11,9 @@ __all__ = [
     "Arm",
     "Case",
     "DemoStory",
+    "DraftCase",
     "Label",
+    "PendingImport",
     "Provider",
     "Reason",
     "Result",
@@ -23,6 +26,7 @@ __all__ = [
     "RunState",
     "Suite",
     "SuiteAttachment",
+    "SuiteDraft",
     "SuiteVersion",
     "Verdict",
 ]

@@ -51,7 +51,7 @@ class SuiteVersion(AppendOnly):
     """What a suite asked at one moment, for good.
 
     `rules` is the JSON text of everything but the cases; `digest` covers both. The fields that queries and pages ask for
-    are repeated as columns.
+    are repeated as columns. `cluster_count` is null in versions saved before it was counted.
     """
 
     suite = models.ForeignKey(Suite, on_delete=models.PROTECT, related_name="versions")
@@ -59,6 +59,7 @@ class SuiteVersion(AppendOnly):
     digest = models.CharField(max_length=64)
     rules = models.TextField()
     case_count = models.PositiveIntegerField()
+    cluster_count = models.PositiveIntegerField(null=True)
     mode = models.CharField(max_length=16)
     repeats = models.PositiveSmallIntegerField()
     looks = models.PositiveSmallIntegerField()

@@ -1,26 +1,40 @@
-"""The editor of a suite: typed, looked at as a table, saved as a version. Nothing typed is lost on a refusal."""
+"""The editor of a suite: a table of cases a page at a time, kept as a draft with every press, saved as a version."""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 
-from evals_app.actions.suites import SavedSuite, find_suite, save_suite_version
-from evals_app.models import Suite, SuiteVersion
+from evals_app.actions.suite_drafts import (
+    add_cases,
+    add_variable,
+    discard_suite_draft,
+    draft_content,
+    drop_case,
+    duplicate_case,
+    find_draft,
+    keep_page,
+    save_suite_draft,
+)
+from evals_app.actions.suites import SavedSuite, find_suite
+from evals_app.draft_queries import ROWS_PER_PAGE, EditorSheet, editor_sheet, place_of
+from evals_app.models import Suite, SuiteDraft
 from evals_app.queries import newest_suite_version
-from evals_app.suite_content import SuiteContent, parse_suite, too_small
-from evals_app.suite_editing import Row, as_json_text, as_lines, cases_of, placed, read_lines, with_mistakes
-from registry.core.canonical import JSON, InvalidJson, parse_json
-from registry.core.errors import Forbidden, Invalid
-from registry.core.pages import PageForm, attempt, page, status_of
+from evals_app.suite_cells import TypedPage
+from evals_app.suite_content import parse_suite
+from evals_app.suite_editing import case_mistakes, read_page, rule_mistakes
+from registry.core.canonical import JSON
+from registry.core.errors import Conflict, Forbidden, Invalid, RegistryError
+from registry.core.pages import PageForm, page, say
 from registry.core.permissions import Permission, require
 from registry.core.web import PageRequest
 
-# Longer suites are checked as a whole, and shown as far as this.
-MOST_ROWS = 200
+MOST_AT_ONCE = 25
 MODES = [
     ("non_inferior", "Not worse than what is live"),
     ("superior", "Better than what is live"),
@@ -29,101 +43,171 @@ MODES = [
     ("report_only", "Only report"),
 ]
 CODE = {"class": "mono", "spellcheck": "false", "autocapitalize": "off"}
+NUMBER = {"inputmode": "decimal"}
 
 
-class JsonField(forms.CharField):
-    """JSON as text; empty is `blank`."""
+class RulesForm(PageForm):
+    """The rules as they are typed; what they mean is for the draft to say."""
 
-    def __init__(self, *, blank: JSON, rows: int, label: str | None = None, help_text: str = "") -> None:
-        self.blank = blank
-        widget = forms.Textarea(attrs={**CODE, "rows": rows})
-        super().__init__(required=False, strip=False, widget=widget, label=label, help_text=help_text)
-
-    def clean(self, value: object) -> JSON:
-        """The value; refuses what is no JSON, with the position."""
-        text = str(super().clean(value))
-        if not text.strip():
-            return self.blank
-        try:
-            return parse_json(text)
-        except InvalidJson as problem:
-            raise forms.ValidationError(f"This is not JSON: {problem.message}") from None
-
-
-class SuiteVersionForm(PageForm):
-    """Cases, scorers and rules as they are typed."""
-
-    based_on = forms.IntegerField(required=False, widget=forms.HiddenInput)
-    cases = forms.CharField(strip=False, widget=forms.Textarea(attrs={**CODE, "rows": 14}))
-    scorers = JsonField(blank=[], rows=5)
-    mode = forms.ChoiceField(label="It passes when", choices=MODES)
-    margin = forms.FloatField(help_text="How much worse is still allowed: 0.05 is five points.")
-    first_floor = forms.FloatField(label="Floor", help_text="What a first version, or the mode floor, has to reach.")
-    repeats = forms.IntegerField(help_text="Answers asked for by case: 1 to 20. Three tell luck from skill.")
-    looks = forms.IntegerField(help_text="How many runs may be pooled before more of them no longer count.")
-    alpha = forms.FloatField(label="Risk", help_text="How often a verdict may be wrong: 0.05 is one in twenty.")
-    config = JsonField(
-        blank=None, rows=3, label="Pinned model", help_text="Model settings for both versions, over their own."
+    scorers = forms.CharField(required=False, widget=forms.Textarea(attrs={**CODE, "rows": 5}))
+    mode = forms.ChoiceField(required=False, label="It passes when", choices=MODES)
+    margin = forms.CharField(
+        required=False,
+        widget=forms.TextInput(NUMBER),
+        help_text="How much worse is still allowed: 0.05 is five points.",
     )
-    rows: tuple[Row, ...] = ()
-    is_behind = False
+    first_floor = forms.CharField(
+        required=False,
+        label="Floor",
+        widget=forms.TextInput(NUMBER),
+        help_text="What a first version, or the mode floor, has to reach.",
+    )
+    repeats = forms.CharField(
+        required=False,
+        widget=forms.TextInput(NUMBER),
+        help_text="Answers asked for by case: 1 to 20. Three tell luck from skill.",
+    )
+    looks = forms.CharField(
+        required=False,
+        widget=forms.TextInput(NUMBER),
+        help_text="How many runs may be pooled before more of them no longer count.",
+    )
+    alpha = forms.CharField(
+        required=False,
+        label="Risk",
+        widget=forms.TextInput(NUMBER),
+        help_text="How often a verdict may be wrong: 0.05 is one in twenty.",
+    )
+    config = forms.CharField(
+        required=False,
+        label="Pinned model",
+        widget=forms.Textarea(attrs={**CODE, "rows": 3}),
+        help_text="Model settings for both versions, over their own.",
+    )
+    more_rules = forms.CharField(
+        required=False,
+        label="More rules",
+        widget=forms.Textarea(attrs={**CODE, "rows": 3}),
+        help_text="Any other rule of the suite, as one JSON object.",
+    )
 
-    def clean_cases(self) -> str:
-        """Reads the lines; refuses those that are no JSON."""
-        text = str(self.cleaned_data["cases"])
-        self.rows = read_lines(text)
-        broken = [f"Line {row.line}: {row.mistakes[0]}" for row in self.rows if row.mistakes]
-        if broken:
-            raise forms.ValidationError(broken)
-        return text
 
-    def content(self) -> dict[str, JSON]:
-        """What is typed, as the API takes it."""
-        names = ("scorers", "mode", "margin", "first_floor", "repeats", "looks", "alpha", "config")
-        return {"cases": cases_of(self.rows), **{name: self.cleaned_data[name] for name in names}}
+@dataclass(frozen=True)
+class Place:
+    """A mistake in the draft as a list shows it: the row, the page it is on, what to do."""
 
-    def check(self) -> SuiteContent:
-        """What is typed, read; raises Invalid with its mistakes at the fields of the form."""
-        try:
-            return parse_suite(self.content())
-        except Invalid as refused:
-            raise self._placed(refused) from None
-
-    def save(self, request: PageRequest, suite: Suite) -> SavedSuite:
-        """Save it as the next version; raises Invalid likewise, and where somebody else saved meanwhile."""
-        self.is_behind = self.cleaned_data["based_on"] not in (None, suite.last_number)
-        if self.is_behind:
-            raise Invalid(
-                "suite.moved",
-                f"Version {suite.last_number} was saved while you were editing. Save again to put yours on top of it.",
-            )
-        try:
-            return save_suite_version(request.actor, suite, self.content())
-        except Invalid as refused:
-            raise self._placed(refused) from None
-
-    def _placed(self, refused: Invalid) -> Invalid:
-        found = placed(self.rows, refused)
-        self.rows = with_mistakes(self.rows, refused)
-        return found
+    row: int
+    place: int
+    page: int
+    text: str
 
 
 @page("GET", "HEAD", "POST")
 def suite_edit(request: PageRequest, suite: str) -> HttpResponse:
-    """The editor; posting saves, or only checks what is typed."""
+    """The editor; every press keeps what is typed, then adds, copies, drops, turns the page, checks or saves."""
     require(request.actor, Permission.WRITE)
     found = find_suite(request.workspace.pk, suite)
     if request.method != "POST":
-        form = SuiteVersionForm(initial=_initial(newest_suite_version(found.pk)))
-        return _editor(request, found, form)
-    form = SuiteVersionForm(request.POST)
-    if "check" in request.POST:
-        return _editor(request, found, form, checked=attempt(form, form.check))
-    saved = attempt(form, lambda: form.save(request, found), also=(Forbidden,))
-    if saved is None:
-        return _editor(request, found, form)
+        return _editor(request, found, request.GET.get("page"))
+    step, _, argument = request.POST.get("step", "").partition(":")
+    try:
+        typed = _keep(request, found)
+        if step == "save":
+            return _save(request, found)
+        return _turn(request, found, step, argument, typed)
+    except (Invalid, Conflict, Forbidden) as refused:
+        return _editor(request, found, request.POST.get("page"), refused)
+
+
+@page("POST")
+def suite_draft(request: PageRequest, suite: str) -> HttpResponse:
+    """Keep what is typed on this page; answers with when that was, and what is wrong so far."""
+    found = find_suite(request.workspace.pk, suite)
+    _keep(request, found)
+    if not request.htmx:
+        return redirect("suite_edit", request.workspace.slug, found.slug)
+    sheet = editor_sheet(found, request.member.pk, page=request.POST.get("page"))
+    return render(request, "evals/suite_edit.html#draft_state", {"suite": found, "sheet": sheet})
+
+
+@page("POST")
+def suite_draft_discard(request: PageRequest, suite: str) -> HttpResponse:
+    """Forget the draft; the newest version is what is edited then."""
+    found = find_suite(request.workspace.pk, suite)
+    discard_suite_draft(request.actor, found)
+    messages.success(request, "Your draft is discarded.")
+    return redirect("suite_edit", request.workspace.slug, found.slug)
+
+
+def _keep(request: PageRequest, suite: Suite) -> TypedPage:
+    """What was posted, kept where something of it is new: turning pages alone begins no draft."""
+    require(request.actor, Permission.WRITE)
+    typed = read_page(dict(request.POST.lists()))
+    sheet = editor_sheet(suite, request.member.pk, page=request.POST.get("page"))
+    is_new = bool(typed.touched) or any(sheet.rules.get(name) != text for name, text in typed.rules.items())
+    if is_new:
+        keep_page(request.actor, suite, typed)
+    return typed
+
+
+def _turn(request: PageRequest, suite: Suite, step: str, argument: str, typed: TypedPage) -> HttpResponse:
+    """One button of the table; the page it leads to shows what became of it."""
+    number = int(argument) if argument.isascii() and argument.isdecimal() and len(argument) < 9 else -1
+    turned = request.POST.get("page", "1")
+    anchor = ""
+    if step == "add":
+        blank: list[dict[str, JSON]] = [{"variables": {}}] * max(1, min(number, MOST_AT_ONCE))
+        total = add_cases(request.actor, suite, blank, based_on=typed.based_on)
+        turned, anchor = str((total - 1) // ROWS_PER_PAGE + 1), f"#case-{total - len(blank) + 1}"
+    elif step == "copy":
+        _begin(request, suite, typed)
+        made = duplicate_case(request.actor, suite, number)
+        turned, anchor = str(place_of(made.draft, made.row)), f"#row-{made.row}"
+    elif step == "drop":
+        _begin(request, suite, typed)
+        drop_case(request.actor, suite, number)
+        anchor = "#cases"
+    elif step == "variable":
+        add_variable(request.actor, suite, request.POST.get("variable", ""), based_on=typed.based_on)
+        anchor = "#cases"
+    elif step == "page":
+        turned, anchor = argument, "#cases"
+    elif step == "check":
+        return _check(request, suite, turned)
+    address = reverse("suite_edit", args=[request.workspace.slug, suite.slug])
+    return redirect(f"{address}?{urlencode({'page': turned})}{anchor}")
+
+
+def _begin(request: PageRequest, suite: Suite, typed: TypedPage) -> None:
+    """A draft of the version that was shown, so that its rows can be named."""
+    keep_page(request.actor, suite, TypedPage(based_on=typed.based_on))
+
+
+def _check(request: PageRequest, suite: Suite, turned: str) -> HttpResponse:
+    """Everything that saving would look at, without saving."""
+    draft = SuiteDraft.objects.filter(suite=suite, member_id=request.member.pk).first()
+    newest = newest_suite_version(suite.pk)
+    try:
+        if draft is None and newest is not None:
+            checked = newest.load()
+        else:
+            checked = parse_suite(draft_content(draft or keep_page(request.actor, suite, TypedPage())))
+    except Invalid as refused:
+        return _editor(request, suite, turned, refused, is_check=True)
+    number = len(checked.cases)
+    messages.success(request, f"{number:,} case{'' if number == 1 else 's'}, no mistake.")
+    return redirect(f"{reverse('suite_edit', args=[request.workspace.slug, suite.slug])}?{urlencode({'page': turned})}")
+
+
+def _save(request: PageRequest, suite: Suite) -> HttpResponse:
+    over = request.POST.get("over", "")
+    if not SuiteDraft.objects.filter(suite=suite, member_id=request.member.pk).exists() and suite.last_number:
+        messages.info(request, f"Nothing to save: version {suite.last_number} says the same.")
+        return redirect("suite", request.workspace.slug, suite.slug)
+    keep_page(request.actor, suite, TypedPage())
+    saved = save_suite_draft(request.actor, suite, over=int(over) if over.isdecimal() and len(over) < 9 else None)
     messages.success(request, _said(saved))
-    return redirect("suite", request.workspace.slug, found.slug)
+    return redirect("suite", request.workspace.slug, suite.slug)
 
 
 def _said(saved: SavedSuite) -> str:
@@ -133,38 +217,47 @@ def _said(saved: SavedSuite) -> str:
 
 
 def _editor(
-    request: PageRequest, suite: Suite, form: SuiteVersionForm, *, checked: SuiteContent | None = None
+    request: PageRequest,
+    suite: Suite,
+    turned: str | None,
+    refused: RegistryError | None = None,
+    *,
+    is_check: bool = False,
 ) -> HttpResponse:
-    rows = form.rows if form.is_bound else read_lines(str(form.initial["cases"]))
+    sheet = editor_sheet(suite, request.member.pk, page=turned)
+    form = RulesForm(data=dict(sheet.rules))
+    places: list[Place] = []
+    form.is_valid()
+    if isinstance(refused, Invalid):
+        say(form, rule_mistakes(refused))
+        places = _places(request, suite, refused)
     context = {
         "suite": suite,
+        "sheet": sheet,
         "form": form,
-        "rows": _shown(rows),
-        "row_count": len(rows),
-        "mistaken": sum(bool(row.mistakes) for row in rows),
-        "checked": checked,
-        "is_check": "check" in request.POST,
-        "warning": too_small(checked) if checked else "",
+        "refused": refused,
+        "is_check": is_check,
+        "places": places,
+        "may_overwrite": refused is not None and refused.code == "suite.moved",
         "next_number": suite.last_number + 1,
-        # Somebody else's save is told of once: the next press goes on top of it.
-        "based_on": suite.last_number if form.is_behind else form["based_on"].value(),
+        "pages": _pages(sheet),
     }
-    if request.htmx:
-        return render(request, "evals/suite_edit.html#table", context)
-    return render(request, "evals/suite_edit.html", context, status=status_of(form))
+    return render(request, "evals/suite_edit.html", context, status=refused.status if refused and not is_check else 200)
 
 
-def _shown(rows: tuple[Row, ...]) -> list[Row]:
-    """The first rows, and every one with a mistake."""
-    return [row for index, row in enumerate(rows) if index < MOST_ROWS or row.mistakes][: 2 * MOST_ROWS]
+def _places(request: PageRequest, suite: Suite, refused: Invalid) -> list[Place]:
+    """Where in the draft each mistake stands; the refusal counts its rows from 0."""
+    mistakes = case_mistakes(refused)
+    if not mistakes:
+        return []
+    rows = find_draft(request.actor, suite).rows_at([mistake.index for mistake in mistakes])
+    return [
+        Place(rows[one.index], one.index + 1, one.index // ROWS_PER_PAGE + 1, one.text)
+        for one in mistakes
+        if one.index in rows
+    ]
 
 
-def _initial(version: SuiteVersion | None) -> Mapping[str, object]:
-    if version is None:
-        rules: dict[str, JSON] = {**SuiteContent((), ()).rules_to_json(), "scorers": [{"kind": "equals"}]}
-        cases = ""
-    else:
-        rules = json.loads(version.rules)
-        cases = as_lines(version.cases.order_by("position").values_list("content", flat=True))
-    texts = {name: as_json_text(rules[name]) for name in ("scorers", "config")}
-    return {**rules, **texts, "cases": cases, "based_on": version.number if version else 0}
+def _pages(sheet: EditorSheet) -> Sequence[int | str]:
+    """Page numbers to choose from, with gaps."""
+    return list(sheet.page.paginator.get_elided_page_range(sheet.page.number, on_each_side=2, on_ends=1))

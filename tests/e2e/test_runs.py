@@ -56,17 +56,21 @@ def test_run__watched__moves_ends_and_stops_asking(ada: Seat) -> None:
     assert ada.complaints == []
 
 
-def test_suite__typed__is_a_table_at_once_with_its_mistakes(ada: Seat) -> None:
+def test_suite__typed__is_kept_and_told_its_mistakes_as_one_types(ada: Seat) -> None:
     page = ada.open("/w/acme/suites/numbers/edit")
-    cases = page.get_by_label("Cases", exact=False).first
-    table = page.locator("#case-table")
+    key, state = page.get_by_label("Key of case 1", exact=True), page.locator("#draft-state")
 
-    cases.fill('{"key": "one", "expected": "1"}\n{"key": 2, "expected": "2"}')
-    expect(table).to_contain_text("1 of 2 lines with a mistake", timeout=PATIENCE_MS)
-    expect(table).to_contain_text("key must be a string")
-    cases.fill('{"key": "one", "expected": "1"}\n{"key": "two", "expected": "2"}')
-    expect(table).to_contain_text("2 cases, no mistake", timeout=PATIENCE_MS)
+    key.fill("")
+    expect(state).to_contain_text("Case 1: key is required", timeout=PATIENCE_MS)
+    key.fill("first")
+    page.get_by_label("Expected in case 1", exact=True).fill("one\ntwo")
+    expect(state).to_contain_text("draft kept", timeout=PATIENCE_MS)
+    expect(state).not_to_contain_text("required", timeout=PATIENCE_MS)
+    page.get_by_role("button", name="Page 2").click()
+    page.get_by_role("button", name="Duplicate case 26").click()
+    expect(page.get_by_label("Key of case 27", exact=True)).to_have_value("case-25 (2)")
 
     page.get_by_role("button", name="Save as v2").click()
     expect(page.get_by_role("status").filter(has_text="Version 2 is saved")).to_be_visible()
+    expect(page.locator("table.cases")).to_contain_text("first")
     assert ada.complaints == []

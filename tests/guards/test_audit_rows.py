@@ -1,5 +1,5 @@
 """Each action that a person or key asks for leaves exactly one audit row. A new public function of an actions module
-belongs either in ROWS, with a call, or in OTHERWISE, with the reason why it leaves none of its own."""
+belongs either in ROWS, with a call, or in `unaudited.py`, with the reason why it leaves none of its own."""
 
 import importlib
 import inspect
@@ -14,7 +14,7 @@ from django.db import transaction
 import evals_app.actions
 import prompts_app.actions
 import registry.core.actions
-from evals_app.actions import labels, providers, runs, suites
+from evals_app.actions import labels, providers, runs, suite_drafts, suites
 from evals_app.models import Result, Run
 from evals_app.provider_settings import parse_provider
 from prompts_app.actions import applying, checks, environments, keys, promotions, prompts, reviews, rollback, versions
@@ -26,6 +26,7 @@ from registry.core.actor import KeyKind, Role
 from registry.core.models import ApiKey, AuditEvent, Member
 from tests.builders import Cast, join, prompt, version
 from tests.evals import building
+from tests.guards.unaudited import OTHERWISE
 from tests.scenes import approve, go_live, in_minutes, let_pass, policy
 
 PACKAGES = (registry.core.actions, prompts_app.actions, evals_app.actions)
@@ -223,6 +224,10 @@ ROWS: dict[str, Callable[[World], Callable[[], Any]]] = {
             w.cast.ada, w.suite, {"cases": building.cases(40), "scorers": [{"kind": "equals"}], "margin": 0.1}
         )
     ),
+    "evals.suite_drafts.save_suite_draft": _after(
+        lambda w: suite_drafts.add_cases(w.cast.ada, w.suite, [{"key": "new", "expected": "1"}]),
+        lambda w, _: suite_drafts.save_suite_draft(w.cast.ada, w.suite),
+    ),
     "evals.suites.attach_suite": _now(lambda w: suites.attach_suite(w.cast.ada, w.suite, w.prompt, required=True)),
     "evals.suites.detach_suite": _after(
         lambda w: suites.attach_suite(w.cast.ada, w.suite, w.prompt, required=True),
@@ -236,98 +241,6 @@ ROWS: dict[str, Callable[[World], Callable[[], Any]]] = {
     "evals.labels.set_label": _after(_answered, lambda w, row: labels.set_label(w.cast.ada, row, label="passed")),
     "evals.labels.remove_label": _after(_labelled, lambda w, row: labels.remove_label(w.cast.ada, row)),
     "evals.runs.retry_errors": _after(_ended_run, lambda w, run: runs.retry_errors(w.cast.ada, run)),
-}
-
-READ, PART, MACHINE, OWN = (
-    "reads",
-    "is a part of other actions",
-    "is the machinery's own doing",
-    "is nobody else's business",
-)
-OTHERWISE: dict[str, str] = {
-    **dict.fromkeys(
-        [
-            "core.keys.find_key",
-            "core.sessions.sign_in_address",
-            "core.sessions.peek_link",
-            "core.workspaces.find_member",
-            "core.workspaces.require_administration",
-            "prompts.applying.find_override",
-            "prompts.applying.require_override_reviewer",
-            "prompts.applying.evidence_of",
-            "prompts.environments.find_environment",
-            "prompts.environments.find_freeze",
-            "prompts.promotions.find_promotion",
-            "prompts.promotions.require_author",
-            "prompts.promotions.refuse_stale_view",
-            "prompts.promotions.refuse_state",
-            "prompts.prompts.find_prompt",
-            "prompts.prompts.searchable",
-            "prompts.prompts.date_of",
-            "prompts.prompts.checked_text",
-            "prompts.prompts.checked_tags",
-            "prompts.reviews.require_eligible",
-            "prompts.reviews.find_comment",
-            "prompts.rollback.find_quarantine",
-            "prompts.telling.promotion_url",
-            "prompts.versions.prepare",
-            "prompts.versions.newest_version",
-            "prompts.versions.find_version",
-            "evals.labels.find_result",
-            "evals.labels.scorers_of",
-            "evals.providers.find_provider",
-            "evals.providers.settings_of",
-            "evals.recipes.recipe_of",
-            "evals.recipes.newest_of",
-            "evals.runs.find_run",
-            "evals.suites.find_suite",
-            "evals.suites.find_suite_version",
-        ],
-        READ,
-    ),
-    **dict.fromkeys(
-        [
-            "core.workspaces.find_or_create_user",
-            "core.sessions.create_sign_in_link",
-            "prompts.checks.define_check",
-            "prompts.checks.require_check",
-            "prompts.environments.create_default_environments",
-            "prompts.moving.lock_places",
-            "prompts.moving.move",
-            "prompts.promotions.under_lock",
-            "prompts.promotions.end",
-            "prompts.promotions.record",
-            "prompts.promotions.locked",
-            "evals.recipes.redefine_checks",
-            "evals.recipes.define_suite_check",
-            "evals.demo.follow_model",
-            "evals.demo.seed_demo",
-            "evals.demo_story.write_version",
-        ],
-        PART,
-    ),
-    **dict.fromkeys(
-        [
-            "core.notifications.notify",
-            "core.pruning.prune_core",
-            "prompts.checks.record_check",
-            "prompts.promotions.expire_promotions",
-            "prompts.telling.tell",
-            "evals.demo_story.call_story",
-            "evals.demo_story.continue_story",
-        ],
-        MACHINE,
-    ),
-    **dict.fromkeys(
-        [
-            "core.notifications.mark_read",
-            "core.sessions.redeem_link",
-            "core.sessions.check_credentials",
-            "prompts.versions.save_draft",
-            "prompts.versions.discard_draft",
-        ],
-        OWN,
-    ),
 }
 
 

@@ -31,6 +31,9 @@ def addresses(world: Evaluated) -> Iterator[str]:
             f"/w/acme/suites/{suite}",
             f"/w/acme/suites/{suite}?version=1&tag=odd",
             f"/w/acme/suites/{suite}/edit",
+            f"/w/acme/suites/{suite}/edit?page=2",
+            f"/w/acme/suites/{suite}/import",
+            f"/w/acme/suites/{suite}/diff?from=1&to=1",
         )
     for run in (world.run.pk, world.waiting.pk):
         yield from (f"/w/acme/runs/{run}", f"/w/acme/runs/{run}/cases/1", f"/w/acme/runs/{run}/cases/60?status=failed")

@@ -1,0 +1,200 @@
+"""The editor of a suite as its page reads it: one page of rows, of the draft or of the version it would begin from."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import cast
+
+from django.core.paginator import Page, Paginator
+from django.db.models import Count, Q
+
+from evals_app.models import Case, DraftCase, Suite, SuiteAttachment, SuiteDraft, SuiteVersion
+from evals_app.suite_cells import Cells, cells_of, columns_of
+from evals_app.suite_content import CaseSpec, SuiteContent, parse_suite, too_small
+from evals_app.suite_editing import FIRST_RULES, broken_rows, case_mistakes, read_rules, typed_rules
+from registry.core.canonical import JSON
+from registry.core.errors import FieldError, Invalid
+
+ROWS_PER_PAGE = 25
+
+
+@dataclass(frozen=True)
+class EditorRow:
+    """One row of the table: `number` is what names it in the form, `place` where it stands, counted from 1."""
+
+    number: int
+    place: int
+    cells: Cells
+    columns: tuple[tuple[str, str], ...]
+    mistakes: tuple[str, ...]
+
+    @property
+    def stamp(self) -> str:
+        """Comes back with the row, to tell whether it was touched."""
+        return self.cells.stamp
+
+
+@dataclass(frozen=True)
+class EditorSheet:
+    """What the editor shows. `draft` is None before anything was typed; `behind` is what somebody saved since it began."""
+
+    suite: Suite
+    draft: SuiteDraft | None
+    based_on: int
+    behind: SuiteVersion | None
+    rules: Mapping[str, str]
+    names: tuple[str, ...]
+    rows: tuple[EditorRow, ...]
+    page: "Page[DraftCase] | Page[Case]"
+    count: int
+    warning: str
+
+    @property
+    def last_page(self) -> int:
+        """The number of the last page."""
+        return self.page.paginator.num_pages
+
+
+def editor_sheet(suite: Suite, member_id: int, *, page: str | None) -> EditorSheet:
+    """One page of the editor; a fixed number of queries, whatever the size of the suite."""
+    draft = SuiteDraft.objects.filter(suite=suite, member_id=member_id).first()
+    newest = SuiteVersion.objects.filter(suite=suite, number=suite.last_number).first()
+    if draft is not None:
+        found: Page[DraftCase] | Page[Case] = Paginator(
+            DraftCase.objects.filter(draft=draft).order_by("position"), ROWS_PER_PAGE
+        ).get_page(page)
+        rules = {**typed_rules(FIRST_RULES), **json.loads(draft.rules)}
+        given = list(draft.names)
+    else:
+        cases = Case.objects.filter(suite_version=newest).order_by("position")
+        found = Paginator(cases, ROWS_PER_PAGE).get_page(page)
+        rules = typed_rules(json.loads(newest.rules) if newest else FIRST_RULES)
+        given = []
+    contents: list[dict[str, JSON]] = [json.loads(row.content) for row in found.object_list]
+    names = columns_of(contents, given) or _variables_asked(suite)
+    return EditorSheet(
+        suite=suite,
+        draft=draft,
+        based_on=draft.based_on if draft else suite.last_number,
+        behind=newest if draft is not None and draft.based_on != suite.last_number else None,
+        rules=rules,
+        names=names,
+        rows=_rows(found, contents, names, rules, draft),
+        page=found,
+        count=found.paginator.count,
+        warning=_warning(rules, draft, newest),
+    )
+
+
+def place_of(draft: SuiteDraft, row: int) -> int:
+    """On which page of the editor a row is, counted from 1; the first where it is not there."""
+    found = DraftCase.objects.filter(draft=draft, row=row).first()
+    if found is None:
+        return 1
+    return DraftCase.objects.filter(draft=draft, position__lt=found.position).count() // ROWS_PER_PAGE + 1
+
+
+def keys_in_draft(suite: Suite, member_id: int) -> set[str]:
+    """The keys of the person's draft, or of the version it would begin from; two queries."""
+    draft = SuiteDraft.objects.filter(suite=suite, member_id=member_id).first()
+    if draft is not None:
+        return set(DraftCase.objects.filter(draft=draft).values_list("key", flat=True))
+    cases = Case.objects.filter(suite_version__suite=suite, suite_version__number=suite.last_number)
+    return set(cases.values_list("key", flat=True))
+
+
+def clusters_of(version: SuiteVersion) -> int:
+    """How many observations a version's cases make; counted from the cases where the version does not say."""
+    if version.cluster_count is not None:
+        return version.cluster_count
+    keys = version.cases.values_list("key", "content")
+    return len({f"case:{key}" if (found := _cluster(content)) is None else f"cluster:{found}" for key, content in keys})
+
+
+def _rows(
+    page: "Page[DraftCase] | Page[Case]",
+    contents: Sequence[Mapping[str, JSON]],
+    names: Sequence[str],
+    rules: Mapping[str, str],
+    draft: SuiteDraft | None,
+) -> tuple[EditorRow, ...]:
+    mistakes = _mistakes(contents, rules) if draft else {}
+    taken = _keys_used_twice(draft, contents) if draft else set()
+    rows = []
+    for index, (row, content) in enumerate(zip(page.object_list, contents, strict=True)):
+        cells = cells_of(content, names)
+        said = list(mistakes.get(index, ()))
+        if content.get("key") in taken:
+            said.append("key is the key of another case too: keys are unique within a suite")
+        number = row.row if isinstance(row, DraftCase) else cast("Case", row).position
+        columns = tuple(zip(names, cells.variables, strict=True))
+        rows.append(EditorRow(number, page.start_index() + index, cells, columns, tuple(said)))
+    return tuple(rows)
+
+
+def _mistakes(contents: Sequence[Mapping[str, JSON]], rules: Mapping[str, str]) -> dict[int, list[str]]:
+    """What is wrong with the rows of one page, by their place on it; keys used twice are found apart."""
+    found: dict[int, list[str]] = {}
+    errors: list[FieldError] = broken_rows(contents)
+    readable: list[JSON] = [dict(case) for case in contents]
+    try:
+        parse_suite({**_rules(rules), "cases": readable})
+    except Invalid as refused:
+        errors += [error for error in refused.errors if error.code != "taken" and not error.field.endswith("].more")]
+    for mistake in case_mistakes(Invalid("suite.invalid", "", errors=errors)):
+        found.setdefault(mistake.index, []).append(mistake.text)
+    return found
+
+
+def _rules(typed: Mapping[str, str]) -> dict[str, JSON]:
+    """The rules as far as they can be read: rows are looked at also while a rule is half typed."""
+    try:
+        return read_rules(typed)
+    except Invalid:
+        return {"mode": "report_only"}
+
+
+def _keys_used_twice(draft: SuiteDraft, contents: Iterable[Mapping[str, JSON]]) -> set[JSON]:
+    keys = [key[:200] for case in contents if isinstance(key := case.get("key"), str) and key]
+    rows = DraftCase.objects.filter(draft=draft, key__in=keys).order_by().values("key")
+    return set(rows.annotate(number=Count("pk")).filter(number__gt=1).values_list("key", flat=True))
+
+
+def _warning(typed: Mapping[str, str], draft: SuiteDraft | None, newest: SuiteVersion | None) -> str:
+    """Why the suite could not be required as it stands; empty where it could, or where its rules cannot be read."""
+    try:
+        sample: JSON = [{"key": "any", "expected": "any", "scorers": [{"kind": "equals"}]}]
+        content = parse_suite({**read_rules(typed), "cases": sample})
+    except Invalid:
+        return ""
+    if draft is not None:
+        rows = DraftCase.objects.filter(draft=draft)
+        shared = Count("cluster", distinct=True, filter=~Q(cluster=""))
+        counts = rows.aggregate(shared=shared, alone=Count("pk", filter=Q(cluster="")))
+        return too_small(with_clusters(content, counts["shared"] + counts["alone"]))
+    return too_small(with_clusters(content, clusters_of(newest) if newest else 0))
+
+
+def with_clusters(content: SuiteContent, number: int) -> SuiteContent:
+    """The same rules over that many observations: what the smallest useful size is asked of."""
+    return replace(content, cases=tuple(CaseSpec(str(index)) for index in range(number)))
+
+
+def _variables_asked(suite: Suite) -> tuple[str, ...]:
+    """The variables of the prompts that the suite is attached to: columns for a suite without cases."""
+    attached = SuiteAttachment.objects.filter(suite=suite).select_related("prompt").order_by("prompt__name")[:3]
+    names: dict[str, None] = {}
+    for attachment in attached:
+        newest = attachment.prompt.versions.order_by("-number").first()
+        schema = newest.load().variables if newest else None
+        properties = (schema or {}).get("properties")
+        names |= dict.fromkeys(properties) if isinstance(properties, dict) else {}
+    return columns_of((), names)
+
+
+def _cluster(content: str) -> str | None:
+    """The cluster of a stored case, which most have none of: those are not parsed."""
+    if '"cluster"' not in content:
+        return None
+    cluster = json.loads(content).get("cluster")
+    return cluster if isinstance(cluster, str) else None

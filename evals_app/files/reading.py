@@ -1,0 +1,49 @@
+"""A file of cases, whatever its kind, as cases, mistakes and what else it says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from evals_app.files.columns import Column, Reading, guessed, is_native, native_columns, read_cases
+from evals_app.files.table import Form, Table, read_csv, read_json, read_jsonl
+from registry.core.canonical import JSON
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something in a file that is not taken over as it stands, and why; `line` is 0 for the file as a whole."""
+
+    line: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFile:
+    """A file read. `columns` is empty where nothing has to be mapped; `rules` are a suite's rules that came with it."""
+
+    reading: Reading
+    columns: tuple[Column, ...] = ()
+    rules: Mapping[str, JSON] = field(default_factory=dict)
+    notes: tuple[Note, ...] = ()
+
+
+def read_file(form: Form, text: str, columns: Sequence[Column] = ()) -> ReadFile:
+    """Read a file as its kind says; `columns` map a table, as guessed where there are none. Raises Invalid where nothing can be read."""
+    rules: Mapping[str, JSON] = {}
+    if form == "csv":
+        table = read_csv(text)
+    elif form == "jsonl":
+        table = read_jsonl(text)
+    else:
+        table, rules = read_json(text)
+    if form != "csv" and is_native(table):
+        return ReadFile(read_cases(table, native_columns(table)), rules=rules)
+    chosen = _fitting(table, columns) or guessed(table)
+    return ReadFile(read_cases(table, chosen), chosen, rules)
+
+
+def _fitting(table: Table, columns: Sequence[Column]) -> tuple[Column, ...]:
+    """The columns asked for, by the table's headers; those it does not name are left out."""
+    asked = {column.header: column for column in columns}
+    return tuple(asked.get(header, Column(header)) for header in table.headers) if asked else ()
