@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from evals_app.scorers import SCORERS, ScorerSpec
+from evals_app.scorers import SCORERS, ScorerSpec, is_higher_better
 from evals_app.scorers.protocol import Scorer
 from evals_app.scorers.spec import PASSES
 from evals_app.verdict_rules import COMPARING, MODES, Mode, Rule, Unit
@@ -99,12 +99,11 @@ def scoring_of(name: str, specs: Sequence[ScorerSpec]) -> Scoring | None:
     if name in MEASURES:
         return Scoring(False, (0.0, math.inf), False, math.inf, MEASURES[name])
     named = [spec for spec in specs if spec.name == name]
-    kinds = {spec.kind: SCORERS[spec.kind] for spec in named}
-    directions = {(scorer.higher_is_better, tuple(scorer.range)) for scorer in kinds.values()}
+    directions = {(is_higher_better(spec), SCORERS[spec.kind].range) for spec in named}
     if len(directions) != 1:
         return None
     higher_is_better, (least, most) = directions.pop()
-    is_binary = all(kind.is_binary for kind in kinds.values())
+    is_binary = all(SCORERS[spec.kind].is_binary for spec in named)
     return Scoring(higher_is_better, (least, most), is_binary, _pass_at(named[0], SCORERS[named[0].kind]))
 
 

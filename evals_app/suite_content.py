@@ -15,7 +15,7 @@ from evals_app.metric_rules import (
     read_metrics,
     scoring_of,
 )
-from evals_app.scorers import SCORERS, ScorerSpec, read_scorers, scorer_versions
+from evals_app.scorers import SCORERS, ScorerSpec, is_higher_better, read_scorers, scorer_versions
 from evals_app.scorers.spec import PASSES
 from evals_app.stats import minimum_size, minimum_size_for_floor, minimum_size_for_gain
 from evals_app.verdict_rules import MODES, Mode, Rule
@@ -104,8 +104,9 @@ class SuiteContent:
         lists += [(f"cases[{index}].scorers", case.scorers) for index, case in enumerate(self.cases)]
         for path, specs in lists:
             for index, spec in enumerate(specs):
-                if spec.template is not None:
-                    yield f"{path}[{index}].value", spec.template
+                for key, template in spec.templates.items():
+                    entry = key.removeprefix(spec.name).lstrip("\x00")
+                    yield f"{path}[{index}].value{f'[{entry}]' if entry else ''}", template
 
     def rules_to_json(self) -> dict[str, JSON]:
         """Everything but the cases, as the API takes it."""
@@ -171,7 +172,7 @@ def _reported(spec: ScorerSpec) -> Rule:
     if spec.name in MEASURES and (scoring := scoring_of(spec.name, ())):
         return MetricSpec(spec.name, "report_only").rule(scoring, alpha=0.05, looks=1)
     scorer = SCORERS[spec.kind]
-    return Rule(spec.name, mode="report_only", binary=scorer.is_binary, higher_is_better=scorer.higher_is_better)
+    return Rule(spec.name, mode="report_only", binary=scorer.is_binary, higher_is_better=is_higher_better(spec))
 
 
 def suite_digest(content: SuiteContent) -> str:

@@ -81,7 +81,7 @@ def prepare(chunk: RunChunk, *, heartbeat: Callable[[], None]) -> Prepared:
         missing = [slot for slot in wanted if (slot.case_id, slot.arm, slot.repeat) not in done]
         scorers = suite.scorers_of(spec)
         try:
-            values = scorer_values(spec, {one.name: one.template for one in scorers if one.template is not None})
+            values = scorer_values(spec, dict(item for one in scorers for item in one.templates.items()))
         except Invalid as refused:
             for slot in missing:
                 prepared.refuse(slot, "scorer", f"a scorer's value cannot be rendered: {refused.detail}")

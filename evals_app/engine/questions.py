@@ -43,7 +43,7 @@ def request_digest(provider: str, question: Question, repeat: int) -> str:
 
 
 def scorer_values(case: CaseSpec, templates: Mapping[str, str]) -> dict[str, str]:
-    """Scorers' values that are templates, rendered over the case's variables and `expected`, by scorer name.
+    """Scorers' values that are templates, rendered over the case's variables and `expected`, by their keys.
 
     Raises what rendering raises (`Invalid`).
     """

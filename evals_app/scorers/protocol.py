@@ -95,8 +95,19 @@ class ScorerSpec:
     @property
     def template(self) -> str | None:
         """The value as a template over the case's variables and `expected`; None when there is nothing to render."""
-        is_template = isinstance(self.value, str) and any(mark in self.value for mark in ("{{", "{%", "{#"))
-        return str(self.value) if is_template else None
+        return self.value if isinstance(self.value, str) and _is_template(self.value) else None
+
+    @property
+    def templates(self) -> Mapping[str, str]:
+        """What of the value is a template: itself, or entries of a list, by the key under which the text is given back."""
+        if isinstance(self.value, list):
+            texts = enumerate(self.value)
+            return {self.entry_key(at): one for at, one in texts if isinstance(one, str) and _is_template(one)}
+        return {} if self.template is None else {self.name: self.template}
+
+    def entry_key(self, index: int) -> str:
+        """Names the rendered text of a list's entry; no name of a scorer has a NUL."""
+        return f"{self.name}\x00{index}"
 
     def to_json(self) -> dict[str, JSON]:
         """As the API takes it, without what is left at its default."""
@@ -106,6 +117,10 @@ class ScorerSpec:
         given |= {"negate": True} if self.negate else {}
         given |= self.options
         return given | ({"value": self.value} if self.has_value else {})
+
+
+def _is_template(text: str) -> bool:
+    return any(mark in text for mark in ("{{", "{%", "{#"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,10 @@ FAMILIES = ("text", "structure", "model graded", "safety", "cost and speed")
 
 def _found() -> Iterator[Scorer]:
     for module in pkgutil.iter_modules(kinds.__path__):
-        members = vars(importlib.import_module(f"{kinds.__name__}.{module.name}")).values()
-        for member in members:
-            if isinstance(member, type) and issubclass(member, Scorer) and "kind" in vars(member):
+        found = importlib.import_module(f"{kinds.__name__}.{module.name}")
+        for member in vars(found).values():
+            is_scorer = isinstance(member, type) and issubclass(member, Scorer) and "kind" in vars(member)
+            if is_scorer and member.__module__ == found.__name__:
                 yield member()
 
 

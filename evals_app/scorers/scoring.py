@@ -42,7 +42,7 @@ def score_output(
 ) -> tuple[Scored, ...]:
     """What each scorer says, in order; those that ask a model are left out.
 
-    `rendered` holds, by scorer name, the values that are templates (`ScorerSpec.template`).
+    `rendered` holds what was rendered of the values, by the keys of `ScorerSpec.templates`.
     """
     return tuple(
         Scored(spec, _score(output, spec, asked=asked, rendered=rendered, tools=tools))
@@ -53,6 +53,8 @@ def score_output(
 
 def target_of(spec: ScorerSpec, *, expected: JSON, rendered: Mapping[str, str]) -> JSON:
     """What a spec compares with on a case; raises UnscorableError where there is nothing."""
+    if isinstance(spec.value, list):
+        return [rendered.get(spec.entry_key(index), entry) for index, entry in enumerate(spec.value)]
     if spec.has_value:
         return spec.value if spec.template is None else rendered[spec.name]
     if SCORERS[spec.kind].target != "value or expected":
@@ -73,6 +75,12 @@ def settled(spec: ScorerSpec, score: Score) -> Score:
         passed = not passed
         value = value if scorer.is_raw else sum(scorer.range) - value
     return Score(value, passed, _short(f"{'Negated: ' if spec.negate else ''}{score.detail}"))
+
+
+def is_higher_better(spec: ScorerSpec) -> bool:
+    """The direction of a spec's values: a negated amount stays what it is, and is better the other way round."""
+    scorer = SCORERS[spec.kind]
+    return scorer.higher_is_better != (spec.negate and scorer.is_raw)
 
 
 def unscorable(spec: ScorerSpec, reason: str) -> Score:

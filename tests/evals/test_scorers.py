@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from evals_app.engine.trying_scorers import try_scorers
 from evals_app.scorers import (
     SCORERS,
     Asked,
@@ -218,9 +219,7 @@ def test_scorers__all__state_what_a_reader_of_a_score_must_know():
 
 
 def score_example(scorer, output):
-    (one,) = score_output(
-        output, parse_scorers([scorer.example.spec]), asked=scorer.example.asked, rendered={}, tools=TOOLS
-    )
+    (one,) = try_scorers(parse_scorers([scorer.example.spec]), output, scorer.example.asked)
     return one.score
 
 

@@ -14,9 +14,10 @@ from evals_app.scorers.protocol import (
     UnscorableError,
     as_json,
 )
+from evals_app.scorers.schemas import first_mistake, schema_mistake
 from prompts_app.variables import schema_problem
 from registry.core.canonical import JSON
-from registry.core.errors import FieldError, Invalid
+from registry.core.errors import FieldError
 
 
 class JsonSchema(Scorer):
@@ -32,23 +33,12 @@ class JsonSchema(Scorer):
     )
 
     def mistake(self, spec: ScorerSpec) -> FieldError | None:
-        if not spec.has_value:
-            return None
-        if not isinstance(spec.value, dict):
-            return FieldError("value", "type", "must be a JSON Schema, as an object")
-        problem = schema_problem(spec.value)
-        return FieldError(f"value{problem[0]}", "schema", problem[1]) if problem else None
+        return schema_mistake(spec.value) if spec.has_value else None
 
     def score(self, output: Output, target: JSON, spec: ScorerSpec, asked: Asked, tools: Tools) -> Score:
         if not isinstance(target, dict) or (not spec.has_value and schema_problem(target)):
             raise UnscorableError("There is no schema: the case's expected answer is not a JSON Schema.")
-        try:
-            mistakes = tools.schema_mistakes(target, as_json(output.text))
-        except Invalid as error:
-            raise UnscorableError(error.detail) from None
-        if not mistakes:
-            return Score(1.0, True, "The output fits the schema.")
-        first = mistakes[0]
-        where = first.field or "the whole"
-        more = f" (and {len(mistakes) - 1} more)" if len(mistakes) > 1 else ""
-        return Score(0.0, False, f"The output does not fit the schema at {where}: {first.message}{more}.")
+        mistake = first_mistake(target, as_json(output.text), tools)
+        if mistake:
+            return Score(0.0, False, f"The output does not fit the schema {mistake}.")
+        return Score(1.0, True, "The output fits the schema.")

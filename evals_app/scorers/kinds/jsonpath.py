@@ -1,13 +1,9 @@
 """What a JSONPath finds in the output is the target."""
 
-import functools
-from typing import Any, ClassVar, cast
-
-from jsonpath_ng import JSONPath
-from jsonpath_ng.exceptions import JsonPathLexerError, JsonPathParserError
-from jsonpath_ng.parser import parse
+from typing import Any, ClassVar
 
 from evals_app.scorers.options import Option, text_option
+from evals_app.scorers.paths import find_values, path_mistake
 from evals_app.scorers.protocol import (
     Asked,
     Example,
@@ -26,7 +22,6 @@ from registry.core.canonical import JSON
 from registry.core.errors import FieldError
 
 PATH = text_option("path", "Where to look, as JSONPath without filters: `$.intent`, `$.items[*].id`.")
-MOST_DESCENDS = 2  # each `..` visits everything below everything: more of them could take for ever
 
 
 class JsonPath(Scorer):
@@ -38,7 +33,7 @@ class JsonPath(Scorer):
 
     kind: ClassVar[str] = "jsonpath"
     family: ClassVar[Family] = "structure"
-    about: ClassVar[str] = "what the path finds in the output's JSON is the target"
+    about: ClassVar[str] = "what `path` finds in the output's JSON is the target"
     options: ClassVar[tuple[Option[Any], ...]] = (PATH,)
     example: ClassVar[Example] = Example(
         {"kind": "jsonpath", "path": "$.intent"},
@@ -48,18 +43,12 @@ class JsonPath(Scorer):
     )
 
     def mistake(self, spec: ScorerSpec) -> FieldError | None:
-        path = PATH.of(spec)
-        if path.count("..") > MOST_DESCENDS:
-            return FieldError("path", "format", f"must not have more than {MOST_DESCENDS} times ..")
-        try:
-            _parsed(path)
-        except (JsonPathLexerError, JsonPathParserError, ValueError, RecursionError):
-            return FieldError("path", "format", "is not a JSONPath such as $.intent or $.items[*].id")
-        return None
+        wrong = path_mistake(PATH.of(spec))
+        return FieldError("path", "format", wrong) if wrong else None
 
     def score(self, output: Output, target: JSON, spec: ScorerSpec, asked: Asked, tools: Tools) -> Score:
         path = PATH.of(spec)
-        found = [cast("JSON", match.value) for match in _parsed(path).find(as_json(output.text))]
+        found = find_values(path, as_json(output.text))
         if not found:
             return Score(0.0, False, f"There is nothing at {path}.")
         value = found[0] if len(found) == 1 else found
@@ -68,8 +57,3 @@ class JsonPath(Scorer):
         )
         verb = "is" if is_equal else "is not"
         return Score(float(is_equal), is_equal, f"{path}: {excerpt(value)} {verb} {excerpt(target)}.")
-
-
-@functools.lru_cache(maxsize=256)
-def _parsed(path: str) -> JSONPath:
-    return parse(path)
