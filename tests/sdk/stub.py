@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -30,10 +30,11 @@ class Call:
 
 
 class Stub:
-    """Gives the scripted answers one after the other, the last one again and again."""
+    """Gives the scripted answers one after the other, the last one again and again; or what `route` says of a call."""
 
-    def __init__(self, *replies: Reply) -> None:
+    def __init__(self, *replies: Reply, route: Callable[[Call], Reply] | None = None) -> None:
         self.replies = list(replies)
+        self.route = route
         self.calls: list[Call] = []
         stub = self
 
@@ -65,8 +66,9 @@ class Stub:
 
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
         body = handler.rfile.read(int(handler.headers.get("content-length", 0)))
-        self.calls.append(Call(handler.command, handler.path, dict(handler.headers), body))
-        reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
+        call = Call(handler.command, handler.path, dict(handler.headers), body)
+        self.calls.append(call)
+        reply = self.route(call) if self.route else self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
         if reply.cut:
             handler.close_connection = True
             handler.connection.close()

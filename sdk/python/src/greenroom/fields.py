@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from greenroom.errors import StrangeAnswer
-
-type JSON = str | int | float | bool | list[JSON] | dict[str, JSON] | None
+from greenroom.templates.values import JSON
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import NoReturn
 from greenroom import __version__
 from greenroom.cli.checks import STATES
 from greenroom.cli.exit_codes import ExitCode
-from greenroom.fields import JSON
+from greenroom.templates.values import JSON
 
 ABOUT = """\
 Where the server is and what opens it comes from the environment:
@@ -57,8 +57,12 @@ def make_parser() -> Parser:
     _add_check(post)
     get = commands.add_parser("get", help="print what is live of a prompt, as JSON", allow_abbrev=False)
     get.add_argument("prompt", metavar="PROMPT")
-    get.add_argument("--environment", required=True, metavar="NAME")
-    for each, within in ((run, RUN_WITHIN_S), (post, CALL_WITHIN_S), (get, CALL_WITHIN_S)):
+    pull = commands.add_parser(
+        "pull", help="print everything that is live, as a lock file to package with a service", allow_abbrev=False
+    )
+    for each in (get, pull):
+        each.add_argument("--environment", "--env", required=True, metavar="NAME")
+    for each, within in ((run, RUN_WITHIN_S), (post, CALL_WITHIN_S), (get, CALL_WITHIN_S), (pull, CALL_WITHIN_S)):
         each.add_argument("--key-file", type=Path, metavar="FILE", help="holds the API key, instead of GREENROOM_KEY")
         each.add_argument(
             "--timeout", type=_seconds, default=within, metavar="S", help=f"seconds to try and wait ({within:g})"
@@ -72,7 +76,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--version", type=_number, metavar="N", help="of the prompt; the newest one if left out")
     against = parser.add_mutually_exclusive_group()
     against.add_argument("--baseline", type=_number, metavar="N", help="compare with this version")
-    against.add_argument("--environment", metavar="NAME", help="compare with what is live there")
+    against.add_argument("--environment", "--env", metavar="NAME", help="compare with what is live there")
     against.add_argument("--no-baseline", action="store_true", help="compare with nothing (as when nothing is said)")
     parser.add_argument(
         "--config", type=_setting, action="append", default=[], metavar="K=V",

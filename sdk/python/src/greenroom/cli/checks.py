@@ -7,7 +7,7 @@ from urllib.parse import quote
 from greenroom.cli.exit_codes import ExitCode
 from greenroom.cli.talk import Talk
 from greenroom.cli.words import one_line
-from greenroom.fields import JSON
+from greenroom.templates.values import JSON
 
 STATES = ("pending", "passed", "failed", "inconclusive", "error")
 

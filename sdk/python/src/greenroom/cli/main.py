@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from greenroom.cli.arguments import make_parser
 from greenroom.cli.checks import Finding, post_check
 from greenroom.cli.exit_codes import ExitCode
-from greenroom.cli.fetching import print_live
+from greenroom.cli.fetching import print_live, print_lock_file
 from greenroom.cli.progress import Screen
 from greenroom.cli.suites import Wish, run_suite
 from greenroom.cli.talk import Talk
 from greenroom.cli.words import visible
 from greenroom.errors import GreenroomError, Misconfigured
-from greenroom.fields import JSON
 from greenroom.settings import read_settings
+from greenroom.templates.values import JSON
 
 
 def run() -> None:
@@ -45,6 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _do(options: argparse.Namespace, talk: Talk, screen: Screen) -> ExitCode:
     if options.command == "get":
         return print_live(talk, options.prompt, options.environment)
+    if options.command == "pull":
+        return print_lock_file(talk, options.environment)
     if options.command == "check":
         finding = Finding(options.name, options.state, options.summary, options.url)
         return post_check(talk, options.prompt, finding, version=options.version, digest=options.digest or "")

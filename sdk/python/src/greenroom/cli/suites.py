@@ -14,7 +14,7 @@ from greenroom.cli.report import CaseCount, Run, fetch_cases
 from greenroom.cli.talk import Talk
 from greenroom.cli.words import one_line
 from greenroom.errors import GreenroomError, Misconfigured, Unreachable
-from greenroom.fields import JSON
+from greenroom.templates.values import JSON
 
 POLL_S = 1.0
 # For reading the answers once the run has ended, or time has run out.

@@ -15,8 +15,9 @@ import httpx2 as httpx
 
 from greenroom import __version__
 from greenroom.errors import GreenroomError, Refused, StrangeAnswer, Unreachable
-from greenroom.fields import JSON, Fields
+from greenroom.fields import Fields
 from greenroom.settings import Settings
+from greenroom.templates.values import JSON
 
 TIMEOUT = httpx.Timeout(30, connect=5)
 AWAY = frozenset({500, 502, 503, 504})

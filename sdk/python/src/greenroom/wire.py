@@ -1,0 +1,168 @@
+"""One request, one outcome: whatever the network does becomes a plain value within a bounded time."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from dataclasses import dataclass
+from urllib.parse import quote
+
+import httpx2 as httpx
+
+from greenroom import __version__
+from greenroom.content import DEEPEST, Content, read_content
+from greenroom.entries import PIN_LASTS_S, Absent, Failed, Fetched, Key, Outcome, Unchanged
+from greenroom.errors import GreenroomError, NotLive, Refused, StrangeAnswer, Unreachable
+from greenroom.fields import Fields
+from greenroom.settings import Settings
+from greenroom.templates.values import InvalidJson, parse_json
+
+TIMEOUT_S = 2.0
+# A body that drips in resets every read's own time limit.
+WHOLE_ANSWER_S = 10.0
+MOST_BYTES = 32_000_000
+LONGEST_RETRY_AFTER_S = 300.0
+FRESH_S, LONGEST_FRESH_S = 10.0, 3600.0
+_MAX_AGE = re.compile(r"(?:^|[,\s])max-age=(\d{1,9})\b")
+AWAY = frozenset({502, 503, 504})
+_PROBLEM = "application/problem+json"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Everything that is live, by name, and the tag of it."""
+
+    fields: Fields
+    etag: str
+
+
+class Wire:
+    """Requests with one key for one environment. The connections belong to the process: after a fork call `renew`."""
+
+    def __init__(self, settings: Settings, environment: str) -> None:
+        self.settings = settings
+        self.environment = environment
+        self.renew()
+
+    def renew(self) -> None:
+        """Forget connections without closing them: after a fork they are the parent's."""
+        self._lock = threading.Lock()
+        self._http: httpx.Client | None = None
+
+    def close(self) -> None:
+        """Close the connections; the next request opens new ones."""
+        with self._lock:
+            http, self._http = self._http, None
+        if http is not None:
+            http.close()
+
+    def fetch(self, key: Key, etag: str) -> Outcome:
+        """What the server says of a key; never raises."""
+        try:
+            status, headers, body = self._get(self._path(key), etag)
+            return self._outcome(key, status, headers, body)
+        except Unreachable as error:
+            return Failed(error, is_away=True)
+        except GreenroomError as error:
+            return Failed(error)
+
+    def snapshot(self, etag: str = "") -> Snapshot | None:
+        """Everything that is live; None if that is what `etag` is of. Raises Unreachable, Refused, NotLive, StrangeAnswer."""
+        status, headers, body = self._get(f"environments/{quote(self.environment, safe='')}/snapshot", etag)
+        if status == httpx.codes.NOT_MODIFIED:
+            return None
+        if status != httpx.codes.OK:
+            raise _refusal(status, headers, body)
+        where = f"the snapshot of {self.environment}"
+        try:
+            return Snapshot(Fields.of(parse_json(body, max_depth=DEEPEST), where), headers.get("etag", ""))
+        except InvalidJson as error:
+            raise StrangeAnswer(f"{where} cannot be read: {error.message}") from None
+
+    def _get(self, path: str, etag: str) -> tuple[int, httpx.Headers, bytes]:
+        headers = {"If-None-Match": etag} if etag else {}
+        try:
+            try:
+                return self._read(path, headers)
+            except (httpx.NetworkError, httpx.RemoteProtocolError) as error:
+                if isinstance(error, httpx.ConnectError):
+                    raise
+                # A kept connection that a restart has closed: a new one may do.
+                return self._read(path, headers)
+        except httpx.HTTPError as error:
+            reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+            raise Unreachable(f"{self.settings.url} cannot be reached ({reason}).") from None
+
+    def _read(self, path: str, headers: dict[str, str]) -> tuple[int, httpx.Headers, bytes]:
+        ends = time.monotonic() + WHOLE_ANSWER_S
+        body = bytearray()
+        with self._client().stream("GET", f"{self.settings.api}/{path}", headers=headers) as answer:
+            for piece in answer.iter_bytes():
+                body += piece
+                if len(body) > MOST_BYTES:
+                    raise StrangeAnswer(f"The answer has more than {MOST_BYTES:,} bytes.")
+                if time.monotonic() > ends:
+                    raise Unreachable(f"The answer did not end within {WHOLE_ANSWER_S:g} s.")
+        return answer.status_code, answer.headers, bytes(body)
+
+    def _client(self) -> httpx.Client:
+        with self._lock:
+            if self._http is None:
+                headers = {
+                    "Authorization": f"Bearer {self.settings.key}",
+                    "User-Agent": f"greenroom-python/{__version__}",
+                }
+                self._http = httpx.Client(headers=headers, timeout=TIMEOUT_S)
+            return self._http
+
+    def _path(self, key: Key) -> str:
+        name = quote(key.name, safe="")
+        if key.version is not None:
+            return f"prompts/{name}/versions/{key.version}"
+        if key.digest is not None:
+            return f"prompts/{name}/digests/{quote(key.digest, safe='')}"
+        return f"environments/{quote(self.environment, safe='')}/prompts/{name}"
+
+    def _outcome(self, key: Key, status: int, headers: httpx.Headers, body: bytes) -> Outcome:
+        if status == httpx.codes.OK:
+            content = read_content(body, f"the answer for {key.name}")
+            self._hold(key, content)
+            return Fetched(content, body, headers.get("etag", ""), _max_age(key, headers))
+        if status == httpx.codes.NOT_MODIFIED:
+            return Unchanged(_max_age(key, headers))
+        error = _refusal(status, headers, body)
+        if isinstance(error, NotLive):
+            return Absent(error)
+        return Failed(error, _retry_after(headers), is_away=status in AWAY)
+
+    def _hold(self, key: Key, content: Content) -> None:
+        """Another prompt's body under this address would be served for ever: it is refused."""
+        wanted = (key.name, key.version or content.version, key.digest or content.digest)
+        place = content.environment if key.is_pin else self.environment
+        if (content.name, content.version, content.digest) != wanted or content.environment != place:
+            raise StrangeAnswer(f"The answer for {key.name} is about something else ({content.name}).")
+
+
+def _refusal(status: int, headers: httpx.Headers, body: bytes) -> GreenroomError:
+    """404 counts only in the registry's own words: a gateway's says nothing about prompts."""
+    if _PROBLEM not in headers.get("content-type", ""):
+        return StrangeAnswer(f"The server answered {status} without a reason: is GREENROOM_URL right?")
+    try:
+        problem = Fields.of(parse_json(body), "the problem")
+        code, detail = problem.text("code"), problem.text("detail")
+    except (InvalidJson, StrangeAnswer):
+        return StrangeAnswer(f"The server answered {status} with a problem that cannot be read.")
+    return NotLive(detail) if status == httpx.codes.NOT_FOUND else Refused(status, code, detail)
+
+
+def _max_age(key: Key, headers: httpx.Headers) -> float:
+    if key.is_pin:
+        return PIN_LASTS_S
+    found = _MAX_AGE.search(headers.get("cache-control", ""))
+    return min(float(found[1]), LONGEST_FRESH_S) if found else FRESH_S
+
+
+def _retry_after(headers: httpx.Headers) -> float | None:
+    said = headers.get("retry-after", "")
+    return min(float(said), LONGEST_RETRY_AFTER_S) if said.isascii() and said.isdecimal() else None
