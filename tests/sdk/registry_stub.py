@@ -3,13 +3,30 @@
 import hashlib
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
+from greenroom import Client
 from greenroom.content import digest_of
 
 from tests.sdk.stub import Call, Reply, Stub, problem
+
+NAME = "support/triage"
+DOWN = Reply("<h1>Bad gateway</h1>", 502)
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Wait for it, at most 20 seconds."""
+    ends = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < ends
+        time.sleep(0.01)
+
+
+def serves(client: Client, version: int, name: str = NAME) -> bool:
+    return client.get(name).version == version
 
 
 def content(text: str | None = "Hello {{ name }}", **more: Any) -> dict[str, Any]:
