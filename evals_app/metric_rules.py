@@ -112,7 +112,10 @@ def _pass_at(spec: ScorerSpec, scorer: Scorer) -> float:
     if scorer.is_raw:
         return -math.inf if scorer.higher_is_better else math.inf
     best = scorer.range[1 if scorer.higher_is_better else 0]
-    return next(one for one in (spec.threshold, scorer.default_threshold, best) if one is not None)
+    threshold = next(one for one in (spec.threshold, scorer.default_threshold, best) if one is not None)
+    if spec.negate:  # what did not pass does: the next number beyond the threshold, counted from the other end
+        return math.nextafter(sum(scorer.range) - threshold, best)
+    return threshold
 
 
 def read_metrics(given: Fields) -> tuple[MetricSpec, ...]:

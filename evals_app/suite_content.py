@@ -15,7 +15,8 @@ from evals_app.metric_rules import (
     read_metrics,
     scoring_of,
 )
-from evals_app.scorers import SCORERS, ScorerSpec, is_higher_better, read_scorers, scorer_versions
+from evals_app.scorers import SCORERS, Combination, ScorerSpec, is_higher_better, read_scorers, scorer_versions
+from evals_app.scorers.combining import ALL_OF_THEM, group_mistakes, read_combination
 from evals_app.scorers.spec import PASSES
 from evals_app.stats import minimum_size, minimum_size_for_floor, minimum_size_for_gain
 from evals_app.verdict_rules import MODES, Mode, Rule
@@ -32,7 +33,7 @@ KEY = re.compile(r"[^\x00-\x1f\x7f]+")
 class CaseSpec:
     """One question. `variables` are values; `expected` is None where the case expects nothing.
 
-    `scorers` are added to the suite's; one of the same name takes its place.
+    `scorers` are added to the suite's; one of the same name takes its place. `combination` goes over the suite's.
     """
 
     key: str
@@ -43,6 +44,7 @@ class CaseSpec:
     critical: bool = False
     cluster: str | None = None
     scorers: tuple[ScorerSpec, ...] = ()
+    combination: Combination = ALL_OF_THEM
 
     @property
     def cluster_key(self) -> str:
@@ -57,7 +59,8 @@ class CaseSpec:
         given |= {"tags": list(self.tags)} if self.tags else {}
         given |= {"critical": True} if self.critical else {}
         given |= {} if self.cluster is None else {"cluster": self.cluster}
-        return given | ({"scorers": [spec.to_json() for spec in self.scorers]} if self.scorers else {})
+        given |= {"scorers": [spec.to_json() for spec in self.scorers]} if self.scorers else {}
+        return given | self.combination.to_json()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,7 @@ class SuiteContent:
     least_gain: float = 0.0
     metrics: tuple[MetricSpec, ...] = ()
     superior_on: SuperiorOn = "all"
+    combination: Combination = ALL_OF_THEM
 
     @property
     def posts_checks(self) -> bool:
@@ -97,6 +101,10 @@ class SuiteContent:
         own = {spec.name: spec for spec in case.scorers}
         shared = [own.pop(spec.name, spec) for spec in self.scorers]
         return (*shared, *own.values())
+
+    def combination_of(self, case: CaseSpec) -> Combination:
+        """How the scorers of a case come to its answer."""
+        return case.combination.within(self.combination)
 
     def templates(self) -> Iterator[tuple[str, str]]:
         """Every template among the scorers' values, with the path of its field: to be inspected before saving."""
@@ -124,7 +132,8 @@ class SuiteContent:
 
     def _later_rules(self) -> dict[str, JSON]:
         """Rules that came after the first suites were saved: left out at their default, so that digests stay."""
-        given: dict[str, JSON] = {} if self.floor is None else {"floor": self.floor}
+        given = self.combination.to_json()
+        given |= {} if self.floor is None else {"floor": self.floor}
         given |= {"least_gain": self.least_gain} if self.least_gain else {}
         given |= {"metrics": [metric.to_json() for metric in self.metrics]} if self.metrics else {}
         return given | ({} if self.superior_on == "all" else {"superior_on": self.superior_on})
@@ -229,6 +238,10 @@ def parse_suite(value: JSON) -> SuiteContent:
     content = _read(value, errors)
     if not errors:
         errors += mistakes_in(content.metrics, content.all_specs())
+        errors += group_mistakes(content.scorers, content.combination, path="scorers")
+        for index, case in enumerate(content.cases):
+            if case.scorers or case.combination.groups:
+                errors += group_mistakes(case.scorers, content.combination_of(case), path=f"cases[{index}].scorers")
         _check_targets(content, errors)
     refuse_mistakes("suite.invalid", "The suite was not saved: correct the fields named.", errors)
     return content
@@ -260,6 +273,7 @@ def _read(value: JSON, errors: list[FieldError]) -> SuiteContent:
         least_gain=given.number("least_gain", 0.0, least=0, most=0.5),
         metrics=read_metrics(given),
         superior_on=_superior_on(given),
+        combination=read_combination(given),
     )
     given.close()
     return content
@@ -324,6 +338,7 @@ def _case(value: JSON, errors: list[FieldError], path: str) -> CaseSpec:
         critical=given.boolean("critical", False),
         cluster=given.text("cluster", None, least=1, most=200),
         scorers=read_scorers(given.raw("scorers", []), errors, path=given.name("scorers")),
+        combination=read_combination(given),
     )
     given.close()
     return case
@@ -358,8 +373,8 @@ def _tags(given: Fields) -> tuple[str, ...]:
 def _check_targets(content: SuiteContent, errors: list[FieldError]) -> None:
     """Every case has a scorer that counts, and something to compare with where a scorer has no value of its own."""
     for index, case in enumerate(content.cases):
-        specs = content.scorers_of(case)
-        if content.mode != "report_only" and not any(spec.counts for spec in specs):
+        specs, combination = content.scorers_of(case), content.combination_of(case)
+        if content.mode != "report_only" and not any(combination.counts(spec) for spec in specs):
             if content.scorers or case.scorers:
                 errors.append(
                     FieldError(f"cases[{index}].scorers", "required", "must have one whose weight is above 0")

@@ -6,6 +6,7 @@ from rest_framework import serializers
 
 from evals_app.metric_rules import SUPERIOR_ON
 from evals_app.models import Arm, Label, Reason, RunOn, RunState, Verdict
+from evals_app.scorers.combining import HOWS
 from evals_app.verdicts import MODES
 from prompts_app.models import CheckState
 from registry.core.api.bodies import JsonObject
@@ -60,6 +61,9 @@ class SuiteVersion(SuiteVersionSummary):
     first_floor = serializers.FloatField()
     alpha = serializers.FloatField()
     config = JsonObject(allow_null=True)
+    combine = serializers.ChoiceField(HOWS, help_text="How the scorers come to one answer.")
+    threshold = serializers.FloatField(allow_null=True, help_text="Which weighted mean is enough.")
+    groups = serializers.ListField(child=JsonObject())
     floor = serializers.FloatField(allow_null=True)
     least_gain = serializers.FloatField()
     metrics = serializers.ListField(child=JsonObject())

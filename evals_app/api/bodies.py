@@ -6,19 +6,35 @@ from rest_framework import serializers
 from evals_app.metric_rules import MEASURES, MOST_METRICS, SUPERIOR_ON
 from evals_app.models import Label, RunOn
 from evals_app.scorers import SCORERS
+from evals_app.scorers.combining import HOWS, MOST_GROUPS
 from evals_app.verdicts import MODES
 from registry.core.api.bodies import Flag, Json, JsonObject, StrictSerializer, Text, Whole
 
+COMBINE: dict[str, object] = {
+    "combine": {"type": "string", "enum": list(HOWS)},
+    "threshold": {"type": "number", "exclusiveMinimum": 0, "maximum": 1, "description": "For weighted_mean."},
+}
+GROUP = {
+    "type": "object",
+    "required": ["name"],
+    "additionalProperties": False,
+    "properties": {
+        "name": {"type": "string", "minLength": 1, "maxLength": 100},
+        **COMBINE,
+        "weight": {"type": "number", "minimum": 0, "maximum": 1000},
+    },
+}
 SCORER = {
     "type": "object",
+    "description": "Further members are those of its kind, as `GET /scorers` lists them.",
     "required": ["kind"],
     "properties": {
         "kind": {"type": "string", "enum": sorted(SCORERS)},
         "name": {"type": "string", "minLength": 1, "maxLength": 100},
         "weight": {"type": "number", "minimum": 0, "maximum": 1000, "description": "0: reported, not counted."},
-        "threshold": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
+        "threshold": {"type": "number", "minimum": 0, "maximum": 1},
         "negate": {"type": "boolean"},
-        "path": {"type": "string", "description": "A JSONPath, for the kind jsonpath."},
+        "group": {"type": "string", "description": "The group of the suite or case that it counts in."},
         "value": {"description": "A template over the case's variables and `expected`; left out, `expected` itself."},
     },
 }
@@ -34,6 +50,8 @@ CASE = {
         "critical": {"type": "boolean"},
         "cluster": {"type": "string", "description": "Cases that share it count as one observation."},
         "scorers": {"type": "array", "items": SCORER, "description": "Added to the suite's; the same name replaces."},
+        **COMBINE,
+        "groups": {"type": "array", "items": GROUP, "description": "Likewise."},
     },
 }
 
@@ -72,6 +90,11 @@ class Cases(Json):
 @extend_schema_field({"type": "array", "maxItems": 50, "items": SCORER})
 class Scorers(Json):
     """Scorers, likewise."""
+
+
+@extend_schema_field({"type": "array", "maxItems": MOST_GROUPS, "items": GROUP})
+class Groups(Json):
+    """Groups, likewise."""
 
 
 @extend_schema_field({"type": "number"})
@@ -120,6 +143,9 @@ class NewSuiteVersion(StrictSerializer):
     config = JsonObject(required=False, allow_null=True, help_text="Model settings pinned for both versions.")
     floor = Number(required=False, allow_null=True, help_text="What is asked besides a comparison; none if left out.")
     least_gain = Number(required=False, help_text="The smallest gain that counts in mode superior; 0 if left out.")
+    combine = serializers.ChoiceField(HOWS, required=False, help_text="How the scorers come to one answer; all.")
+    threshold = Number(required=False, help_text="Which mean is enough; required for weighted_mean, and only there.")
+    groups = Groups(required=False, help_text="Scorers that count as one.")
     metrics = Metrics(required=False, help_text="Judged besides the pass rate; all must pass.")
     superior_on = serializers.ChoiceField(
         SUPERIOR_ON, required=False, help_text="Whether all metrics in mode superior must be shown better, or any."

@@ -55,7 +55,15 @@ def show_suite_version(version: SuiteVersion) -> dict[str, JSON]:
     cases: list[JSON] = [case.to_json() for case in version.cases.order_by("position")]
     rules: dict[str, JSON] = json.loads(version.rules)
     shown = ("scorers", "margin", "first_floor", "alpha", "config")
-    later: dict[str, JSON] = {"floor": None, "least_gain": 0.0, "metrics": [], "superior_on": "all"}
+    later: dict[str, JSON] = {
+        "combine": "all",
+        "threshold": None,
+        "groups": [],
+        "floor": None,
+        "least_gain": 0.0,
+        "metrics": [],
+        "superior_on": "all",
+    }
     return {
         **show_listed_suite_version(version),
         "cases": cases,

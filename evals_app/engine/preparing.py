@@ -11,7 +11,7 @@ from evals_app.model_settings import ModelSettings
 from evals_app.models import Arm, Case, Provider, Result, Run, RunChunk
 from evals_app.providers.limits import Limits
 from evals_app.providers.talk import Endpoint, Question, excerpt_of
-from evals_app.scorers import ScorerSpec
+from evals_app.scorers import Combination, ScorerSpec
 from evals_app.suite_content import CaseSpec
 from registry.core.errors import Invalid, Unavailable
 from registry.core.secrets import unseal
@@ -30,11 +30,12 @@ class OpenDesk:
 
 @dataclass(frozen=True)
 class ScoredCase:
-    """A case as its outputs are scored: its scorers, and those of their values that were templates."""
+    """A case as its outputs are scored: its scorers, those of their values that were templates, and how they combine."""
 
     spec: CaseSpec
     scorers: tuple[ScorerSpec, ...]
     rendered: Mapping[str, str]
+    combination: Combination
 
 
 @dataclass
@@ -86,7 +87,7 @@ def prepare(chunk: RunChunk, *, heartbeat: Callable[[], None]) -> Prepared:
             for slot in missing:
                 prepared.refuse(slot, "scorer", f"a scorer's value cannot be rendered: {refused.detail}")
             continue
-        prepared.cases[case_id] = ScoredCase(spec, scorers, values)
+        prepared.cases[case_id] = ScoredCase(spec, scorers, values, suite.combination_of(spec))
         for arm, source in arms.items():
             open_slots = [slot for slot in missing if slot.arm == arm]
             found = desks[source.settings.provider]

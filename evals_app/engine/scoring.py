@@ -7,7 +7,7 @@ from evals_app.engine.asking import Outcome
 from evals_app.engine.preparing import Prepared, ScoredCase
 from evals_app.models import Result
 from evals_app.providers.talk import Answer, Question
-from evals_app.scorers import Asked, Output, Tools, is_passed, score_output
+from evals_app.scorers import Asked, Output, Tools, combined, score_output
 from prompts_app.sandbox import client as sandbox
 
 TOOLS = Tools(match=sandbox.match, schema_mistakes=sandbox.schema_mistakes)
@@ -44,8 +44,9 @@ def result_of(outcome: Outcome, prepared: Prepared) -> Result:
     scored = score_output(
         _output(answer, result), case.scorers, asked=_asked(way.question, case), rendered=case.rendered, tools=TOOLS
     )
-    result.scores = json.dumps([one.to_json() for one in scored], ensure_ascii=False)
-    result.is_passed = is_passed(scored)
+    answer_of_all = combined(scored, case.combination)
+    result.scores = json.dumps(answer_of_all.rows(scored), ensure_ascii=False)
+    result.is_passed = answer_of_all.passed
     return result
 
 

@@ -76,7 +76,7 @@ class Tools:
 class ScorerSpec:
     """One scorer as a suite asks for it. `has_value` tells a value of null from none; weight 0: reported, not counted.
 
-    `options` are the members that its kind declares, as far as they were given.
+    `options` are the members that its kind declares, as far as they were given. `group` is the group that it counts in.
     """
 
     kind: str
@@ -87,6 +87,7 @@ class ScorerSpec:
     has_value: bool = False
     value: JSON = None
     options: Mapping[str, JSON] = field(default_factory=dict)
+    group: str | None = None
 
     @property
     def counts(self) -> bool:
@@ -115,6 +116,7 @@ class ScorerSpec:
         given |= {} if self.weight == 1 else {"weight": self.weight}
         given |= {} if self.threshold is None else {"threshold": self.threshold}
         given |= {"negate": True} if self.negate else {}
+        given |= {} if self.group is None else {"group": self.group}
         given |= self.options
         return given | ({"value": self.value} if self.has_value else {})
 

@@ -1,11 +1,10 @@
-"""One output scored by all scorers of its case, and what they come to."""
+"""One output scored by all scorers of its case."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from evals_app.scorers.combining import Scored
 from evals_app.scorers.protocol import (
     LONGEST_DETAIL,
     Asked,
@@ -18,23 +17,6 @@ from evals_app.scorers.protocol import (
 )
 from evals_app.scorers.registry import SCORERS
 from registry.core.canonical import JSON
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """What one scorer said about one output."""
-
-    spec: ScorerSpec
-    score: Score
-
-    def to_json(self) -> dict[str, JSON]:
-        """As results keep it; `score` is null where an amount is not known."""
-        return {
-            "name": self.spec.name,
-            "score": self.score.value if math.isfinite(self.score.value) else None,
-            "passed": self.score.passed,
-            "detail": self.score.detail,
-        }
 
 
 def score_output(
@@ -87,12 +69,6 @@ def unscorable(spec: ScorerSpec, reason: str) -> Score:
     """The worst value there is, not passed, negated or not."""
     scorer = SCORERS[spec.kind]
     return Score(scorer.range[0 if scorer.higher_is_better else 1], False, _short(reason))
-
-
-def is_passed(scored: Sequence[Scored]) -> bool:
-    """All scorers that count have passed; with none that counts nothing has."""
-    counted = [one.score.passed for one in scored if one.spec.counts]
-    return bool(counted) and all(counted)
 
 
 def _score(output: Output, spec: ScorerSpec, *, asked: Asked, rendered: Mapping[str, str], tools: Tools) -> Score:

@@ -70,6 +70,7 @@ def _read(value: JSON, errors: list[FieldError], path: str) -> ScorerSpec | None
         has_value=takes_value and given.has("value"),
         value=given.raw("value") if takes_value else None,
         options=read_options(scorer.options, given) if scorer else {},
+        group=given.text("group", None, least=1, most=100),
     )
     if scorer and scorer.target == "value":
         given.require("value")

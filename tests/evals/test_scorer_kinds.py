@@ -10,10 +10,12 @@ from rouge_score.rouge_scorer import RougeScorer
 from sacrebleu.metrics import BLEU
 
 from evals_app.engine.trying_scorers import try_scorers
-from evals_app.scorers import SCORERS, Asked, Output, is_higher_better, parse_scorers
+from evals_app.metric_rules import scoring_of
+from evals_app.scorers import SCORERS, Asked, Output, Score, is_higher_better, parse_scorers
 from evals_app.scorers.kinds import language
 from evals_app.scorers.kinds.pii import PATTERNS
 from evals_app.scorers.kinds.similarity import bleu
+from evals_app.scorers.scoring import settled
 from registry.core.errors import Invalid
 
 WEATHER = {
@@ -297,6 +299,18 @@ def test_direction__of_a_negated_amount__is_turned_round():
         [{"kind": "cost", "most": 1}, {"kind": "cost", "most": 1, "negate": True}, {"kind": "bleu", "negate": True}]
     )
     assert [is_higher_better(spec) for spec in specs] == [False, True, True]
+
+
+@pytest.mark.parametrize("spec", [
+    {"kind": "contains", "value": "a"}, {"kind": "bleu", "value": "a", "threshold": 0.3}, {"kind": "prompt_leak", "value": "a"},
+])  # fmt: skip
+@pytest.mark.parametrize("value", [0.0, 0.05, 0.1, 0.3, 0.6, 1.0])
+@pytest.mark.parametrize("negate", [False, True])
+def test_metric__of_a_scorer__passes_where_the_scorer_does(spec, value, negate):
+    (read,) = parse_scorers([{**spec, "negate": negate}])
+    scoring, score = scoring_of(read.name, [read]), settled(read, Score(value, True))
+    sign = 1 if scoring.higher_is_better else -1
+    assert (sign * score.value >= sign * scoring.pass_at) is score.passed
 
 
 PAIRS = [

@@ -9,10 +9,11 @@ from evals_app.engine.trying_scorers import try_scorers
 from evals_app.scorers import (
     SCORERS,
     Asked,
+    Combination,
     Output,
     ScorerSpec,
     Tools,
-    is_passed,
+    combined,
     parse_scorers,
     score_output,
     scorer_versions,
@@ -192,12 +193,13 @@ def test_parse__every_field__survives_a_round_trip():
         ([0, 0], "both", False),
     ],
 )
-def test_is_passed__all_that_count__must_pass(weights, outputs, passed):
+def test_combined__all_that_count__must_pass(weights, outputs, passed):
     specs = parse_scorers(
         [{"kind": "contains", "value": value, "weight": weight} for value, weight in zip("ab", weights, strict=True)]
     )
     output = "ab" if outputs == "both" else "a"
-    assert is_passed(score_output(Output(output), specs, asked=Asked(), rendered={}, tools=TOOLS)) is passed
+    scores = score_output(Output(output), specs, asked=Asked(), rendered={}, tools=TOOLS)
+    assert combined(scores, Combination()).passed is passed
 
 
 def test_scored__to_json__as_results_keep_it():
