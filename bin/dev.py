@@ -2,6 +2,7 @@
 
     python3 bin/dev.py run                  everything, with its demo, until Ctrl-C
     python3 bin/dev.py test [pytest args]   the whole test run; with arguments only pytest
+    python3 bin/dev.py faults [pytest args] kills, stops and disturbs real processes; a table of what was lost
     python3 bin/dev.py manage COMMAND …     a management command in the environment of the `run` with the same VAR
     python3 bin/dev.py lint | types | fmt | bench [NAME …] [--quick] | help
 
@@ -14,6 +15,7 @@ Settings, as make arguments (`make run PORT=8001`) or environment variables:
     DATABASE_URL    a PostgreSQL server instead of the embedded one (DATABASE_OWNER_URL: as the role that migrates)
     BROKER_URL      a Valkey or Redis server instead of the embedded one
     E2E=0           `test` leaves the browser out on purpose
+    SCHEDULES       how many random schedules of kills `faults` plays (20)
 
 Standard library only, Python >= 3.9: this file runs before anything is installed, and once more inside the virtual
 environment that it made. To the parts it passes DATABASE_URL, DATABASE_OWNER_URL, BROKER_URL, SECRET_KEY, ENCRYPTION_KEYS,
@@ -34,8 +36,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from devtools import environment, folders
 from devtools.words import Stop, tell
 
-COMMANDS = ("run", "manage", "test", "lint", "types", "fmt", "bench")
-NEED_TEST_TOOLS = ("test", "lint", "types", "fmt", "bench")
+COMMANDS = ("run", "manage", "test", "faults", "lint", "types", "fmt", "bench")
+NEED_TEST_TOOLS = ("test", "faults", "lint", "types", "fmt", "bench")
 INSIDE = "GREENROOM_TOOLS_INSIDE"
 
 

@@ -29,6 +29,7 @@ VARIABLES: dict[str, str] = {
     "LOG_LEVEL": "Default INFO.",
     "LOG_FORMAT": "`json` (default in production) or `console`.",
     "SWEEP_INTERVAL_S": "Seconds between two sweeps for lost work. Default 5.",
+    "FAILPOINT": "For fault tests: where a process ends itself (`before_commit`, `after_commit`). Refused in production.",
 }
 
 
@@ -54,6 +55,7 @@ class Environment:
     log_level: str
     log_format: str
     sweep_interval_s: float
+    failpoint: str
 
 
 def read_environment() -> Environment:
@@ -83,4 +85,5 @@ def read_environment() -> Environment:
         log_level=env.str("LOG_LEVEL", "INFO"),
         log_format=env.str("LOG_FORMAT", "json" if is_production else "console"),
         sweep_interval_s=env.float("SWEEP_INTERVAL_S", 5.0),
+        failpoint=env.str("FAILPOINT", ""),
     )

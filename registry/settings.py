@@ -193,6 +193,7 @@ DELIVERY_REQUESTS_PER_MINUTE = 60_000
 CELERY_BROKER_URL = ENV.broker_url
 VALKEY_URL = ENV.broker_url.replace("redis+socket://", "unix://")
 SWEEP_INTERVAL_S = ENV.sweep_interval_s
+FAILPOINT = ENV.failpoint
 DATA_DIR = ENV.data_dir
 
 LOGGING_CONFIG = None

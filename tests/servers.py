@@ -86,7 +86,7 @@ def run_worker(folder: Path, *, concurrency: int = 2, with_beat: bool = True, **
     celery = [sys.executable, "-m", "celery", "-A", "registry", "worker", "--concurrency", str(concurrency)]
     beat = ["--beat", "--schedule", str(folder / f"beat-{free_port()}")] if with_beat else []
     name = f"test-{free_port()}@%h"
-    variables = environment(SWEEP_INTERVAL_S="1", LOG_LEVEL="INFO", **extra)
+    variables = environment(**{"SWEEP_INTERVAL_S": "1", "LOG_LEVEL": "INFO", **extra})
     part = _start(
         [*celery, "--loglevel", "INFO", "--without-mingle", "--without-gossip", "-n", name, *beat],
         variables,

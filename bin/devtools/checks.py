@@ -1,4 +1,4 @@
-"""`test`, `lint`, `types`, `fmt` and `bench`: each a list of commands with a time limit, every one run, all failures told."""
+"""`test`, `faults`, `lint`, `types`, `fmt` and `bench`: each a list of commands with a time limit, every one run, all failures told."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from devtools import application, browser
+from devtools import application, browser, clock
 from devtools.folders import Folders, give_a_home
 from devtools.words import Stop, setting, tell
 from registry.processes import signal_group
 
 NO_TESTS = 5  # pytest's exit code when it collected none
 HANG_DUMP_S = 300
+IN_A_TEST_RUN = "not e2e and not faults"
 # mypy's Django plugin reads the settings and connects to nothing.
 NOWHERE = {
     "GREENROOM_ENV": "development",
@@ -52,6 +53,8 @@ def call(command: str, rest: Sequence[str], folders: Folders) -> int:
     environment = _environment(folders)
     if command == "bench":
         return _bench(folders, environment, rest)
+    if command == "faults":
+        return _faults(folders, environment, rest)
     if command == "test" and rest:
         is_wanted = setting("E2E") != "0"
         path = browser.find(environment) if is_wanted else ""
@@ -101,7 +104,7 @@ def _test(folders: Folders, environment: Mapping[str, str]) -> int:
     chromium = browser.find(environment) if is_wanted else ""
     environment = {**environment, "CHROMIUM": chromium}
     outcomes = [_outcome(step, folders, environment) for step in (*lint(folders), *types(folders))]
-    outcomes.append(_outcome(Step("tests", (*_pytest(folders), "-m", "not e2e"), 2400), folders, environment))
+    outcomes.append(_outcome(Step("tests", (*_pytest(folders), "-m", IN_A_TEST_RUN), 2400), folders, environment))
     if chromium:
         step = Step("browser", (*_pytest(folders), "-m", "e2e"), 1200, (0, NO_TESTS))
         outcomes.append(_outcome(step, folders, environment))
@@ -132,6 +135,15 @@ def _left_out(folders: Folders, environment: Mapping[str, str]) -> Outcome:
     return Outcome(
         "browser", f"NOT RUN: as root, {browser.HELP}   (E2E=0 leaves these tests out on purpose)", is_failure=True
     )
+
+
+def _faults(folders: Folders, environment: Mapping[str, str], rest: Sequence[str]) -> int:
+    """All faults injected into real processes, those that a test run has too; SCHEDULES random ones at the end."""
+    if not clock.ensure():
+        tell(f"A worker with a wrong clock is left out: as root, {clock.HELP}.")
+    environment = {**environment, "SCHEDULES": setting("SCHEDULES", "20")}
+    command = (*_pytest(folders), "-rs", "--durations=5", "tests/faults", *rest)
+    return _close([_outcome(Step("faults", command, 5400), folders, environment)])
 
 
 def _bench(folders: Folders, environment: Mapping[str, str], names: Sequence[str]) -> int:

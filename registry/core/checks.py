@@ -28,6 +28,10 @@ def production_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMes
                 "PUBLIC_URL is not https.", hint="Serve people over TLS; set PUBLIC_URL=https://…", id="greenroom.E003"
             )
         )
+    if settings.FAILPOINT:
+        found.append(
+            Error("FAILPOINT is set.", hint="It ends processes on purpose: leave it to the tests.", id="greenroom.E004")
+        )
     if not settings.DATABASE_HAS_TWO_ROLES:
         hint = "Set DATABASE_OWNER_URL to another role: with one role, code that goes wrong could drop the triggers that keep history."
         found.append(Warning("One database role both migrates and serves.", hint=hint, id="greenroom.W001"))

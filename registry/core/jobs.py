@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet, Value
 from django.db.models.functions import Now
 
+from registry.core import failpoints
 from registry.core.models.jobs import JobState, LeasedJob
 
 type Hint = Callable[[int], object]
@@ -28,14 +29,15 @@ def register(model: type[LeasedJob], hint: Hint) -> None:
 
 def hint_after_commit(row: LeasedJob) -> None:
     """Send the row's message once its transaction has committed; a failure to send is the sweeper's business."""
-    hint = _looked_after[type(row)]
-    transaction.on_commit(lambda: hint(row.pk), robust=True)
+    hint_all_after_commit([row])
 
 
 def hint_all_after_commit(rows: Sequence[LeasedJob]) -> None:
     """The same for many rows at once; stops at the first failure, so that a broker that is down is asked once."""
+    failpoints.reach(failpoints.BEFORE_COMMIT)
 
     def send() -> None:
+        failpoints.reach(failpoints.AFTER_COMMIT)
         for row in rows:
             _looked_after[type(row)](row.pk)
 

@@ -1,0 +1,41 @@
+"""What all fault tests share: a stage of real processes, and the table at the end."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.faults import table
+from tests.faults.stage import Broker, Stage, own_broker
+from tests.servers import Web, run_web
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Prints the table of faults."""
+    for line in table.text():
+        terminalreporter.write_line(line)
+
+
+@pytest.fixture(scope="session")
+def broker() -> Iterator[Broker]:
+    """A Valkey that a test may kill or empty; it keeps nothing over its end."""
+    with own_broker() as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def web(broker: Broker, django_db_setup: None, tmp_path_factory: Any) -> Iterator[Web]:
+    """One web process for all tests that do not kill it."""
+    folder: Path = tmp_path_factory.mktemp("web")
+    with run_web(folder, BROKER_URL=broker.url) as web:
+        yield web
+
+
+@pytest.fixture
+def stage(broker: Broker, web: Web, transactional_db: None, tmp_path: Path) -> Iterator[Stage]:
+    """A workspace, a provider that echoes, a client with a ledger; workers are started by the test."""
+    broker.revive()
+    broker.empty()
+    with Stage.made(broker, web, tmp_path) as stage:
+        yield stage

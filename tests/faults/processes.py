@@ -1,0 +1,33 @@
+"""Processes as the system knows them: who descends from whom, and what they hold."""
+
+from collections import defaultdict
+from pathlib import Path
+
+
+def descendants(pid: int) -> set[int]:
+    """The processes below one, as they are now."""
+    children: dict[int, list[int]] = defaultdict(list)
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            children[int(stat.read_text().rpartition(")")[2].split()[1])].append(int(stat.parent.name))
+        except OSError:
+            continue
+    found: set[int] = set()
+    waiting = [pid]
+    while waiting:
+        below = children[waiting.pop()]
+        found.update(below)
+        waiting += below
+    return found
+
+
+def memory_mb(pids: set[int]) -> float:
+    """Resident memory of some processes together; those that are gone hold nothing."""
+    total = 0
+    for pid in pids:
+        try:
+            status = Path(f"/proc/{pid}/status").read_text()
+        except OSError:
+            continue
+        total += int(status.split("VmRSS:")[1].split()[0]) if "VmRSS:" in status else 0
+    return total / 1024
