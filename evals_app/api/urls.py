@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from evals_app.api import compare, providers, runs, suites
+from evals_app.api import compare, providers, runs, scorers, suites
 
 SUITE = "suites/<slug:suite>"
 RUN = "runs/<int:pk>"
@@ -22,6 +22,8 @@ urlpatterns: list[URLPattern] = [
     path(f"{RUN}/compare/<int:other>", compare.CompareView.as_view(), name="api_run_compare"),
     path(f"{RUN}/cancel", runs.CancelRunView.as_view(), name="api_run_cancel"),
     path(f"{RUN}/retry-errors", runs.RetryErrorsView.as_view(), name="api_run_retry_errors"),
+    path("scorers", scorers.ScorersView.as_view(), name="api_scorers"),
+    path("scorers/try", scorers.TryScorerView.as_view(), name="api_scorers_try"),
     path("providers", providers.ProvidersView.as_view(), name="api_providers"),
     path("providers/<slug:provider>", providers.ProviderView.as_view(), name="api_provider"),
 ]

@@ -4,7 +4,7 @@ from evals_app.scorers.combining import Combination, Combined, Group, Scored, co
 from evals_app.scorers.protocol import Asked, Output, Score, Scorer, ScorerSpec, Tools
 from evals_app.scorers.registry import SCORERS
 from evals_app.scorers.scoring import is_higher_better, score_output
-from evals_app.scorers.spec import parse_scorers, read_scorers, scorer_versions
+from evals_app.scorers.spec import parse_scorer, parse_scorers, read_scorers, scorer_versions
 
 __all__ = [
     "SCORERS",
@@ -20,6 +20,7 @@ __all__ = [
     "Tools",
     "combined",
     "is_higher_better",
+    "parse_scorer",
     "parse_scorers",
     "read_scorers",
     "score_output",

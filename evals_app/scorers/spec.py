@@ -24,6 +24,15 @@ def parse_scorers(values: JSON, *, path: str = "scorers") -> tuple[ScorerSpec, .
     return specs
 
 
+def parse_scorer(value: JSON, *, path: str) -> ScorerSpec:
+    """One of them read; raises Invalid likewise."""
+    errors: list[FieldError] = []
+    spec = _read(value, errors, path)
+    refuse_mistakes("scorers.invalid", "The scorer is not acceptable: correct the fields named.", errors)
+    assert spec is not None
+    return _named(spec, {PASSES})
+
+
 def read_scorers(values: JSON, errors: list[FieldError], *, path: str = "scorers") -> tuple[ScorerSpec, ...]:
     """As `parse_scorers`, adding mistakes to `errors`; those that are wrong are left out.
 

@@ -7,6 +7,8 @@ from decimal import Decimal
 from django import template
 
 from evals_app.interval_drawing import signed_points
+from evals_app.scorers import SCORERS, Scorer, ScorerSpec
+from evals_app.scorers.registry import FAMILIES
 from registry.core.canonical import JSON
 from registry.core.templatetags.ui import distance
 
@@ -89,3 +91,15 @@ def pairs(value: JSON) -> list[tuple[str, JSON]]:
 def listed(value: JSON) -> list[JSON]:
     """A list as it is; nothing for what is no list."""
     return value if isinstance(value, list) else []
+
+
+@register.simple_tag
+def scorer_kinds() -> list[tuple[str, list[Scorer]]]:
+    """Every kind of scorer, by family."""
+    return [(family, [one for one in SCORERS.values() if one.family == family]) for family in FAMILIES]
+
+
+@register.filter
+def expects(spec: ScorerSpec) -> bool:
+    """Whether a scorer without a value compares with what the case expects."""
+    return SCORERS[spec.kind].target == "value or expected"

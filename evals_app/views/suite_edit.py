@@ -28,6 +28,7 @@ from evals_app.queries import newest_suite_version
 from evals_app.suite_cells import TypedPage
 from evals_app.suite_content import parse_suite
 from evals_app.suite_editing import case_mistakes, read_page, rule_mistakes
+from evals_app.views.suite_try import TryBox, empty_box, tried_box
 from registry.core.canonical import JSON
 from registry.core.errors import Conflict, Forbidden, Invalid, RegistryError
 from registry.core.pages import PageForm, page, say
@@ -114,6 +115,8 @@ def suite_edit(request: PageRequest, suite: str) -> HttpResponse:
         typed = _keep(request, found)
         if step == "save":
             return _save(request, found)
+        if step == "try":
+            return _editor(request, found, request.POST.get("page"), box=_tried(request, found))
         return _turn(request, found, step, argument, typed)
     except (Invalid, Conflict, Forbidden) as refused:
         return _editor(request, found, request.POST.get("page"), refused)
@@ -223,6 +226,7 @@ def _editor(
     refused: RegistryError | None = None,
     *,
     is_check: bool = False,
+    box: TryBox | None = None,
 ) -> HttpResponse:
     sheet = editor_sheet(suite, request.member.pk, page=turned)
     form = RulesForm(data=dict(sheet.rules))
@@ -241,8 +245,14 @@ def _editor(
         "may_overwrite": refused is not None and refused.code == "suite.moved",
         "next_number": suite.last_number + 1,
         "pages": _pages(sheet),
+        "box": box or empty_box(),
     }
     return render(request, "evals/suite_edit.html", context, status=refused.status if refused and not is_check else 200)
+
+
+def _tried(request: PageRequest, suite: Suite) -> TryBox:
+    sheet = editor_sheet(suite, request.member.pk, page=None)
+    return tried_box(request.POST, dict(sheet.rules))
 
 
 def _places(request: PageRequest, suite: Suite, refused: Invalid) -> list[Place]:

@@ -276,3 +276,52 @@ def test_draft__of_somebody_else__is_neither_seen_nor_touched(cast: Cast, saved:
     assert "secret" not in as_(cast.grace).get(EDIT).content.decode()
     assert as_(cast.vera).get(EDIT).status_code == 403
     assert as_(cast.linus).get(EDIT).status_code == 404
+
+
+def test_try__an_output_pasted__shows_what_each_scorer_says_and_keeps_what_is_typed(
+    cast: Cast, saved: Suite, as_: SignedIn
+) -> None:
+    client = as_(cast.ada)
+    form = form_of(client, EDIT)
+    form.set("scorers", json.dumps([
+        {"kind": "equals"},
+        {"kind": "contains", "value": "{{ city }}", "group": "g"},
+        {"kind": "tool_call", "value": {"name": "look_up"}, "group": "g"},
+    ]))  # fmt: skip
+    form.set("more_rules", '{"combine": "any", "groups": [{"name": "g"}]}')
+    form.set("try_output", "Off to <b>Rome")
+    form.set("try_expected", "Paris")
+    form.set("try_variables", '{"city": "Rome"}')
+    form.set("try_calls", '[{"function": {"name": "look_up", "arguments": "{}"}}]')
+
+    page = form.press(client, "try").content.decode()
+
+    assert "The output passes" in page and "2 of 2 passed" in page
+    assert "“Off to &lt;b&gt;Rome” is not “Paris”" in page and "<b>Rome" not in page
+    again = form_of(client, EDIT)
+    assert json.loads(again.all("scorers")[0])[1]["group"] == "g"
+    assert again.all("try_output") == [""]
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        ({"scorers": "[{]"}, "This is not JSON"),
+        ({"scorers": '[{"kind": "vibes"}]'}, "scorers[0].kind"),
+        ({"try_variables": "[1]"}, "must be a JSON object"),
+        ({"try_calls": "look_up()"}, "This is not JSON"),
+        ({"more_rules": '{"combine": "most"}'}, "combine"),
+        ({"scorers": '[{"kind": "contains", "value": "{{ a.__class__ }}"}]'}, "__class__"),
+    ],
+)
+def test_try__what_cannot_be_read__is_said_and_nothing_typed_is_lost(
+    cast: Cast, saved: Suite, as_: SignedIn, typed: dict[str, str], says: str
+) -> None:
+    form = form_of(as_(cast.ada), EDIT)
+    form.set("try_output", "Off to Rome")
+    for name, text in typed.items():
+        form.set(name, text)
+
+    page = form.press(as_(cast.ada), "try").content.decode()
+
+    assert says in page and "Off to Rome" in page and "The output passes" not in page
