@@ -1,12 +1,17 @@
-"""The web process: one ASGI application for pages, the API and streams."""
+"""The web process: what services read answered from memory, pages and the API by Django on its threads behind it."""
 
 import os
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "registry.settings")
 
 from django.conf import settings
-from django.core.asgi import get_asgi_application
+from django.core.wsgi import get_wsgi_application
 
-from registry.core.body_limit import BodyLimit
+handler = get_wsgi_application()  # sets Django up: what is imported below needs its models
 
-application = BodyLimit(get_asgi_application(), settings.LARGEST_BODY)
+from prompts_app.delivery.server import Server  # noqa: E402
+from registry.core.body_limit import BodyLimit  # noqa: E402
+from registry.core.wsgi_bridge import WsgiBridge  # noqa: E402
+
+bridge = WsgiBridge(handler, threads=settings.WEB_THREADS)
+application = Server(BodyLimit(bridge, settings.LARGEST_BODY), on_stop=bridge.close)

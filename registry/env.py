@@ -17,6 +17,9 @@ VARIABLES: dict[str, str] = {
     "DATABASE_URL": "PostgreSQL, as the role that runs the application (no UPDATE or DELETE on append-only tables).",
     "DATABASE_OWNER_URL": "PostgreSQL, as the role that owns the tables and migrates. Left out: the same as DATABASE_URL.",
     "DATABASE_POOL_SIZE": "Connections each process may hold. Default 8.",
+    "WEB_THREADS": "Requests of pages and the control API that each web process works on at once. Default 8.",
+    "DELIVERY_MEMORY_MB": "Memory that each process may use to hold what services fetch. Default 256.",
+    "DELIVERY_REQUESTS_PER_MINUTE": "Fetches each process answers to one key in a minute. Default 60000.",
     "BROKER_URL": "Valkey or Redis for Celery, limits and rate counters.",
     "PUBLIC_URL": "Where people reach this server; links in notifications start with it.",
     "ALLOWED_HOSTS": "Comma-separated host names served besides the one of PUBLIC_URL.",
@@ -43,6 +46,9 @@ class Environment:
     database_url: str
     database_owner_url: str
     database_pool_size: int
+    web_threads: int
+    delivery_memory_mb: int
+    delivery_requests_per_minute: int
     broker_url: str
     public_url: str
     allowed_hosts: tuple[str, ...]
@@ -73,6 +79,9 @@ def read_environment() -> Environment:
         database_url=database_url,
         database_owner_url=env.str("DATABASE_OWNER_URL", "") or database_url,
         database_pool_size=env.int("DATABASE_POOL_SIZE", 8),
+        web_threads=env.int("WEB_THREADS", 8),
+        delivery_memory_mb=env.int("DELIVERY_MEMORY_MB", 256),
+        delivery_requests_per_minute=env.int("DELIVERY_REQUESTS_PER_MINUTE", 60_000),
         broker_url=env.str("BROKER_URL"),
         public_url=env.str("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/"),
         allowed_hosts=tuple(env.list("ALLOWED_HOSTS", [])),

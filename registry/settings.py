@@ -61,7 +61,6 @@ MIDDLEWARE = [
 ]
 
 ROOT_URLCONF = "registry.urls"
-ASGI_APPLICATION = "registry.asgi.application"
 AUTH_USER_MODEL = "core.User"
 LOGIN_URL = "sign_in"
 LOGIN_REDIRECT_URL = "home"
@@ -187,8 +186,10 @@ SPECTACULAR_SETTINGS = {
     "PATH_CONVERTER_OVERRIDES": {"prompt": {"type": "string", "minLength": 1, "maxLength": 255}},
 }
 API_REQUESTS_PER_MINUTE = 1200
-# Counted by each process in its own memory.
-DELIVERY_REQUESTS_PER_MINUTE = 60_000
+WEB_THREADS = ENV.web_threads
+# Counted, and held, by each process in its own memory.
+DELIVERY_REQUESTS_PER_MINUTE = ENV.delivery_requests_per_minute
+DELIVERY_MEMORY_MB = ENV.delivery_memory_mb
 
 CELERY_BROKER_URL = ENV.broker_url
 VALKEY_URL = ENV.broker_url.replace("redis+socket://", "unix://")

@@ -45,7 +45,7 @@ def parts(folders: Folders, port: int) -> tuple[Part, ...]:
     """What runs besides who answers, and how each part likes to be stopped."""
     python, bin_ = str(folders.python), folders.python.parent
     term, quit_ = signal.SIGTERM, signal.SIGQUIT
-    web = (str(bin_ / "granian"), "--interface", "asginl", "--host", HOST, "--port", str(port), "--loop", "uvloop")
+    web = (str(bin_ / "granian"), "--interface", "asgi", "--host", HOST, "--port", str(port), "--loop", "uvloop")
     # As root Celery prints eight lines of advice that a laptop or a container has no use for.
     celery = (
         python,

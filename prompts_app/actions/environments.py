@@ -14,6 +14,7 @@ from prompts_app.policy import DEFAULTS, OPEN, Policy, parse_policy
 from registry.core import audit
 from registry.core.actions.workspaces import require_administration
 from registry.core.actor import Actor
+from registry.core.broadcast import announce
 from registry.core.canonical import JSON
 from registry.core.errors import Conflict, NotFound, invalid_field
 
@@ -120,6 +121,7 @@ def archive_environment(actor: Actor, environment: Environment) -> Environment:
         Environment.objects.filter(pk=environment.pk).update(archived_at=Now())
         environment.refresh_from_db()
         _record(actor, "environment.archived", environment, {})
+        announce("environment", workspace_id=environment.workspace_id, environment=environment.name)
     return environment
 
 

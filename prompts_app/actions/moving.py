@@ -23,6 +23,7 @@ from prompts_app.models import (
 )
 from registry.core import audit, outbox
 from registry.core.actor import Actor
+from registry.core.broadcast import announce
 from registry.core.canonical import JSON
 from registry.core.errors import NotFound
 
@@ -95,7 +96,6 @@ class Moved:
 
     deployment: Deployment
     revision: int
-    propagated: bool = True
 
 
 def move(
@@ -135,6 +135,14 @@ def move(
         "promotion_id": promotion.pk if promotion else None,
     }
     outbox.send(place.prompt.workspace_id, "deployment.created", payload)
+    announce(
+        "live",
+        workspace_id=place.prompt.workspace_id,
+        environment=place.environment.name,
+        environment_id=place.environment.pk,
+        prompt=place.prompt.name,
+        revision=revision,
+    )
     _supersede(place, version, applied=promotion)
     return Moved(deployment, revision)
 

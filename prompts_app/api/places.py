@@ -6,14 +6,13 @@ from rest_framework.response import Response
 
 from prompts_app.actions.rollback import roll_back, withdraw
 from prompts_app.api import answers, bodies
-from prompts_app.api.promotion_shapes import show_moved
+from prompts_app.api.moving import MovingView, show_moved
 from prompts_app.facts import current_policy
 from prompts_app.visibility import visible_environment, visible_prompt
-from registry.core.api.views import RegistryView
 from registry.core.permissions import Permission
 
 
-class RollBackView(RegistryView):
+class RollBackView(MovingView):
     """An earlier version made live again."""
 
     @extend_schema(request=bodies.RollBack, responses=answers.Moved)
@@ -26,7 +25,7 @@ class RollBackView(RegistryView):
         return Response(show_moved(moved))
 
 
-class WithdrawView(RegistryView):
+class WithdrawView(MovingView):
     """A prompt taken out of an environment."""
 
     @extend_schema(request=bodies.Withdraw, responses=answers.Moved)

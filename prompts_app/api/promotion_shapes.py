@@ -1,6 +1,5 @@
 """Promotions as the API tells of them."""
 
-from prompts_app.actions.moving import Moved
 from prompts_app.facts import current_policy, subject_of
 from prompts_app.models import Comment, Deployment, Promotion
 from prompts_app.promotion_queries import Review
@@ -63,11 +62,6 @@ def show_listed_promotion(promotion: Promotion) -> dict[str, JSON]:
         "scheduled_for": rfc3339(promotion.scheduled_for),
         "created_at": rfc3339(promotion.created_at),
     }
-
-
-def show_moved(moved: Moved) -> dict[str, JSON]:
-    """A change of what is live, as whoever caused it is told."""
-    return {"deployment": moved.deployment.pk, "revision": moved.revision, "propagated": moved.propagated}
 
 
 def show_comment(remark: Comment) -> dict[str, JSON]:

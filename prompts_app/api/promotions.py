@@ -13,11 +13,11 @@ from prompts_app.actions.prompts import find_prompt
 from prompts_app.actions.reviews import comment, find_comment, require_eligible, resolve_comment, vote
 from prompts_app.actions.versions import find_version
 from prompts_app.api import answers, bodies
+from prompts_app.api.moving import MovingView, show_moved
 from prompts_app.api.promotion_shapes import (
     promotion_etag,
     show_comment,
     show_listed_promotion,
-    show_moved,
     show_promotion,
 )
 from prompts_app.models import Comment, Promotion, PromotionState, Vote
@@ -25,13 +25,12 @@ from prompts_app.models.promotion import PromotionQuerySet
 from prompts_app.promotion_queries import inbox, review_of
 from registry.core.api.bodies import StrictSerializer
 from registry.core.api.openapi import listing
-from registry.core.api.views import RegistryView
 from registry.core.permissions import Permission
 
 STATES = ("pending", *PromotionState.values)
 
 
-class PromotionBase(RegistryView):
+class PromotionBase(MovingView):
     """What all routes below `/promotions` share."""
 
     def find(self, pk: int) -> Promotion:

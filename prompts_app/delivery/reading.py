@@ -1,15 +1,69 @@
 """What is live, read from the database: the source that a cache in memory is filled from."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+
 from django.db.models import QuerySet
 
 from prompts_app.delivery.bodies import Entry, LiveVersion, snapshot_entry
-from prompts_app.models import Environment, LivePointer
+from prompts_app.models import Deployment, Environment, LivePointer
+from registry.core.canonical import JSON
+
+MOST_CHANGES = 1_000
 
 
 def find_live(workspace_id: int, environment: str, name: str) -> LiveVersion | None:
     """What is live of a prompt; None where nothing is. One query."""
     pointer = _pointers(workspace_id, environment).filter(prompt__name=name).first()
     return _live(pointer) if pointer is not None else None
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change of what is live, by a promotion, rollback or withdrawal; after the latter there is no version."""
+
+    revision: int
+    name: str
+    version: int | None
+    digest: str | None
+    kind: str
+
+    def to_json(self) -> dict[str, JSON]:
+        """As the feed lists it."""
+        return {
+            "revision": self.revision,
+            "name": self.name,
+            "version": self.version,
+            "digest": self.digest,
+            "kind": self.kind,
+        }
+
+
+def read_changes(workspace_id: int, environment: str, since: int) -> list[Change] | None:
+    """What changed after revision `since`, in order; None where that is more than 1,000, or no revision of now. One query."""
+    rows = Deployment.objects.filter(
+        environment__workspace_id=workspace_id, environment__name=environment, revision__gte=since
+    ).order_by("revision")
+    found = rows.values_list("revision", "prompt__name", "version__number", "version__digest", "kind")
+    changes = [Change(*row) for row in found[: MOST_CHANGES + 2]]
+    is_known = since == 0 or (bool(changes) and changes[0].revision == since)
+    later = [change for change in changes if change.revision > since]
+    return later if is_known and len(later) <= MOST_CHANGES else None
+
+
+def read_environment_snapshot(workspace_id: int, environment: str) -> Entry | None:
+    """Everything that is live in the environment of that name; None where there is none in use. Two queries."""
+    row = Environment.objects.in_workspace(workspace_id).filter(name=environment).first()
+    return read_snapshot(row) if row is not None else None
+
+
+def known_environments(wanted: Iterable[tuple[int, str]]) -> dict[tuple[int, str], tuple[int, int]]:
+    """By workspace and name: the revision an environment is at and its workspace's epoch; those in use only. One query."""
+    asked = set(wanted)
+    rows = Environment.objects.filter(
+        archived_at=None, workspace__in={one[0] for one in asked}, name__in={one[1] for one in asked}
+    ).values_list("workspace", "name", "counter__n", "workspace__epoch")
+    return {(workspace, name): (revision, epoch) for workspace, name, revision, epoch in rows}
 
 
 def read_snapshot(environment: Environment) -> Entry:

@@ -1,5 +1,6 @@
 """Tables of the prompts app."""
 
+from prompts_app.models.delivery import DeliveryProcess, DeliverySeen
 from prompts_app.models.environment import (
     Deployment,
     DeploymentKind,
@@ -34,6 +35,8 @@ __all__ = [
     "CheckDefinitionChange",
     "CheckState",
     "Comment",
+    "DeliveryProcess",
+    "DeliverySeen",
     "Deployment",
     "DeploymentKind",
     "Draft",

@@ -103,6 +103,13 @@ class PreconditionRequired(RegistryError):
     title = "If-Match is required"
 
 
+class Gone(RegistryError):
+    """It was there once, and is kept no longer."""
+
+    status = 410
+    title = "No longer kept"
+
+
 class TooManyRequests(RegistryError):
     """The caller's budget of requests is used up; `retry_after` says for how long (seconds)."""
 

@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 from registry.core import audit
 from registry.core.actions.workspaces import require_administration
 from registry.core.actor import Actor, KeyKind
+from registry.core.broadcast import announce
 from registry.core.clock import database_now
 from registry.core.errors import Conflict, NotFound, invalid_field
 from registry.core.keys import KeyToken
@@ -67,6 +68,7 @@ def create_key(
         expires_at=expires_at,
     )
     _record(actor, "key.created", row)
+    announce("key", public_id=row.public_id)
     return IssuedKey(row, token)
 
 
@@ -102,6 +104,7 @@ def revoke_key(actor: Actor, key: ApiKey) -> ApiKey:
         ApiKey.objects.filter(pk=row.pk).update(revoked_at=Now())
         row.refresh_from_db()
         _record(actor, "key.revoked", row)
+        announce("key", public_id=row.public_id)
     return row
 
 

@@ -5,7 +5,7 @@ from django.db import DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
 from psycopg_pool import PoolTimeout
 
-from registry.core import valkey
+from registry.core import readiness, valkey
 
 
 def livez(request: HttpRequest) -> JsonResponse:
@@ -14,8 +14,8 @@ def livez(request: HttpRequest) -> JsonResponse:
 
 
 def readyz(request: HttpRequest) -> JsonResponse:
-    """200 when the database answers; without the broker the server still serves, and says so."""
-    parts = {"database": _database_answers(), "broker": _broker_answers()}
+    """200 when the database answers; without the broker, or unheard changes, the server still serves, and says so."""
+    parts = {"database": _database_answers(), "broker": _broker_answers(), **readiness.parts()}
     return JsonResponse(
         {"status": "ok" if parts["database"] else "unavailable", **parts}, status=200 if parts["database"] else 503
     )

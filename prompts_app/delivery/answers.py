@@ -1,0 +1,63 @@
+"""Answers as ASGI messages."""
+
+import json
+import uuid
+
+from prompts_app.delivery.memory import Message
+from registry.core.errors import PROBLEM, RegistryError
+from registry.core.web import REQUEST_ID
+
+type Reply = tuple[Message, Message]
+
+
+def problem(error: RegistryError, request_id: str) -> Reply:
+    """A refusal as problem JSON, the same document that the API answers with."""
+    said = request_id if REQUEST_ID.fullmatch(request_id) else uuid.uuid4().hex
+    body = json.dumps(error.to_problem(said), ensure_ascii=False).encode()
+    headers = [
+        (b"content-type", PROBLEM.encode()),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", b"no-store"),
+        (b"vary", b"Authorization, X-Workspace"),
+        (b"x-content-type-options", b"nosniff"),
+        (b"x-request-id", said.encode()),
+    ]
+    if error.status == 401:
+        headers.append((b"www-authenticate", b'Bearer realm="greenroom"'))
+    if "retry_after" in error.extra:
+        headers.append((b"retry-after", str(error.extra["retry_after"]).encode()))
+    if error.status == 429:
+        headers.append((b"ratelimit", f'"minute";r=0;t={error.extra.get("retry_after", 60)}'.encode()))
+    start: Message = {"type": "http.response.start", "status": error.status, "headers": headers}
+    return start, {"type": "http.response.body", "body": body}
+
+
+def with_headers(reply: Reply, extra: list[tuple[bytes, bytes]], *, has_body: bool = True) -> Reply:
+    """The same answer with more headers; without its body for HEAD."""
+    start, body = reply
+    given = start["headers"]
+    assert isinstance(given, list)
+    return {**start, "headers": [*given, *extra]}, body if has_body else {**body, "body": b""}
+
+
+def plain(body: bytes) -> Reply:
+    """JSON that nobody keeps."""
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", b"no-store"),
+        (b"vary", b"Authorization, X-Workspace"),
+        (b"x-content-type-options", b"nosniff"),
+    ]
+    start: Message = {"type": "http.response.start", "status": 200, "headers": headers}
+    return start, {"type": "http.response.body", "body": body}
+
+
+def nothing_new(revision: int, stale_s: int) -> Reply:
+    """204: nothing moved. `stale_s` above 0 says for how long changes may have gone unheard."""
+    headers = [(b"cache-control", b"no-store"), (b"x-registry-revision", str(revision).encode())]
+    headers += [(b"x-registry-stale", str(stale_s).encode())] if stale_s else []
+    return {"type": "http.response.start", "status": 204, "headers": headers}, {
+        "type": "http.response.body",
+        "body": b"",
+    }

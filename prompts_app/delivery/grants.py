@@ -1,0 +1,145 @@
+"""API keys as the read plane holds them: by a digest of the header they came in, dropped the moment one is revoked."""
+
+import contextlib
+import hashlib
+import hmac
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from django.db.models.functions import Now
+
+from registry.core.actor import Actor
+from registry.core.identity import actor_for_key
+from registry.core.keys import KeyToken
+from registry.core.models import ApiKey
+from registry.core.permissions import Permission, allows
+
+MOST_HELD = 50_000
+
+
+@dataclass(slots=True)
+class Grant:
+    """What a key opens. `expires_at` is in seconds since the epoch; `used` counts requests of the present minute."""
+
+    actor: Actor
+    public_id: str
+    workspace_id: int
+    environment: str  # a service key's own; empty where every environment is readable
+    expires_at: float
+    reads: bool
+    minute: int = 0
+    used: int = 0
+
+    def counts(self, minute: int, most: int) -> bool:
+        """Count one request; False where it is one too many for this minute."""
+        if self.minute != minute:
+            self.minute, self.used = minute, 0
+        self.used += 1
+        return self.used <= most
+
+
+@dataclass
+class Check:
+    """A key being read; void when it changes meanwhile."""
+
+    is_void: bool = False
+
+
+@dataclass
+class Grants:
+    """Keys that were checked, by header digest; None for one that opens nothing. Not thread-safe: one loop's."""
+
+    _held: "OrderedDict[bytes, tuple[str, Grant | None]]" = field(default_factory=OrderedDict)
+    _of_key: dict[str, set[bytes]] = field(default_factory=dict)
+    _checks: dict[str, list[Check]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def get(self, name: bytes) -> Grant | None:
+        """The grant of a header; KeyError for one that was not checked."""
+        return self._held[name][1]
+
+    def put(self, name: bytes, public_id: str, grant: Grant | None) -> None:
+        """Hold what a check found."""
+        self._held[name] = (public_id, grant)
+        self._of_key.setdefault(public_id, set()).add(name)
+        while len(self._held) > MOST_HELD:
+            self._forget(next(iter(self._held)))
+
+    def drop(self, public_id: str) -> None:
+        """Check this key again before it opens anything."""
+        for name in self._of_key.pop(public_id, ()):
+            del self._held[name]
+        for check in self._checks.get(public_id, ()):
+            check.is_void = True
+
+    def forget_unknown(self) -> None:
+        """Check keys again that opened nothing: one may have been made meanwhile."""
+        for name in [one for one, (_, grant) in self._held.items() if grant is None]:
+            self._forget(name)
+
+    @contextlib.contextmanager
+    def checking(self, public_id: str) -> Iterator[Check]:
+        """For the time in which a key is read: says afterwards whether it changed meanwhile."""
+        check = Check()
+        self._checks.setdefault(public_id, []).append(check)
+        try:
+            yield check
+        finally:
+            self._checks[public_id].remove(check)
+            if not self._checks[public_id]:
+                del self._checks[public_id]
+
+    def public_ids(self) -> Iterable[str]:
+        """The keys that are held."""
+        return tuple(self._of_key)
+
+    def used_since(self, moment: float) -> set[int]:
+        """Ids of keys that were counted in the minute of that moment, or later."""
+        minute = int(moment) // 60
+        return {grant.actor.id for _, grant in self._held.values() if grant is not None and grant.minute >= minute}
+
+    def _forget(self, name: bytes) -> None:
+        public_id, _ = self._held.pop(name)
+        names = self._of_key[public_id]
+        names.discard(name)
+        if not names:
+            del self._of_key[public_id]
+
+
+def name_of(authorization: bytes) -> bytes:
+    """What a header is held under: the header itself is not kept."""
+    return hashlib.sha256(authorization).digest()
+
+
+def token_of(authorization: bytes) -> KeyToken | None:
+    """The key in a header, Bearer or Basic; None for anything else, a mistyped key included."""
+    scheme, _, credentials = authorization.decode("latin-1").partition(" ")
+    if scheme.lower() == "bearer":
+        return KeyToken.parse(credentials.strip())
+    return KeyToken.parse_basic(credentials.strip()) if scheme.lower() == "basic" else None
+
+
+def read_grant(token: KeyToken) -> Grant | None:
+    """What a key opens, from the database; None where it is unknown, expired or revoked. One query."""
+    row = ApiKey.objects.usable().filter(public_id=token.public_id).first()
+    if row is None or not hmac.compare_digest(row.secret_hash, token.hash):
+        return None
+    actor = actor_for_key(row)
+    expires_at = row.expires_at.timestamp() if row.expires_at else float("inf")
+    reads = allows(actor, Permission.READ_LIVE)
+    return Grant(actor, row.public_id, row.workspace_id, row.environment, expires_at, reads)
+
+
+def ended_among(public_ids: Iterable[str]) -> frozenset[str]:
+    """Those of the keys that no longer open anything. One query."""
+    asked = frozenset(public_ids)
+    usable = ApiKey.objects.usable().filter(public_id__in=asked).values_list("public_id", flat=True)
+    return asked - frozenset(usable)
+
+
+def note_used(ids: Iterable[int]) -> None:
+    """Note that keys were used just now. One query."""
+    ApiKey.objects.filter(pk__in=list(ids)).update(last_used_at=Now())

@@ -1,0 +1,189 @@
+"""The read plane: an ASGI application in front of Django that answers services from memory.
+
+What it does not answer itself it hands on. The way of an answer that is held touches no database, no ORM and no
+template: header digest → grant → answer, two dictionaries deep.
+"""
+
+import json
+import time
+from urllib.parse import parse_qs
+
+from prompts_app.content import RESERVED_SEGMENTS
+from prompts_app.delivery.answers import Reply, nothing_new, plain, problem, with_headers
+from prompts_app.delivery.bodies import Entry
+from prompts_app.delivery.feed import LONGEST_WAIT_S, MOST_STREAMS, replay, stream, wait_for_news
+from prompts_app.delivery.grants import Grant, name_of
+from prompts_app.delivery.memory import Held
+from prompts_app.delivery.reading import Change, read_changes
+from prompts_app.delivery.store import MINUTE_S, Store
+from registry.core.api.conditions import holds
+from registry.core.asgi_types import Application, Receive, Scope, Send
+from registry.core.errors import Gone, NotFound, RegistryError, Unauthenticated, Unavailable, invalid_field
+from registry.core.permissions import Permission, require
+
+PREFIX = "/api/v1/environments/"
+
+
+class ReadPlane:
+    """Answers what services read, and hands everything else to `inner`. Belongs to one loop."""
+
+    def __init__(self, store: Store, inner: Application) -> None:
+        self._store = store
+        self._inner = inner
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http" or not scope["path"].startswith(PREFIX):
+            await self._inner(scope, receive, send)
+            return
+        reply = self._from_memory(scope)
+        if reply is None:
+            reply = await self._routed(scope, receive, send)
+        if reply is not None:
+            await send(reply[0])
+            await send(reply[1])
+
+    def _from_memory(self, scope: Scope) -> Reply | None:
+        """The finished answer where everything it takes is held and in order; None for every other case."""
+        authorization = known = None
+        for name, value in scope["headers"]:
+            if name == b"authorization":
+                authorization = value
+            elif name == b"if-none-match":
+                known = value
+            elif name == b"x-request-id":
+                return None
+        store = self._store
+        environment, _, prompt = scope["path"][len(PREFIX) :].partition("/prompts/")
+        if authorization is None or not prompt or scope["method"] != "GET" or store.listener.stale_s:
+            return None
+        try:
+            grant = store.grants.get(name_of(authorization))
+        except KeyError:
+            return None
+        if grant is None or not grant.reads or (grant.environment and grant.environment != environment):
+            return None
+        answer = store.shelf.get((grant.workspace_id, environment, prompt))
+        now = time.time()
+        if answer is None or answer.entry is None or now >= grant.expires_at:
+            return None
+        if not grant.counts(int(now) // MINUTE_S, store.per_minute):
+            return None
+        store.shelf.counts.hits += 1
+        if known is not None and (known == answer.tag or holds(known.decode("latin-1"), answer.entry.etag)):
+            return answer.known
+        return answer.full
+
+    async def _routed(self, scope: Scope, receive: Receive, send: Send) -> Reply | None:
+        """The same by the long way, and what clients wait for; None where another has answered."""
+        environment, _, rest = scope["path"][len(PREFIX) :].partition("/")
+        route, _, name = rest.partition("/")
+        has_key = any(header == b"authorization" for header, _ in scope["headers"])
+        is_read = scope["method"] in {"GET", "HEAD"}
+        if is_read and route == "prompts" and has_key and not RESERVED_SEGMENTS.intersection(name.split("/")[1:]):
+            return await self._answered(scope, environment, name)
+        if is_read and not name and route == "snapshot":
+            return await self._answered(scope, environment, "")
+        if scope["method"] == "GET" and not name and route in {"changes", "stream"}:
+            return await self._fed(scope, environment, route, receive, send)
+        await self._inner(scope, receive, send)
+        return None
+
+    async def _answered(self, scope: Scope, environment: str, name: str) -> Reply:
+        """What is live of one prompt; of all where `name` is empty."""
+        headers = dict(scope["headers"])
+        request_id = headers.get(b"x-request-id", b"").decode("latin-1")
+        try:
+            grant = await self._grant(headers, environment)
+            answer = await self._store.hold((grant.workspace_id, environment, name))
+            if answer.entry is None:
+                raise NotFound("not_deployed", f"Nothing of that name is live in {environment}.")
+            require(grant.actor, Permission.READ_LIVE)
+        except RegistryError as error:
+            return problem(error, request_id)
+        extra = [(b"x-request-id", headers[b"x-request-id"])] if request_id else []
+        if stale_s := self._store.listener.stale_s:
+            extra.append((b"x-registry-stale", str(stale_s).encode()))
+        reply = _full_or_known(answer, answer.entry, headers.get(b"if-none-match", b"").decode("latin-1"))
+        return with_headers(reply, extra, has_body=scope["method"] != "HEAD")
+
+    async def _grant(self, headers: dict[bytes, bytes], environment: str) -> Grant:
+        """What the caller's key opens here; raises Unauthenticated, TooManyRequests and NotFound."""
+        if b"authorization" not in headers:
+            raise Unauthenticated("unauthenticated", "This is for keys: send `Authorization: Bearer gr_…`.")
+        grant = await self._store.grant_of(headers[b"authorization"])
+        self._store.count(grant)
+        if grant.environment and grant.environment != environment:
+            raise NotFound("environment.not_found", "This workspace has no environment of that name.")
+        return grant
+
+    async def _fed(self, scope: Scope, environment: str, route: str, receive: Receive, send: Send) -> Reply | None:
+        """What moved: as a long poll, or as a stream."""
+        headers = dict(scope["headers"])
+        try:
+            grant = await self._grant(headers, environment)
+            await self._store.at((grant.workspace_id, environment))
+            require(grant.actor, Permission.READ_LIVE)
+            if route == "changes":
+                return await self._changes(grant, environment, headers[b"authorization"], _query(scope))
+            await self._stream(grant, environment, headers, receive, send)
+        except RegistryError as error:
+            return problem(error, headers.get(b"x-request-id", b"").decode("latin-1"))
+        return None
+
+    async def _changes(
+        self, grant: Grant, environment: str, authorization: bytes, query: dict[str, list[str]]
+    ) -> Reply:
+        since, wait_s = _number(query, "since", None), min(_number(query, "wait", 0), LONGEST_WAIT_S)
+        place = (grant.workspace_id, environment)
+        with self._store.feed.subscribed(place, grant.public_id) as subscriber:
+            changes = await self._read_changes(grant.workspace_id, environment, since)
+            if not changes and wait_s:
+                await wait_for_news(subscriber, wait_s)
+                await self._store.grant_of(authorization)
+                changes = await self._read_changes(grant.workspace_id, environment, since)
+        at = await self._store.at(place)
+        if not changes:
+            return nothing_new(at.revision, self._store.listener.stale_s)
+        body = {"revision": changes[-1].revision, "epoch": at.epoch, "changes": [one.to_json() for one in changes]}
+        return plain(json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode())
+
+    async def _read_changes(self, workspace_id: int, environment: str, since: int) -> list[Change]:
+        changes = await self._store.readers.read(read_changes, workspace_id, environment, since)
+        if changes is None:
+            detail = f"Not every change since revision {since} is known here: take the snapshot, and go on from it."
+            raise Gone("changes.gone", detail)
+        return changes
+
+    async def _stream(
+        self, grant: Grant, environment: str, headers: dict[bytes, bytes], receive: Receive, send: Send
+    ) -> None:
+        if self._store.feed.count >= MOST_STREAMS:
+            raise Unavailable("streams.full", "This process holds as many streams as it can.", retry_after=30)
+        since = headers.get(b"last-event-id", b"")
+        with self._store.feed.subscribed((grant.workspace_id, environment), grant.public_id) as subscriber:
+            missed = []
+            if since:
+                number = int(since) if since.isdigit() and len(since) < 19 else -1
+                missed = replay(await self._store.readers.read(read_changes, grant.workspace_id, environment, number))
+            await stream(subscriber, missed, receive, send)
+
+
+def _full_or_known(answer: Held, entry: Entry, known: str) -> Reply:
+    reply = answer.known if known and holds(known, entry.etag) else answer.full
+    assert reply is not None
+    return reply
+
+
+def _query(scope: Scope) -> dict[str, list[str]]:
+    return parse_qs(scope["query_string"].decode("latin-1"))
+
+
+def _number(query: dict[str, list[str]], name: str, default: int | None) -> int:
+    """A whole number from the query; raises Invalid."""
+    text = query.get(name, [""])[0]
+    if text == "" and default is not None:
+        return default
+    if not text.isascii() or not text.isdecimal() or len(text) > 18:
+        raise invalid_field(name, "type", f"`{name}` must be a whole number that is not negative.")
+    return int(text)

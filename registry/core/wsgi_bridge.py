@@ -1,0 +1,154 @@
+"""Synchronous Django behind an ASGI server: its WSGI handler on a few threads that stay, instead of a thread per request.
+
+Under ASGI, Django gives each request an executor of its own: a new thread, and in it a new database connection from the
+pool. Here a fixed number of threads takes one request after the other, as a WSGI server would do.
+"""
+
+import asyncio
+import io
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+from registry.core.asgi_types import Receive, Scope, Send
+
+type Environ = dict[str, Any]
+type WsgiApplication = Callable[[Environ, Any], Any]
+
+BUSY = b'{"type":"urn:greenroom:error:server.busy","title":"Unavailable","status":503,"code":"server.busy","detail":"Too many requests wait already: try again in a moment.","errors":[]}'
+
+
+@dataclass
+class Answer:
+    """What the application began to answer; `parts` yields the body piece by piece on the thread that asks for it."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    parts: Iterator[bytes]
+    close: Callable[[], object]
+
+
+class WsgiBridge:
+    """An ASGI application that answers HTTP by a WSGI one. At most `threads` requests run, `most_waiting` more wait."""
+
+    def __init__(self, application: WsgiApplication, *, threads: int, most_waiting: int = 500) -> None:
+        self._application = application
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="django")
+        self._most = threads + most_waiting
+        self._inside = 0
+
+    def close(self) -> None:
+        """Lets running requests end, and ends the threads."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request. The body is read whole first: limits on it are the business of what stands in front."""
+        if self._inside >= self._most:
+            await _refuse(send)
+            return
+        self._inside += 1
+        try:
+            body = await _read(receive)
+            if body is not None:
+                await self._answer(environ_of(scope, body), send)
+        finally:
+            self._inside -= 1
+
+    async def _answer(self, environ: Environ, send: Send) -> None:
+        loop = asyncio.get_running_loop()
+        answer, whole = await loop.run_in_executor(self._threads, self._begin, environ)
+        await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+        if whole is not None:
+            await send({"type": "http.response.body", "body": whole})
+            return
+        try:
+            while (part := await loop.run_in_executor(self._threads, next, answer.parts, None)) is not None:
+                await send({"type": "http.response.body", "body": part, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+        finally:
+            await loop.run_in_executor(self._threads, answer.close)
+
+    def _begin(self, environ: Environ) -> tuple[Answer, bytes | None]:
+        """Runs the application; its whole body where it says how long that is, as nearly all answers do."""
+        started: list[Any] = []
+
+        def start_response(status: str, headers: list[tuple[str, str]], exc_info: object = None) -> Callable[..., None]:
+            started[:] = [int(status[:3]), headers]
+            return _no_write
+
+        produced = self._application(environ, start_response)
+        close = getattr(produced, "close", lambda: None)
+        try:
+            parts = iter(produced)
+            first = next(parts, b"")
+            status, given = started
+            headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in given]
+            answer = Answer(status, headers, chain((first,), parts), close)
+            has_length = any(name == b"content-length" for name, _ in headers)
+            whole = b"".join(answer.parts) if has_length or not getattr(produced, "streaming", True) else None
+        except BaseException:
+            close()
+            raise
+        if whole is not None:
+            close()
+        return answer, whole
+
+
+def environ_of(scope: Scope, body: bytes) -> Environ:
+    """The WSGI environment (PEP 3333) of an ASGI request."""
+    server, client = scope.get("server") or ("localhost", 80), scope.get("client")
+    environ: Environ = {
+        "REQUEST_METHOD": scope["method"],
+        "SCRIPT_NAME": "",
+        "PATH_INFO": scope["path"].encode("utf-8", "surrogateescape").decode("latin-1"),
+        "QUERY_STRING": scope["query_string"].decode("latin-1"),
+        "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
+        "SERVER_NAME": server[0],
+        "SERVER_PORT": str(server[1] or 80),
+        "REMOTE_ADDR": client[0] if client else "",
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope.get("scheme", "http"),
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    for raw_name, raw_value in scope["headers"]:
+        if b"_" in raw_name:  # would be taken for the one with a hyphen, which a proxy may vouch for
+            continue
+        name, value = raw_name.decode("latin-1").upper().replace("-", "_"), raw_value.decode("latin-1")
+        key = name if name in {"CONTENT_LENGTH", "CONTENT_TYPE"} else f"HTTP_{name}"
+        joint = "; " if name == "COOKIE" else ","
+        environ[key] = f"{environ[key]}{joint}{value}" if key in environ else value
+    return environ
+
+
+async def _read(receive: Receive) -> bytes | None:
+    """The whole body; None when the caller went away meanwhile."""
+    parts = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        parts.append(message.get("body", b""))
+        if not message.get("more_body"):
+            return b"".join(parts)
+
+
+async def _refuse(send: Send) -> None:
+    headers = [
+        (b"content-type", b"application/problem+json"),
+        (b"content-length", str(len(BUSY)).encode()),
+        (b"retry-after", b"1"),
+        (b"cache-control", b"no-store"),
+    ]
+    await send({"type": "http.response.start", "status": 503, "headers": headers})
+    await send({"type": "http.response.body", "body": BUSY})
+
+
+def _no_write(_: bytes) -> None:
+    raise NotImplementedError("the write callable of WSGI is for servers older than this one")
