@@ -17,6 +17,7 @@ VARIABLES: dict[str, str] = {
     "DATABASE_URL": "PostgreSQL, as the role that runs the application (no UPDATE or DELETE on append-only tables).",
     "DATABASE_OWNER_URL": "PostgreSQL, as the role that owns the tables and migrates. Left out: the same as DATABASE_URL.",
     "DATABASE_POOL_SIZE": "Connections each process may hold. Default 8.",
+    "METRICS_TOKEN": "Bearer token for `/metrics`. Left out: only this machine itself may read them.",
     "WEB_THREADS": "Requests of pages and the control API that each web process works on at once. Default 8.",
     "DELIVERY_MEMORY_MB": "Memory that each process may use to hold what services fetch. Default 256.",
     "DELIVERY_REQUESTS_PER_MINUTE": "Fetches each process answers to one key in a minute. Default 60000.",
@@ -47,6 +48,7 @@ class Environment:
     database_owner_url: str
     database_pool_size: int
     web_threads: int
+    metrics_token: str
     delivery_memory_mb: int
     delivery_requests_per_minute: int
     broker_url: str
@@ -79,6 +81,7 @@ def read_environment() -> Environment:
         database_url=database_url,
         database_owner_url=env.str("DATABASE_OWNER_URL", "") or database_url,
         database_pool_size=env.int("DATABASE_POOL_SIZE", 8),
+        metrics_token=env.str("METRICS_TOKEN", ""),
         web_threads=env.int("WEB_THREADS", 8),
         delivery_memory_mb=env.int("DELIVERY_MEMORY_MB", 256),
         delivery_requests_per_minute=env.int("DELIVERY_REQUESTS_PER_MINUTE", 60_000),

@@ -187,6 +187,7 @@ SPECTACULAR_SETTINGS = {
 }
 API_REQUESTS_PER_MINUTE = 1200
 WEB_THREADS = ENV.web_threads
+METRICS_TOKEN = ENV.metrics_token
 # Counted, and held, by each process in its own memory.
 DELIVERY_REQUESTS_PER_MINUTE = ENV.delivery_requests_per_minute
 DELIVERY_MEMORY_MB = ENV.delivery_memory_mb

@@ -67,40 +67,11 @@ class Version(Content):
     live_in = serializers.ListField(child=serializers.CharField(), required=False)
 
 
-class LivePrompt(Content):
-    """What is live; its ETag is the digest of these very bytes."""
-
-    name = serializers.CharField()
-    environment = serializers.CharField()
-    version = serializers.IntegerField()
-    digest = serializers.CharField()
-    revision = serializers.IntegerField(help_text="Of the environment, when this prompt last changed there.")
-    epoch = serializers.IntegerField(help_text="Raised when the registry was restored from a backup.")
-    deployed_at = serializers.DateTimeField()
-
-
-class Snapshot(serializers.Serializer[Any]):
-    """Everything that is live in an environment."""
-
-    environment = serializers.CharField()
-    revision = serializers.IntegerField()
-    epoch = serializers.IntegerField()
-    prompts = serializers.DictField(child=LivePrompt())
-
-
 class Rendered(serializers.Serializer[Any]):
     """Ready to be sent to a model."""
 
     text = serializers.CharField(required=False)
     messages = serializers.ListField(child=JsonObject(), required=False)
-
-
-class RenderedLive(Rendered):
-    """Ready to be sent to a model, and what it was made from."""
-
-    version = serializers.IntegerField()
-    digest = serializers.CharField()
-    revision = serializers.IntegerField()
 
 
 class MessageChange(serializers.Serializer[Any]):

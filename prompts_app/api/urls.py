@@ -75,6 +75,8 @@ urlpatterns: list[URLPattern] = [
         name="api_quarantine_clear",
     ),
     path(f"{ENVIRONMENT}/snapshot", delivery.SnapshotView.as_view(), name="api_snapshot"),
+    path(f"{ENVIRONMENT}/changes", delivery.ChangesView.as_view(), name="api_changes"),
+    path(f"{ENVIRONMENT}/stream", delivery.StreamView.as_view(), name="api_stream"),
     path(f"{PLACE}/deployments", environments.PromptDeploymentsView.as_view(), name="api_prompt_deployments"),
     path(f"{PLACE}/render", delivery.RenderView.as_view(), name="api_render"),
     path(f"{PLACE}/rollback", places.RollBackView.as_view(), name="api_rollback"),

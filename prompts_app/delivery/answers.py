@@ -40,10 +40,10 @@ def with_headers(reply: Reply, extra: list[tuple[bytes, bytes]], *, has_body: bo
     return {**start, "headers": [*given, *extra]}, body if has_body else {**body, "body": b""}
 
 
-def plain(body: bytes) -> Reply:
-    """JSON that nobody keeps."""
+def plain(body: bytes, media_type: str = "application/json") -> Reply:
+    """An answer that nobody keeps."""
     headers = [
-        (b"content-type", b"application/json"),
+        (b"content-type", media_type.encode()),
         (b"content-length", str(len(body)).encode()),
         (b"cache-control", b"no-store"),
         (b"vary", b"Authorization, X-Workspace"),

@@ -25,6 +25,7 @@ from registry.core.broadcast import CHANNEL
 BEAT_EVERY_S = 1.0
 FRESH_FOR_S = 4.0  # less than prompts_app.delivery.propagation.LIVE_FOR_S
 CONNECTS_WITHIN_S = 3
+APPLICATION_NAME = "greenroom delivery"
 QUICKEST_RECONNECT_S, SLOWEST_RECONNECT_S = 0.05, 2.0
 
 log = structlog.get_logger(__name__)
@@ -58,7 +59,12 @@ class Listener:
 
     def __init__(self, parameters: Mapping[str, Any], hooks: Hooks) -> None:
         self.id = uuid.uuid4()
-        self._parameters = {**parameters, "connect_timeout": CONNECTS_WITHIN_S, "autocommit": True}
+        self._parameters = {
+            **parameters,
+            "connect_timeout": CONNECTS_WITHIN_S,
+            "application_name": APPLICATION_NAME,
+            "autocommit": True,
+        }
         self._hooks = hooks
         self._own_channel = f"greenroom_beat_{self.id.hex}"
         self._beats = 0
@@ -74,7 +80,7 @@ class Listener:
     def stale_s(self) -> int:
         """Whole seconds for which changes may have gone unheard; 0 while all is well."""
         silence = time.monotonic() - self._healthy_at
-        return 0 if silence <= FRESH_FOR_S else max(1, int(silence))
+        return 0 if silence < FRESH_FOR_S else max(1, int(silence))
 
     async def run(self) -> None:
         """Listen until cancelled."""
@@ -108,6 +114,8 @@ class Listener:
             except ExceptionGroup as group:
                 raise group.exceptions[0] from None
             finally:
+                # First the mark on our own answers, then the leave for others not to wait for us.
+                self._healthy_at = min(self._healthy_at, time.monotonic() - FRESH_FOR_S)
                 with contextlib.suppress(psycopg.Error):
                     await asyncio.shield(mouth.execute(_GONE, [self.id]))
 

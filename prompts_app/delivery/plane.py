@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 
 from prompts_app.content import RESERVED_SEGMENTS
 from prompts_app.delivery.answers import Reply, nothing_new, plain, problem, with_headers
+from prompts_app.delivery.asking import changes_gone, natural_number
 from prompts_app.delivery.bodies import Entry
 from prompts_app.delivery.feed import LONGEST_WAIT_S, MOST_STREAMS, replay, stream, wait_for_news
 from prompts_app.delivery.grants import Grant, name_of
@@ -18,7 +19,7 @@ from prompts_app.delivery.reading import Change, read_changes
 from prompts_app.delivery.store import MINUTE_S, Store
 from registry.core.api.conditions import holds
 from registry.core.asgi_types import Application, Receive, Scope, Send
-from registry.core.errors import Gone, NotFound, RegistryError, Unauthenticated, Unavailable, invalid_field
+from registry.core.errors import NotFound, RegistryError, Unauthenticated, Unavailable
 from registry.core.permissions import Permission, require
 
 PREFIX = "/api/v1/environments/"
@@ -28,7 +29,7 @@ class ReadPlane:
     """Answers what services read, and hands everything else to `inner`. Belongs to one loop."""
 
     def __init__(self, store: Store, inner: Application) -> None:
-        self._store = store
+        self.store = store
         self._inner = inner
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -53,7 +54,7 @@ class ReadPlane:
                 known = value
             elif name == b"x-request-id":
                 return None
-        store = self._store
+        store = self.store
         environment, _, prompt = scope["path"][len(PREFIX) :].partition("/prompts/")
         if authorization is None or not prompt or scope["method"] != "GET" or store.listener.stale_s:
             return None
@@ -95,14 +96,14 @@ class ReadPlane:
         request_id = headers.get(b"x-request-id", b"").decode("latin-1")
         try:
             grant = await self._grant(headers, environment)
-            answer = await self._store.hold((grant.workspace_id, environment, name))
+            answer = await self.store.hold((grant.workspace_id, environment, name))
             if answer.entry is None:
                 raise NotFound("not_deployed", f"Nothing of that name is live in {environment}.")
             require(grant.actor, Permission.READ_LIVE)
         except RegistryError as error:
             return problem(error, request_id)
         extra = [(b"x-request-id", headers[b"x-request-id"])] if request_id else []
-        if stale_s := self._store.listener.stale_s:
+        if stale_s := self.store.listener.stale_s:
             extra.append((b"x-registry-stale", str(stale_s).encode()))
         reply = _full_or_known(answer, answer.entry, headers.get(b"if-none-match", b"").decode("latin-1"))
         return with_headers(reply, extra, has_body=scope["method"] != "HEAD")
@@ -111,8 +112,8 @@ class ReadPlane:
         """What the caller's key opens here; raises Unauthenticated, TooManyRequests and NotFound."""
         if b"authorization" not in headers:
             raise Unauthenticated("unauthenticated", "This is for keys: send `Authorization: Bearer gr_…`.")
-        grant = await self._store.grant_of(headers[b"authorization"])
-        self._store.count(grant)
+        grant = await self.store.grant_of(headers[b"authorization"])
+        self.store.count(grant)
         if grant.environment and grant.environment != environment:
             raise NotFound("environment.not_found", "This workspace has no environment of that name.")
         return grant
@@ -122,7 +123,7 @@ class ReadPlane:
         headers = dict(scope["headers"])
         try:
             grant = await self._grant(headers, environment)
-            await self._store.at((grant.workspace_id, environment))
+            await self.store.at((grant.workspace_id, environment))
             require(grant.actor, Permission.READ_LIVE)
             if route == "changes":
                 return await self._changes(grant, environment, headers[b"authorization"], _query(scope))
@@ -134,38 +135,38 @@ class ReadPlane:
     async def _changes(
         self, grant: Grant, environment: str, authorization: bytes, query: dict[str, list[str]]
     ) -> Reply:
-        since, wait_s = _number(query, "since", None), min(_number(query, "wait", 0), LONGEST_WAIT_S)
+        since = natural_number(query.get("since", [""])[0], "since")
+        wait_s = min(natural_number(query.get("wait", [""])[0], "wait", 0), LONGEST_WAIT_S)
         place = (grant.workspace_id, environment)
-        with self._store.feed.subscribed(place, grant.public_id) as subscriber:
+        with self.store.feed.subscribed(place, grant.public_id) as subscriber:
             changes = await self._read_changes(grant.workspace_id, environment, since)
             if not changes and wait_s:
                 await wait_for_news(subscriber, wait_s)
-                await self._store.grant_of(authorization)
+                await self.store.grant_of(authorization)
                 changes = await self._read_changes(grant.workspace_id, environment, since)
-        at = await self._store.at(place)
+        at = await self.store.at(place)
         if not changes:
-            return nothing_new(at.revision, self._store.listener.stale_s)
+            return nothing_new(at.revision, self.store.listener.stale_s)
         body = {"revision": changes[-1].revision, "epoch": at.epoch, "changes": [one.to_json() for one in changes]}
         return plain(json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode())
 
     async def _read_changes(self, workspace_id: int, environment: str, since: int) -> list[Change]:
-        changes = await self._store.readers.read(read_changes, workspace_id, environment, since)
+        changes = await self.store.readers.read(read_changes, workspace_id, environment, since)
         if changes is None:
-            detail = f"Not every change since revision {since} is known here: take the snapshot, and go on from it."
-            raise Gone("changes.gone", detail)
+            raise changes_gone(since)
         return changes
 
     async def _stream(
         self, grant: Grant, environment: str, headers: dict[bytes, bytes], receive: Receive, send: Send
     ) -> None:
-        if self._store.feed.count >= MOST_STREAMS:
+        if self.store.feed.count >= MOST_STREAMS:
             raise Unavailable("streams.full", "This process holds as many streams as it can.", retry_after=30)
         since = headers.get(b"last-event-id", b"")
-        with self._store.feed.subscribed((grant.workspace_id, environment), grant.public_id) as subscriber:
+        with self.store.feed.subscribed((grant.workspace_id, environment), grant.public_id) as subscriber:
             missed = []
             if since:
                 number = int(since) if since.isdigit() and len(since) < 19 else -1
-                missed = replay(await self._store.readers.read(read_changes, grant.workspace_id, environment, number))
+                missed = replay(await self.store.readers.read(read_changes, grant.workspace_id, environment, number))
             await stream(subscriber, missed, receive, send)
 
 
@@ -177,13 +178,3 @@ def _full_or_known(answer: Held, entry: Entry, known: str) -> Reply:
 
 def _query(scope: Scope) -> dict[str, list[str]]:
     return parse_qs(scope["query_string"].decode("latin-1"))
-
-
-def _number(query: dict[str, list[str]], name: str, default: int | None) -> int:
-    """A whole number from the query; raises Invalid."""
-    text = query.get(name, [""])[0]
-    if text == "" and default is not None:
-        return default
-    if not text.isascii() or not text.isdecimal() or len(text) > 18:
-        raise invalid_field(name, "type", f"`{name}` must be a whole number that is not negative.")
-    return int(text)

@@ -1,16 +1,22 @@
 """The read plane with its life: it listens from the server's start to its stop."""
 
+import hmac
 from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
 from django.db import connections
 
+from prompts_app.delivery.answers import plain, problem
+from prompts_app.delivery.metrics import metrics_of
 from prompts_app.delivery.plane import ReadPlane
 from prompts_app.delivery.store import Store
 from registry.core import readiness
 from registry.core.asgi_types import Application, Receive, Scope, Send
+from registry.core.errors import NotFound
 
+LOOPBACK = frozenset({"127.0.0.1", "::1"})
+FORWARDED = frozenset({b"x-forwarded-for", b"forwarded"})
 # Of Django's parameters those that are the connection's own: the rest shapes cursors of the ORM.
 ORM_ONLY = ("cursor_factory", "context", "prepare_threshold")
 
@@ -29,8 +35,19 @@ class Server:
             await self._live(receive, send)
         elif self._plane is None:
             await self._inner(scope, receive, send)
+        elif scope["type"] == "http" and scope["path"] == "/metrics":
+            await self._tell(self._plane, scope, send)
         else:
             await self._plane(scope, receive, send)
+
+    async def _tell(self, plane: ReadPlane, scope: Scope, send: Send) -> None:
+        """Metrics, to the machine itself and to whoever has the operator's token."""
+        if may_read_metrics(scope, settings.METRICS_TOKEN):
+            reply = plain(metrics_of(plane.store).encode(), "text/plain; version=0.0.4; charset=utf-8")
+        else:
+            reply = problem(NotFound("not_found", "There is nothing at this address."), "")
+        for message in reply:
+            await send(message)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -47,6 +64,15 @@ class Server:
         await store.stop()
         self._on_stop()
         await send({"type": "lifespan.shutdown.complete"})
+
+
+def may_read_metrics(scope: Scope, token: str) -> bool:
+    """With a token set only with it; without one only from this very machine, and not through a proxy on it."""
+    headers = dict(scope["headers"])
+    if token:
+        return hmac.compare_digest(headers.get(b"authorization", b""), f"Bearer {token}".encode())
+    peer = (scope.get("client") or ("",))[0]
+    return peer in LOOPBACK and not headers.keys() & FORWARDED
 
 
 def connection_parameters() -> dict[str, Any]:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from prompts_app.delivery.plane import ReadPlane
@@ -48,6 +48,30 @@ class Plane:
         given = {**headers, **(key.headers if isinstance(key, Key) else {"Authorization": key} if key else {})}
         return asyncio.run_coroutine_threadsafe(self._call(path, method, given), self.loop).result(READY_WITHIN_S)
 
+    @contextmanager
+    def stream(self, path: str, key: Key, **headers: str) -> "Iterator[Stream]":
+        """An event stream that the test reads from, until it goes."""
+        stream = Stream()
+
+        async def run() -> None:
+            async def send(message: Mapping[str, Any]) -> None:
+                stream.sent.append(message)
+
+            async def receive() -> Mapping[str, Any]:
+                while not stream.is_gone:
+                    await asyncio.sleep(0.01)
+                return {"type": "http.disconnect"}
+
+            await self._plane(_scope(path, "GET", {**headers, **key.headers}), receive, send)
+            stream.is_over = True
+
+        future = asyncio.run_coroutine_threadsafe(run(), self.loop)
+        try:
+            yield stream
+        finally:
+            stream.is_gone = True
+            future.result(READY_WITHIN_S)
+
     def in_loop[T](self, work: Callable[[], T]) -> T:
         """What `work` returns, called in the plane's own thread."""
 
@@ -57,16 +81,7 @@ class Plane:
         return asyncio.run_coroutine_threadsafe(run(), self.loop).result(READY_WITHIN_S)
 
     async def _call(self, path: str, method: str, headers: Mapping[str, str]) -> Answer:
-        address, _, query = path.partition("?")
-        scope = {
-            "type": "http",
-            "method": method,
-            "path": f"/api/v1/{address}",
-            "query_string": query.encode(),
-            "headers": [
-                (name.lower().replace("_", "-").encode(), value.encode("latin-1")) for name, value in headers.items()
-            ],
-        }
+        scope = _scope(path, method, headers)
         sent: list[Mapping[str, Any]] = []
 
         async def send(message: Mapping[str, Any]) -> None:
@@ -82,8 +97,40 @@ class Plane:
         return Answer(sent[0]["status"], answered, b"".join(message.get("body", b"") for message in sent[1:]))
 
 
+@dataclass
+class Stream:
+    """What a stream has sent so far."""
+
+    sent: list[Mapping[str, Any]] = field(default_factory=list)
+    is_gone: bool = False
+    is_over: bool = False
+
+    @property
+    def text(self) -> str:
+        return b"".join(message.get("body", b"") for message in self.sent[1:]).decode()
+
+    @property
+    def events(self) -> list[str]:
+        """Events and comments, in order."""
+        return [part for part in self.text.split("\n\n") if part]
+
+
+def _scope(path: str, method: str, headers: Mapping[str, str]) -> dict[str, Any]:
+    address, _, query = path.partition("?")
+    given = [(name.lower().replace("_", "-").encode(), value.encode("latin-1")) for name, value in headers.items()]
+    return {
+        "type": "http",
+        "method": method,
+        "path": f"/api/v1/{address}",
+        "query_string": query.encode(),
+        "headers": given,
+    }
+
+
 @contextmanager
-def running_plane(*, most_bytes: int = 10_000_000, per_minute: int = 100_000, port: int | None = None) -> Iterator[Plane]:
+def running_plane(
+    *, most_bytes: int = 10_000_000, per_minute: int = 100_000, port: int | None = None
+) -> Iterator[Plane]:
     """A plane that hears of changes; with `port` its listener goes through that port of the loopback interface."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)

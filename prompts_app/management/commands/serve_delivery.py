@@ -1,0 +1,29 @@
+"""`manage.py serve_delivery`: a process near the services that answers what they read, and nothing else."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+APPLICATION = "registry.delivery_asgi:application"
+
+
+class Command(BaseCommand):
+    """Takes this process's place with a server of the read plane."""
+
+    help = "Serve only what services read: fetch, snapshot, changes, stream, pinned versions, render."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Where it listens, and in how many processes."""
+        parser.add_argument("--host", default="127.0.0.1", help="Address to listen on. Default 127.0.0.1.")
+        parser.add_argument("--port", type=int, default=8100, help="Port to listen on. Default 8100.")
+        parser.add_argument("--workers", type=int, default=1, help="Processes. Each holds its own memory. Default 1.")
+
+    def handle(self, *args: Any, host: str, port: int, workers: int, **options: Any) -> None:
+        """Does not return."""
+        granian = str(Path(sys.executable).with_name("granian"))
+        where = ["--host", host, "--port", str(port), "--workers", str(workers)]
+        how = ["--interface", "asgi", "--loop", "uvloop", "--workers-kill-timeout", "3"]
+        os.execv(granian, [granian, *how, *where, APPLICATION])  # noqa: S606 - our own interpreter's server

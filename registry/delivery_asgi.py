@@ -1,0 +1,18 @@
+"""The read plane alone: `manage.py serve_delivery` near the services, with none of the pages and none of the writes."""
+
+import os
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "registry.settings")
+
+from django.conf import settings
+from django.core.wsgi import get_wsgi_application
+
+handler = get_wsgi_application()  # sets Django up: what is imported below needs its models
+
+from prompts_app.delivery.server import Server  # noqa: E402
+from prompts_app.delivery.standalone import OnlyReads  # noqa: E402
+from registry.core.body_limit import BodyLimit  # noqa: E402
+from registry.core.wsgi_bridge import WsgiBridge  # noqa: E402
+
+bridge = WsgiBridge(handler, threads=settings.WEB_THREADS)
+application = Server(OnlyReads(BodyLimit(bridge, settings.LARGEST_BODY)), on_stop=bridge.close)

@@ -1,0 +1,102 @@
+"""The read plane in real processes: in front of Django, and alone."""
+
+import http.client
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2 as httpx
+import pytest
+
+from tests.builders import Cast, prompt, version
+from tests.delivery.planes import until
+from tests.servers import ROOT, environment, free_port, run_web
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PLACE = "/api/v1/environments/development/prompts/support/triage"
+
+
+@contextmanager
+def alone(folder: Path, **extra: str) -> Iterator[str]:
+    """`manage.py serve_delivery`, up and answering."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "manage.py", "serve_delivery", "--port", str(port)]
+    with (folder / "delivery.log").open("wb") as log:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environment(PUBLIC_URL=url, **extra), stdout=log, stderr=log, start_new_session=True
+        )
+    try:
+        until(lambda: answers(url))
+        yield url
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(20)
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/livez", timeout=2, trust_env=False).status_code == httpx.codes.OK
+    except httpx.TransportError:
+        return False
+
+
+def test_alone__answers_what_services_read_and_nothing_else(cast: Cast, tmp_path: Path):
+    made = prompt(cast.ada, text="Hello {{ name }}")
+    service = cast.key("service", environment="development")
+    with alone(tmp_path) as url, httpx.Client(base_url=url, headers=service.headers, trust_env=False) as http:
+        assert http.get(PLACE).json()["text"] == "Hello {{ name }}"
+        assert list(http.get("/api/v1/environments/development/snapshot").json()["prompts"]) == [made.name]
+        assert http.get("/api/v1/environments/development/changes?since=0").json()["revision"] == 1
+        assert http.get("/api/v1/prompts/support/triage/versions/1").json()["version"] == 1
+        assert http.post(f"{PLACE}/render", json={"variables": {"name": "Ada"}}).json()["text"] == "Hello Ada"
+        assert http.get("/readyz").json()["delivery"] is True
+        for method, path in [
+            ("GET", "/"),
+            ("GET", "/sign-in"),
+            ("GET", "/api/v1/prompts"),
+            ("POST", "/api/v1/prompts"),
+            ("POST", f"{PLACE}/rollback"),
+            ("GET", "/api/schema"),
+        ]:
+            assert http.request(method, path).status_code == 404, (method, path)
+        version(cast.ada, made, "Hi {{ name }}")
+        until(lambda: http.get(PLACE).json()["version"] == 2)
+
+
+def test_stream__over_the_wire__tells_what_moves(cast: Cast, tmp_path: Path):
+    made = prompt(cast.ada, text="one")
+    service = cast.key("service", environment="development")
+    with run_web(tmp_path) as web:
+        wire = http.client.HTTPConnection("127.0.0.1", int(web.url.rpartition(":")[2]), timeout=20)
+        wire.request("GET", "/api/v1/environments/development/stream", headers=service.headers)
+        answer = wire.getresponse()
+        assert (answer.status, answer.headers["Content-Type"]) == (200, "text/event-stream")
+        assert answer.readline() == b"retry: 2000\n"
+        version(cast.ada, made, "two")
+        lines = [answer.readline() for _ in range(3)]
+        assert lines[1:] == [b"id: 2\n", b'data: {"revision":2,"prompts":["support/triage"]}\n']
+        wire.close()
+
+
+def test_metrics__are_told_to_the_machine_itself_or_with_the_token(cast: Cast, tmp_path: Path):
+    prompt(cast.ada)
+    service = cast.key("service", environment="development")
+    with run_web(tmp_path) as web:
+        for _ in range(3):
+            httpx.get(f"{web.url}{PLACE}", headers=service.headers, trust_env=False)
+        told = httpx.get(f"{web.url}/metrics", trust_env=False)
+        assert told.headers["content-type"].startswith("text/plain")
+        assert "greenroom_delivery_hits_total 2\n" in told.text and "greenroom_delivery_misses_total 1\n" in told.text
+        assert 'environment="development"} 1\n' in told.text and "greenroom_delivery_listener_connected 1\n" in told.text
+        proxied = httpx.get(f"{web.url}/metrics", headers={"X-Forwarded-For": "10.0.0.1"}, trust_env=False)
+        assert proxied.status_code == 404
+    with run_web(tmp_path, METRICS_TOKEN="for-the-scraper") as web:
+        assert httpx.get(f"{web.url}/metrics", trust_env=False).status_code == 404
+        named = httpx.get(f"{web.url}/metrics", headers={"Authorization": "Bearer for-the-scraper"}, trust_env=False)
+        assert named.status_code == 200
