@@ -58,7 +58,10 @@ def pinned(live: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass
 class Registry:
-    """What the stub serves; `trouble` is answered instead while it is set. Answers are fresh for `max_age` seconds."""
+    """What the stub serves; `trouble` is answered instead while it is set. Answers are fresh for `max_age` seconds.
+
+    With `has_feed` changes are told by long poll, as far back as `kept_since`.
+    """
 
     live: dict[str, dict[str, Any]] = field(default_factory=dict)
     pins: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -66,10 +69,14 @@ class Registry:
     delay_s: float = 0.0
     max_age: int = 0
     snapshots: int = 0
+    has_feed: bool = False
+    kept_since: int = 0
+    log: list[tuple[int, str]] = field(default_factory=list)
 
     def put(self, *bodies: dict[str, Any]) -> None:
         for one in bodies:
             self.live[one["name"]] = one
+            self.log.append((one["revision"], one["name"]))
             self.pins[f"{one['name']}/versions/{one['version']}"] = pinned(one)
             self.pins[f"{one['name']}/digests/{one['digest']}"] = pinned(one)
 
@@ -81,6 +88,8 @@ class Registry:
         if self.trouble is not None:
             return self.trouble
         path = unquote(call.path).removeprefix("/api/v1/")
+        if self.has_feed and "/changes?" in path:
+            return self._changes(int(path.partition("since=")[2].partition("&")[0]))
         if path == "environments/production/snapshot":
             self.snapshots += 1
             revision = max((one["revision"] for one in self.live.values()), default=0)
@@ -90,6 +99,27 @@ class Registry:
         found = self.live.get(path.removeprefix("environments/production/prompts/"))
         found = self.pins.get(path.removeprefix("prompts/")) if path.startswith("prompts/") else found
         return self._tagged(call, found) if found else problem(404, "not_deployed", "Nothing of that name is live.")
+
+    def withdraw(self, name: str, revision: int) -> None:
+        del self.live[name]
+        self.log.append((revision, name))
+
+    def _changes(self, since: int) -> Reply:
+        """As the real one, but it waits for half a second at most."""
+        ends = time.monotonic() + 0.5
+        if since < self.kept_since:
+            return problem(410, "changes.pruned", "Take the snapshot.")
+        while not (news := [one for one in self.log if one[0] > since]) and self.trouble is None:
+            if time.monotonic() > ends:
+                return Reply(b"", 204)
+            time.sleep(0.005)
+        if self.trouble is not None:
+            return self.trouble
+        epoch = max((one["epoch"] for one in self.live.values()), default=1)
+        changes = [
+            {"revision": revision, "name": name, "version": 1, "digest": "", "kind": ""} for revision, name in news
+        ]
+        return Reply({"revision": max(news)[0], "epoch": epoch, "changes": changes})
 
     def _tagged(self, call: Call, value: dict[str, Any]) -> Reply:
         raw = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()

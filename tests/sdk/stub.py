@@ -1,6 +1,7 @@
 """A server that answers by script: for what a real one would have to be driven into."""
 
 import json
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -29,6 +30,16 @@ class Call:
     body: bytes
 
 
+class Server(ThreadingHTTPServer):
+    """Quiet about connections that clients break: that is what the tests are about."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class Stub:
     """Gives the scripted answers one after the other, the last one again and again; or what `route` says of a call."""
 
@@ -36,10 +47,12 @@ class Stub:
         self.replies = list(replies)
         self.route = route
         self.calls: list[Call] = []
+        self.polls: list[Call] = []
         stub = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
 
             def do_GET(self) -> None:
                 stub.answer(self)
@@ -50,8 +63,7 @@ class Stub:
             def log_message(self, *parts: Any) -> None:
                 """Quiet."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server = Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def __enter__(self) -> Self:
@@ -67,7 +79,7 @@ class Stub:
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
         body = handler.rfile.read(int(handler.headers.get("content-length", 0)))
         call = Call(handler.command, handler.path, dict(handler.headers), body)
-        self.calls.append(call)
+        (self.polls if "/changes?" in call.path else self.calls).append(call)
         reply = self.route(call) if self.route else self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
         if reply.cut:
             handler.close_connection = True

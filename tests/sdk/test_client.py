@@ -277,10 +277,12 @@ def test_async__answers_as_the_other_client_does_and_never_holds_the_loop(
 
 
 def test_close__keeps_what_is_known_and_leaves_no_thread(stub: Stub, make: Callable[..., Client]) -> None:
+    others = set(threading.enumerate())
     client = make()
     client.get(NAME)
+    assert [one for one in set(threading.enumerate()) - others if one.name.startswith("greenroom")]
     client.close()
-    until(lambda: not [one for one in threading.enumerate() if one.name.startswith("greenroom")])
+    until(lambda: not [one for one in set(threading.enumerate()) - others if one.name.startswith("greenroom")])
     assert client.get(NAME).version == 1
     with pytest.raises(Unavailable):
         client.get("never/asked")

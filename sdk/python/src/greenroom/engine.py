@@ -15,13 +15,14 @@ import threading
 import time
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 
 from greenroom.content import Content, content_of
 from greenroom.disk import Disk
 from greenroom.entries import Absent, Entry, Failed, Fetched, Key, Outcome, Unchanged, adopt, judge
 from greenroom.errors import GreenroomError, NotLive, Unavailable
+from greenroom.feed import Changed, News, follow
 from greenroom.lockfile import LockFile
 from greenroom.prompt import Prompt, Source
 from greenroom.templates.values import JSON
@@ -95,11 +96,34 @@ class Engine:
         self._workers.stop()
         self._wire.close()
 
-    def refresh_all(self) -> None:
-        """Ask again for everything that was not confirmed lately."""
+    def seen_revision(self) -> int | None:
+        """The highest revision seen in this epoch; None while nothing is known."""
+        revisions = [one.revision for one in list(self._entries.values()) if one.revision >= 0]
+        return max(revisions, default=None)
+
+    def ask_for_news(self, since: int) -> News:
+        """One long poll; of another epoch everything is news."""
+        news = self._wire.changes(since)
+        if isinstance(news, Changed) and news.epoch not in (None, self._epoch):
+            return replace(news, names={key.name for key in list(self._entries)})
+        return news
+
+    def refresh(self, names: Collection[str]) -> None:
+        """Fetch what is live of these, as far as anybody asked for them; an answer under way may be too old to tell."""
+        for key in [key for key in list(self._entries) if key.name in names and not key.is_pin]:
+            with self._lock:
+                if key in self._flights:
+                    self._again.add(key)
+            self._want(key)
+
+    def refresh_all(self, *, fresh_too: bool = False) -> None:
+        """Ask again for everything that was not confirmed lately, or for all that is live."""
         now = time.monotonic()
+        if fresh_too and len(self._entries) <= MOST_POLLED:
+            self.refresh({key.name for key in list(self._entries)})
+            return
         due = [key for key, entry in list(self._entries.items()) if now >= max(entry.next_try, entry.fresh_until)]
-        if len(due) > MOST_POLLED and self._take_changes():
+        if (fresh_too or len(due) > MOST_POLLED) and self._take_changes():
             due = [key for key in due if key.is_pin or now > self._entries.get(key, NOTHING).confirmed_at]
         for key in due:
             self._want(key)
@@ -132,6 +156,7 @@ class Engine:
     def _renew(self) -> None:
         self._lock = threading.RLock()
         self._flights: dict[Key, threading.Event] = {}
+        self._again: set[Key] = set()
         self._workers = Workers(FETCHERS, "greenroom")
         self._stop = threading.Event()
         self._keeper: threading.Thread | None = None
@@ -221,7 +246,11 @@ class Engine:
         with self._lock:
             if self._flights.get(key) is flight:
                 del self._flights[key]
+            is_to_repeat = key in self._again
+            self._again.discard(key)
         flight.set()
+        if is_to_repeat:
+            self._want(key)
 
     def _land(self, key: Key, outcome: Outcome) -> None:
         """An answer becomes what is known, in memory first, then on disk."""
@@ -288,12 +317,10 @@ class Engine:
 
     def _start_keeper(self) -> None:
         if self._keeper is None:
-            self._keeper = threading.Thread(target=self._poll, args=(self._stop,), name="greenroom-keeper", daemon=True)
+            self._keeper = threading.Thread(
+                target=follow, args=(self, self._stop, self._poll_s), name="greenroom-keeper", daemon=True
+            )
             self._keeper.start()
-
-    def _poll(self, stop: threading.Event) -> None:
-        while not stop.wait(random.uniform(0.8, 1.2) * self._poll_s):  # noqa: S311 - spreads callers, no secret
-            self.refresh_all()
 
 
 def _source(entry: Entry, *, is_first: bool) -> Source:

@@ -14,11 +14,13 @@ from greenroom import __version__
 from greenroom.content import DEEPEST, Content, read_content
 from greenroom.entries import PIN_LASTS_S, Absent, Failed, Fetched, Key, Outcome, Unchanged
 from greenroom.errors import GreenroomError, NotLive, Refused, StrangeAnswer, Unreachable
+from greenroom.feed import Changed, News
 from greenroom.fields import Fields
 from greenroom.settings import Settings
 from greenroom.templates.values import InvalidJson, parse_json
 
 TIMEOUT_S = 2.0
+FEED_WAIT_S = 25
 # A body that drips in resets every read's own time limit.
 WHOLE_ANSWER_S = 10.0
 MOST_BYTES = 32_000_000
@@ -80,24 +82,40 @@ class Wire:
         except InvalidJson as error:
             raise StrangeAnswer(f"{where} cannot be read: {error.message}") from None
 
-    def _get(self, path: str, etag: str) -> tuple[int, httpx.Headers, bytes]:
+    def changes(self, since: int) -> News:
+        """What changed after a revision, once something does, or after half a minute without; never raises."""
+        path = f"environments/{quote(self.environment, safe='')}/changes?since={since}&wait={FEED_WAIT_S}"
+        try:
+            status, _, body = self._get(path, "", patience_s=FEED_WAIT_S + 5.0)
+            if status == httpx.codes.OK:
+                return _changes(body)
+        except GreenroomError:
+            return "failed"
+        if status == httpx.codes.NO_CONTENT:
+            return Changed((), since, None)
+        if status in {httpx.codes.NOT_FOUND, httpx.codes.METHOD_NOT_ALLOWED}:
+            return "missing"
+        return "pruned" if status == httpx.codes.GONE else "failed"
+
+    def _get(self, path: str, etag: str, *, patience_s: float = 0.0) -> tuple[int, httpx.Headers, bytes]:
         headers = {"If-None-Match": etag} if etag else {}
         try:
             try:
-                return self._read(path, headers)
+                return self._read(path, headers, patience_s)
             except (httpx.NetworkError, httpx.RemoteProtocolError) as error:
                 if isinstance(error, httpx.ConnectError):
                     raise
                 # A kept connection that a restart has closed: a new one may do.
-                return self._read(path, headers)
+                return self._read(path, headers, patience_s)
         except httpx.HTTPError as error:
             reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
             raise Unreachable(f"{self.settings.url} cannot be reached ({reason}).") from None
 
-    def _read(self, path: str, headers: dict[str, str]) -> tuple[int, httpx.Headers, bytes]:
-        ends = time.monotonic() + WHOLE_ANSWER_S
+    def _read(self, path: str, headers: dict[str, str], patience_s: float) -> tuple[int, httpx.Headers, bytes]:
+        ends = time.monotonic() + WHOLE_ANSWER_S + patience_s
+        timeout = httpx.Timeout(TIMEOUT_S, read=TIMEOUT_S + patience_s)
         body = bytearray()
-        with self._client().stream("GET", f"{self.settings.api}/{path}", headers=headers) as answer:
+        with self._client().stream("GET", f"{self.settings.api}/{path}", headers=headers, timeout=timeout) as answer:
             for piece in answer.iter_bytes():
                 body += piece
                 if len(body) > MOST_BYTES:
@@ -154,6 +172,15 @@ def _refusal(status: int, headers: httpx.Headers, body: bytes) -> GreenroomError
     except (InvalidJson, StrangeAnswer):
         return StrangeAnswer(f"The server answered {status} with a problem that cannot be read.")
     return NotLive(detail) if status == httpx.codes.NOT_FOUND else Refused(status, code, detail)
+
+
+def _changes(body: bytes) -> Changed:
+    try:
+        fields = Fields.of(parse_json(body), "the feed of changes")
+    except InvalidJson as error:
+        raise StrangeAnswer(f"The feed of changes cannot be read: {error.message}") from None
+    names = frozenset(one.text("name") for one in fields.objects("changes"))
+    return Changed(names, fields.integer("revision"), fields.integer("epoch"))
 
 
 def _max_age(key: Key, headers: httpx.Headers) -> float:

@@ -1,0 +1,101 @@
+"""Changes pushed to the client by long poll: soon, each of them, also those that fell between two connections."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from greenroom import Client, NotLive
+from greenroom.entries import Key
+
+from tests.sdk.registry_stub import DOWN, NAME, Registry, body, until
+from tests.sdk.stub import Stub
+
+
+def known(client: Client, name: str = NAME) -> Any:
+    """The version in memory, without asking for anything."""
+    entry = client._engine._entries.get(Key(name))
+    return entry.content.version if entry and entry.content else None
+
+
+@pytest.fixture
+def client(registry: Registry, stub: Stub, make: Callable[..., Client]) -> Client:
+    """A client that would not ask again by itself: answers are fresh for an hour."""
+    registry.max_age, registry.has_feed = 3600, True
+    registry.put(body("other/one", revision=2))
+    made = make()
+    made.warm(NAME, "other/one")
+    until(lambda: stub.polls)
+    return made
+
+
+def test_feed__of_what_is_used__brings_each_change_without_a_get(
+    registry: Registry, stub: Stub, client: Client
+) -> None:
+    times = []
+    for number in range(3, 13):
+        started = time.monotonic()
+        registry.put(body(version=number, revision=number))
+        until(lambda number=number: known(client) == number)
+        times.append(time.monotonic() - started)
+    print(f"told after {sorted(times)[len(times) // 2] * 1000:.0f} ms")
+    registry.put(body("unused/one", revision=20))
+    registry.withdraw("other/one", 21)
+    until(lambda: client.counts()["absent"] == 1)
+    with pytest.raises(NotLive):
+        client.get("other/one")
+    assert not [call for call in stub.calls if "unused" in call.path]
+    assert {call.path.partition("?")[0] for call in stub.polls} == {"/api/v1/environments/production/changes"}
+
+
+def test_feed__gone_and_back__tells_what_was_missed(registry: Registry, stub: Stub, client: Client) -> None:
+    registry.trouble = DOWN
+    until(lambda: client.counts()["failed"] or len(stub.polls) > 2)
+    registry.put(body(version=2, revision=3), body("other/one", version=2, revision=2))
+    registry.trouble = None
+    # The second one's revision is no news to the feed: joining it anew fetches everything.
+    until(lambda: (known(client), known(client, "other/one")) == (2, 2))
+
+
+def test_feed__pruned__takes_everything_anew(
+    registry: Registry, stub: Stub, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.kept_since = 50
+    registry.put(body(version=2, revision=60))
+    until(lambda: known(client) == 2)
+
+
+def test_feed__of_a_restored_registry__fetches_all(registry: Registry, stub: Stub, client: Client) -> None:
+    registry.log.clear()
+    registry.live.clear()
+    registry.put(body(version=3, revision=1, epoch=2), body("other/one", version=4, revision=90, epoch=2))
+    until(lambda: known(client, "other/one") == 4)
+    assert client.get(NAME).version == 3 and client.counts()["epochs"] == 1
+
+
+def test_feed__a_change_while_an_older_answer_is_under_way__is_asked_for_once_more(
+    registry: Registry, stub: Stub, client: Client
+) -> None:
+    answers = registry.answer
+
+    def slow(call: Any) -> Any:
+        reply = answers(call)
+        if "/changes?" not in call.path:
+            time.sleep(0.3)
+        return reply
+
+    stub.route = slow
+    registry.put(body(version=2, revision=3))
+    until(lambda: [call for call in stub.calls if "triage" in call.path][1:])
+    registry.put(body(version=3, revision=4))
+    until(lambda: known(client) == 3)
+
+
+def test_feed__that_the_server_does_not_have__leaves_polling(
+    registry: Registry, stub: Stub, make: Callable[..., Client]
+) -> None:
+    client = make(poll_s=0.05)
+    client.get(NAME)
+    registry.put(body(version=2, revision=2))
+    until(lambda: known(client) == 2)
+    assert len(stub.polls) == 1
