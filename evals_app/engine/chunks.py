@@ -1,19 +1,21 @@
-"""One chunk, from claim to last saved result: resumable at any moment, fenced against whoever took it over."""
+"""Chunks, from claim to last saved result: resumable at any moment, fenced against whoever took them over."""
 
 import os
 import secrets
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from evals_app.engine.asking import Batch
-from evals_app.engine.machinery import Machinery, machinery
+from evals_app.engine.asking import Arrivals, Batch, Outcome
+from evals_app.engine.machinery import machinery
 from evals_app.engine.preparing import Prepared, prepare
+from evals_app.engine.queue import claim_next
+from evals_app.engine.saving import copy_in
 from evals_app.engine.scoring import result_of
 from evals_app.models import Result, Run, RunChunk, RunState
 from registry.core import jobs
@@ -22,6 +24,9 @@ LEASE_S = 20.0
 HEARTBEAT_S = 2.0
 # Celery ends a task at ten minutes: a chunk that waits for slow providers is handed on well before.
 LONGEST_S = 480.0
+# While the last answers of a chunk are on their way the next one is begun, for so long after the first, so many at once.
+CLAIMS_FOR_S = 120.0
+MOST_AT_ONCE = 3
 
 log = structlog.get_logger(__name__)
 
@@ -35,75 +40,129 @@ def new_owner() -> str:
     return f"{socket.gethostname()[:32]}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
-def work_through(pk: int) -> int | None:
-    """Claims the chunk and asks for every answer that it lacks; its run's id, None where there was nothing to claim.
+def work(hint: int) -> set[int]:
+    """Works through the chunks that come first, at least one if any waits; the runs they belong to.
 
-    Ends with the chunk done, handed on after eight minutes, or left to whoever took it over. A bug leaves the lease to
-    run out: the sweeper starts another attempt, three in all.
+    `hint` is the chunk whose message woke the worker; the order is the database's. A chunk ends done, handed on after
+    eight minutes, or left to whoever took it over. A bug leaves the lease to run out: the sweeper starts another
+    attempt, three in all.
     """
-    _free_from_the_dead(pk)
-    chunk = jobs.claim(RunChunk, pk, owner=new_owner(), lease_s=LEASE_S)
-    if chunk is None:
-        return None
-    Run.objects.filter(pk=chunk.run_id, state=RunState.QUEUED).update(state=RunState.RUNNING, started_at=Now())
+    _free_from_the_dead(hint)
+    shift = _Shift()
     try:
-        _work(chunk, machinery())
-    except ChunkLostError:
-        log.info("chunk.lost", chunk=chunk.pk, run=chunk.run_id, attempt=chunk.attempt)
-    return chunk.run_id
-
-
-def _work(chunk: RunChunk, machine: Machinery) -> None:
-    heart = _Heart(chunk)
-    prepared = prepare(chunk, heartbeat=heart.beat)
-    _save(chunk, prepared.unaskable)
-    batch = Batch(machine, prepared.asks)
-    try:
-        handed_on = _collect(chunk, batch, prepared, heart)
+        shift.work()
     finally:
-        batch.abandon()
-    ended = jobs.hand_on(chunk) if handed_on else jobs.finish(chunk)
-    if not ended:
-        raise ChunkLostError
+        shift.abandon()
+    return shift.run_ids
 
 
-class _Heart:
-    """Moves the lease on every two seconds; notices when the chunk is no longer ours."""
+class _Shift:
+    """The chunks that this process works on at the same time."""
 
-    def __init__(self, chunk: RunChunk) -> None:
-        self._chunk = chunk
-        self._last = time.monotonic()
+    def __init__(self) -> None:
+        self.run_ids: set[int] = set()
+        self._began = time.monotonic()
+        self._arrivals = Arrivals()
+        self._works: dict[Batch, _Work] = {}
 
-    def beat(self) -> None:
+    def work(self) -> None:
+        self._claim()
+        while self._works:
+            outcomes = self._arrivals.collect(most=sum(batch.left for batch in self._works))
+            for batch, one in list(self._works.items()):
+                self._go_on(batch, one, outcomes.get(batch, []))
+            while self._has_room() and self._claim():
+                pass
+
+    def abandon(self) -> None:
+        """Stops asking; what is not saved will be asked again by whoever goes on."""
+        for batch in self._works:
+            batch.abandon()
+
+    def _claim(self) -> bool:
+        chunk = claim_next(owner=new_owner(), lease_s=LEASE_S)
+        if chunk is None:
+            return False
+        self.run_ids.add(chunk.run_id)
+        Run.objects.filter(pk=chunk.run_id, state=RunState.QUEUED).update(state=RunState.RUNNING, started_at=Now())
+        batch = Batch(machinery(), self._arrivals)
+        self._works[batch] = work = _Work(chunk, batch)
+        self._guarded(batch, work, work.begin)
+        return True
+
+    def _has_room(self) -> bool:
+        """Whether all that is left may be in flight already, so that the providers could bear more."""
+        if not self._works or len(self._works) >= MOST_AT_ONCE or time.monotonic() - self._began >= CLAIMS_FOR_S:
+            return False
+        return sum(batch.left for batch in self._works) < max(one.capacity for one in self._works.values())
+
+    def _go_on(self, batch: Batch, one: "_Work", outcomes: list[Outcome]) -> None:
+        is_late = time.monotonic() - self._began >= LONGEST_S
+        self._guarded(batch, one, lambda: one.go_on(outcomes, is_late=is_late))
+
+    def _guarded(self, batch: Batch, one: "_Work", step: Callable[[], bool]) -> None:
+        """Takes a step of a chunk; it is put away once it has ended or is lost."""
+        try:
+            is_over = step()
+        except ChunkLostError:
+            log.info("chunk.lost", chunk=one.chunk.pk, run=one.chunk.run_id, attempt=one.chunk.attempt)
+            is_over = True
+        if is_over:
+            del self._works[batch]
+            batch.abandon()
+
+
+class _Work:
+    """One chunk being worked on. Each step returns whether it is over, and raises ChunkLostError when it is not ours."""
+
+    def __init__(self, chunk: RunChunk, batch: Batch) -> None:
+        self.chunk = chunk
+        self.capacity = 0
+        self._batch = batch
+        self._beat_at = time.monotonic()
+        self._prepared: Prepared | None = None
+
+    def begin(self) -> bool:
+        self._prepared = prepared = prepare(self.chunk)
+        self.capacity = prepared.capacity
+        for piece in prepared.pieces(self._beat):
+            self._batch.add(piece.asks)
+            self._save([*piece.unaskable, *(result_of(outcome, prepared) for outcome in piece.known)])
+        return self.go_on([], is_late=False)
+
+    def go_on(self, outcomes: Sequence[Outcome], *, is_late: bool) -> bool:
+        assert self._prepared is not None
+        self._save([result_of(outcome, self._prepared) for outcome in outcomes])
+        self._beat()
+        if self._batch.left and not is_late:
+            return False
+        ended = jobs.hand_on(self.chunk) if self._batch.left else jobs.finish(self.chunk)
+        if not ended:
+            raise ChunkLostError
+        return True
+
+    def _beat(self) -> None:
+        """Moves the lease on every two seconds; notices when the chunk is no longer ours."""
         now = time.monotonic()
-        if now - self._last < HEARTBEAT_S:
+        if now - self._beat_at < HEARTBEAT_S:
             return
-        self._last = now
-        if not jobs.extend(self._chunk, lease_s=LEASE_S):
+        self._beat_at = now
+        if not jobs.extend(self.chunk, lease_s=LEASE_S):
             raise ChunkLostError
 
-
-def _collect(chunk: RunChunk, batch: Batch, prepared: Prepared, heart: _Heart) -> bool:
-    """Saves outcomes as they come; True when time is up before all are in."""
-    began = time.monotonic()
-    while batch.left:
-        _save(chunk, [result_of(outcome, prepared) for outcome in batch.collect()])
-        heart.beat()
-        if time.monotonic() - began >= LONGEST_S:
-            return True
-    return False
+    def _save(self, results: Sequence[Result]) -> None:
+        if results:
+            _save(self.chunk, results)
 
 
 def _save(chunk: RunChunk, results: Sequence[Result]) -> None:
     """Writes results exactly once; raises ChunkLostError when the chunk is no longer ours."""
-    if not results:
-        return
     errors = sum(bool(result.error) for result in results)
     with transaction.atomic():
-        if not jobs.holds(chunk):
+        counted = jobs.held(chunk).update(done=F("done") + len(results), errors=F("errors") + errors)
+        if not counted:
             raise ChunkLostError
-        Result.objects.bulk_create(results)
-        RunChunk.objects.filter(pk=chunk.pk).update(done=F("done") + len(results), errors=F("errors") + errors)
+        copy_in(results)
 
 
 def _free_from_the_dead(pk: int) -> None:

@@ -1,7 +1,9 @@
-"""What a worker process keeps between chunks: one event loop, one pool of connections, one set of shared limits."""
+"""What a worker process keeps between chunks: one event loop in a thread, one pool of connections, one set of shared limits."""
 
 import asyncio
 import functools
+import sys
+import threading
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,24 +15,30 @@ from evals_app.providers.limits import SharedLimits
 if TYPE_CHECKING:
     from evals_app.providers.client import ModelClient
 
+# Who asks and who scores share one interpreter: with the usual 5 ms every answer would wait for the scorer.
+SWITCH_S = 0.001
+
 
 @dataclass(frozen=True)
 class Machinery:
-    """Belongs to one thread: its loop runs only while somebody calls `run`."""
+    """The loop runs in a thread of its own, so that questions go out while answers are scored and saved."""
 
-    runner: asyncio.Runner
+    loop: asyncio.AbstractEventLoop
+    thread: threading.Thread
     client: "ModelClient"
     limits: SharedLimits
 
     def run[T](self, work: Coroutine[Any, Any, T]) -> T:
-        """Runs `work` to its end in the loop; other tasks of the loop go on meanwhile and rest afterwards."""
-        return self.runner.run(work)
+        """Runs `work` to its end in the loop."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result()
 
     def close(self) -> None:
         """Ends connections and loop."""
         self.run(self.client.close())
         self.run(self.limits.close())
-        self.runner.close()
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join()
+        self.loop.close()
 
 
 def load_client() -> "type[ModelClient]":
@@ -44,13 +52,16 @@ def load_client() -> "type[ModelClient]":
 def machinery() -> Machinery:
     """This process's machinery, made at first use: after the fork, never at import."""
     client_class = load_client()
+    sys.setswitchinterval(SWITCH_S)
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="questions", daemon=True)
+    thread.start()
 
     async def make() -> "tuple[ModelClient, SharedLimits]":
         return client_class(settings.OUTBOUND_ALLOW), SharedLimits(settings.VALKEY_URL)
 
-    runner = asyncio.Runner()
-    client, limits = runner.run(make())
-    return Machinery(runner, client, limits)
+    client, limits = asyncio.run_coroutine_threadsafe(make(), loop).result()
+    return Machinery(loop, thread, client, limits)
 
 
 def shut_down() -> None:

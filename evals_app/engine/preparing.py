@@ -1,12 +1,12 @@
 """Everything a chunk needs before the first question is sent: what is still to ask, of whom, and how to score it."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from evals_app.engine.asking import Ask, Desk, Way
+from evals_app.engine.asking import Ask, Desk, Outcome, Way
 from evals_app.engine.plan import Slot, slots
-from evals_app.engine.questions import ArmSource, question_of, request_digest, scorer_values
+from evals_app.engine.questions import ArmSource, questions_of, scorer_values
 from evals_app.model_settings import ModelSettings
 from evals_app.models import Arm, Case, Provider, Result, Run, RunChunk
 from evals_app.providers.limits import Limits
@@ -18,6 +18,8 @@ from registry.core.secrets import unseal
 
 # A template that runs into its limits takes seconds each time: after so many cases of a chunk the rest is not tried.
 LIMITS_BORNE = 3
+# How many cases are rendered before the questions about them are sent.
+CASES_AT_ONCE = 40
 
 
 @dataclass(frozen=True)
@@ -39,18 +41,109 @@ class ScoredCase:
 
 
 @dataclass
-class Prepared:
-    """`asks` are questions to send; `unaskable` are results that need none, since there is nothing that could be sent."""
+class Piece:
+    """Some cases of a chunk, ready.
 
-    run_id: int
-    attempt: int
+    `asks` are questions to send, `known` are answered from the cache; `unaskable` are results that need no question,
+    since there is nothing that could be sent.
+    """
+
     asks: list[Ask] = field(default_factory=list)
+    known: list[Outcome] = field(default_factory=list)
     unaskable: list[Result] = field(default_factory=list)
-    cases: dict[int, ScoredCase] = field(default_factory=dict)
 
-    def refuse(self, slot: Slot, kind: str, reason: str) -> None:
+
+class Prepared:
+    """A chunk as it is worked on: `cases` are those prepared so far, `capacity` how many questions its providers bear."""
+
+    def __init__(self, chunk: RunChunk, run: Run) -> None:
+        self.run_id, self.attempt = run.pk, chunk.attempt
+        self.cases: dict[int, ScoredCase] = {}
+        self._run = run
+        self._arms = _arms(run)
+        self._desks = _desks(run.workspace_id, {source.settings.provider for source in self._arms.values()})
+        opened = [desks for desks in self._desks.values() if not isinstance(desks, str)]
+        self.capacity = sum(desks[0].desk.limits.concurrency for desks in opened)
+        self._limits_met = dict.fromkeys(self._arms, 0)
+        span = (chunk.first_position, chunk.last_position)
+        rows = Case.objects.filter(suite_version=run.suite_version_id, position__range=span).order_by("position")
+        self._rows = list(rows)
+        self._suite = run.suite_version.load_rules(self._rows)
+        self._done = _done(run, [row.pk for row in self._rows])
+
+    def pieces(self, heartbeat: Callable[[], None]) -> Iterator[Piece]:
+        """What of the chunk has no result yet, a few cases at a time: the first questions are out while more are rendered."""
+        self._heartbeat = heartbeat
+        specs = list(zip(self._rows, self._suite.cases, strict=True))
+        for first in range(0, len(specs), CASES_AT_ONCE):
+            yield self._piece([(row.pk, spec) for row, spec in specs[first : first + CASES_AT_ONCE]])
+
+    def _piece(self, cases: list[tuple[int, CaseSpec]]) -> Piece:
+        piece = Piece()
+        wanted = slots([pk for pk, _ in cases], arms=list(self._arms), first_repeat=self._run.first_repeat,
+                       repeats=self._run.repeats)  # fmt: skip
+        missing: dict[int, list[Slot]] = {}
+        for slot in wanted:
+            if (slot.case_id, slot.arm, slot.repeat) not in self._done:
+                missing.setdefault(slot.case_id, []).append(slot)
+        open_cases = [(pk, spec) for pk, spec in cases if pk in missing]
+        askable = self._with_scorers(piece, open_cases, missing)
+        for arm in self._arms:
+            self._ask_arm(piece, arm, askable, missing)
+        piece.asks.sort(key=lambda ask: (ask.slot.case_id, ask.slot.repeat, ask.slot.arm))
+        return piece
+
+    def _with_scorers(
+        self, piece: Piece, cases: list[tuple[int, CaseSpec]], missing: dict[int, list[Slot]]
+    ) -> list[tuple[int, CaseSpec]]:
+        """The cases whose scorers' values can be rendered; the others are refused."""
+        scorers = [self._suite.scorers_of(spec) for _, spec in cases]
+        templates = [dict(item for one in specs for item in one.templates.items()) for specs in scorers]
+        values = scorer_values([spec for _, spec in cases], templates, heartbeat=self._heartbeat)
+        askable = []
+        for (pk, spec), specs, value in zip(cases, scorers, values, strict=True):
+            if isinstance(value, Invalid):
+                for slot in missing[pk]:
+                    self._refuse(piece, slot, "scorer", f"a scorer's value cannot be rendered: {value.detail}")
+                continue
+            self.cases[pk] = ScoredCase(spec, specs, value, self._suite.combination_of(spec))
+            askable.append((pk, spec))
+        return askable
+
+    def _ask_arm(
+        self, piece: Piece, arm: str, cases: list[tuple[int, CaseSpec]], missing: dict[int, list[Slot]]
+    ) -> None:
+        source = self._arms[arm]
+        desks = self._desks[source.settings.provider]
+        wanted = [(spec, found) for pk, spec in cases if (found := [slot for slot in missing[pk] if slot.arm == arm])]
+        for (_, open_slots), question in zip(wanted, self._questions(arm, [spec for spec, _ in wanted]), strict=True):
+            for slot in open_slots:
+                if isinstance(question, Invalid):
+                    self._refuse(piece, slot, "template", question.detail)
+                elif isinstance(desks, str):
+                    self._refuse(piece, slot, "provider", desks)
+                else:
+                    piece.asks.append(Ask(slot, tuple(_way(desk, question, slot.repeat) for desk in desks)))
+
+    def _questions(self, arm: str, specs: list[CaseSpec]) -> list[Question | Invalid]:
+        """Rendered until the template has run into its limits three times."""
+        source = self._arms[arm]
+        found: list[Question | Invalid] = []
+        while len(found) < len(specs):
+            if self._limits_met[arm] >= LIMITS_BORNE:
+                found.append(
+                    Invalid("template.limit", "The template ran into its limits on earlier cases: not tried again.")
+                )
+                continue
+            self._heartbeat()
+            some = questions_of(source, specs[len(found) :])
+            self._limits_met[arm] += sum(isinstance(one, Invalid) and one.code == "template.limit" for one in some)
+            found += some
+        return found
+
+    def _refuse(self, piece: Piece, slot: Slot, kind: str, reason: str) -> None:
         """Note a slot for which nothing can be asked."""
-        self.unaskable.append(
+        piece.unaskable.append(
             Result(
                 run_id=self.run_id,
                 case_id=slot.case_id,
@@ -63,65 +156,10 @@ class Prepared:
         )
 
 
-def prepare(chunk: RunChunk, *, heartbeat: Callable[[], None]) -> Prepared:
-    """What of the chunk has no result yet; a handful of queries. `heartbeat` is called between cases."""
+def prepare(chunk: RunChunk) -> Prepared:
+    """What a chunk needs before anything is rendered; a handful of queries."""
     rows = Run.objects.select_related("candidate__prompt", "baseline__prompt", "suite_version")
-    run = rows.get(pk=chunk.run_id)
-    prepared = Prepared(run.pk, chunk.attempt)
-    span = (chunk.first_position, chunk.last_position)
-    cases = list(Case.objects.filter(suite_version=run.suite_version_id, position__range=span).order_by("position"))
-    suite = run.suite_version.load_rules(cases)
-    specs = {case.pk: spec for case, spec in zip(cases, suite.cases, strict=True)}
-    arms = _arms(run)
-    desks = _desks(run.workspace_id, {source.settings.provider for source in arms.values()})
-    done = _done(run, list(specs))
-    limits_met = dict.fromkeys(arms, 0)
-    for case_id, spec in specs.items():
-        heartbeat()
-        wanted = slots([case_id], arms=list(arms), first_repeat=run.first_repeat, repeats=run.repeats)
-        missing = [slot for slot in wanted if (slot.case_id, slot.arm, slot.repeat) not in done]
-        scorers = suite.scorers_of(spec)
-        try:
-            values = scorer_values(spec, dict(item for one in scorers for item in one.templates.items()))
-        except Invalid as refused:
-            for slot in missing:
-                prepared.refuse(slot, "scorer", f"a scorer's value cannot be rendered: {refused.detail}")
-            continue
-        prepared.cases[case_id] = ScoredCase(spec, scorers, values, suite.combination_of(spec))
-        for arm, source in arms.items():
-            open_slots = [slot for slot in missing if slot.arm == arm]
-            found = desks[source.settings.provider]
-            _prepare_arm(prepared, open_slots, source=source, spec=spec, desks=found, limits_met=limits_met)
-    prepared.asks.sort(key=lambda ask: (ask.slot.case_id, ask.slot.repeat, ask.slot.arm))
-    return prepared
-
-
-def _prepare_arm(
-    prepared: Prepared,
-    missing: list[Slot],
-    *,
-    source: ArmSource,
-    spec: CaseSpec,
-    desks: list[OpenDesk] | str,
-    limits_met: dict[str, int],
-) -> None:
-    if not missing:
-        return
-    arm = missing[0].arm
-    try:
-        if limits_met[arm] >= LIMITS_BORNE:
-            raise Invalid("template.limit", "The template ran into its limits on earlier cases: not tried again.")
-        question = question_of(source, spec)
-    except Invalid as refused:
-        limits_met[arm] += refused.code == "template.limit"
-        for slot in missing:
-            prepared.refuse(slot, "template", refused.detail)
-        return
-    for slot in missing:
-        if isinstance(desks, str):
-            prepared.refuse(slot, "provider", desks)
-        else:
-            prepared.asks.append(Ask(slot, tuple(_way(open_desk, question, slot.repeat) for open_desk in desks)))
+    return Prepared(chunk, rows.get(pk=chunk.run_id))
 
 
 def _way(open_desk: OpenDesk, question: Question, repeat: int) -> Way:
@@ -129,7 +167,7 @@ def _way(open_desk: OpenDesk, question: Question, repeat: int) -> Way:
     if question.model not in open_desk.models:
         question = replace(question, model=open_desk.models[0])
     desk = open_desk.desk
-    return Way(desk, question, request_digest(desk.name, question, repeat))
+    return Way(desk, question, repeat)
 
 
 def _arms(run: Run) -> dict[str, ArmSource]:

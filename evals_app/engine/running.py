@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
 
-from evals_app.engine.chunks import work_through
+from evals_app.engine import chunks
 from evals_app.engine.judging import Judgement, judge_run
 from evals_app.engine.starting import post_check
 from evals_app.models import Run, RunChunk, RunMetric, RunSlice, RunState
@@ -22,17 +22,16 @@ log = structlog.get_logger(__name__)
 
 
 def run_chunk(pk: int) -> None:
-    """Work through a chunk, unless somebody else does, and end its run if it was the last one."""
-    work_through(pk)
-    run_id = RunChunk.objects.filter(pk=pk).values_list("run_id", flat=True).first()
-    if run_id is not None:
+    """Work through the chunks that come first; end their runs, and that of the chunk hinted at, if it was the last one."""
+    hinted = RunChunk.objects.filter(pk=pk).values_list("run_id", flat=True)
+    for run_id in sorted({*chunks.work(pk), *hinted}):
         settle(run_id)
 
 
 def settle_lost_runs() -> int:
     """End runs of which every chunk has ended, but whose worker died before it could say so; how many ended."""
-    chunks = RunChunk.objects.filter(run=OuterRef("pk"), state__in=OPEN_CHUNKS)
-    lost = Run.objects.open().filter(~Exists(chunks)).values_list("pk", flat=True)
+    unfinished = RunChunk.objects.filter(run=OuterRef("pk"), state__in=OPEN_CHUNKS)
+    lost = Run.objects.open().filter(~Exists(unfinished)).values_list("pk", flat=True)
     return sum(settle(pk) for pk in list(lost))
 
 

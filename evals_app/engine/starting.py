@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 
 from evals_app.engine.plan import spans
 from evals_app.model_settings import ModelSettings, effective
-from evals_app.models import Reason, Run, RunChunk, Suite, SuiteVersion
+from evals_app.models import Priority, Reason, Run, RunChunk, Suite, SuiteVersion
 from evals_app.queries import Attempts, attempts_at, evidence_lasts, newest_suite_version, offers, places_of
 from prompts_app.actions.checks import record_check
 from prompts_app.gates import evidence_key
@@ -82,6 +82,11 @@ def post_check(run: Run, state: CheckState, summary: str) -> None:
     )
 
 
+def priority_of(run: Run) -> Priority:
+    """Whether a gate waits for it."""
+    return Priority.GATE if run.posts_check else Priority.EXPLORATION
+
+
 def _settings(wish: Wish, version: SuiteVersion) -> tuple[ModelSettings, ModelSettings | None]:
     """What each arm is asked with: its own config, over it what the suite pins, over the candidate's what the run pins."""
     offered = offers(wish.suite.workspace_id)
@@ -127,7 +132,14 @@ def _create(
     post_check(run, CheckState.PENDING, "queued")
     calls = len(run.arms) * run.repeats
     chunks = RunChunk.objects.bulk_create(
-        RunChunk(run=run, first_position=span.first, last_position=span.last, total=span.size * calls)
+        RunChunk(
+            run=run,
+            workspace_id=run.workspace_id,
+            priority=priority_of(run),
+            first_position=span.first,
+            last_position=span.last,
+            total=span.size * calls,
+        )
         for span in spans(version.case_count, calls_per_case=calls)
     )
     jobs.hint_all_after_commit(chunks)

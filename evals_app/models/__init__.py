@@ -4,7 +4,7 @@ from evals_app.models.demo import DemoStory
 from evals_app.models.draft import DraftCase, PendingImport, SuiteDraft
 from evals_app.models.label import Label, ResultLabel
 from evals_app.models.provider import Provider
-from evals_app.models.run import Arm, Reason, Result, Run, RunChunk, RunMetric, RunSlice, RunState, Verdict
+from evals_app.models.run import Arm, Priority, Reason, Result, Run, RunChunk, RunMetric, RunSlice, RunState, Verdict
 from evals_app.models.suite import Case, RunOn, Suite, SuiteAttachment, SuiteVersion
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "DraftCase",
     "Label",
     "PendingImport",
+    "Priority",
     "Provider",
     "Reason",
     "Result",

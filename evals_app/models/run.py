@@ -134,9 +134,21 @@ class Run(models.Model):
         return (Arm.CANDIDATE,) if self.baseline_id is None else (Arm.CANDIDATE, Arm.BASELINE)
 
 
-class RunChunk(LeasedJob):
-    """Consecutive cases of a run, on all arms and repeats, worked through by one worker at a time."""
+class Priority(models.IntegerChoices):
+    """Who is worked on first: what a gate waits for, then what somebody only wants to know."""
 
+    GATE = 0
+    EXPLORATION = 1
+
+
+class RunChunk(LeasedJob):
+    """Consecutive cases of a run, on all arms and repeats, worked through by one worker at a time.
+
+    What the order of the queue depends on is repeated as columns.
+    """
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="+")
+    priority = models.PositiveSmallIntegerField(choices=Priority, default=Priority.GATE, db_default=Priority.GATE)
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="chunks")
     first_position = models.PositiveIntegerField()
     last_position = models.PositiveIntegerField()
@@ -149,6 +161,11 @@ class RunChunk(LeasedJob):
         constraints = [
             models.UniqueConstraint(fields=["run", "first_position"], name="chunk_once_per_run"),
             models.CheckConstraint(name="chunk_is_never_overdone", condition=Q(done__lte=F("total"))),
+        ]
+        indexes = [
+            *LeasedJob.Meta.indexes,
+            models.Index(fields=["workspace", "priority", "id"], condition=Q(state="queued"), name="chunk_waiting"),
+            models.Index(fields=["lease_until"], condition=Q(state="running"), name="chunk_running"),
         ]
 
     def __str__(self) -> str:
@@ -192,6 +209,13 @@ class Result(models.Model):
         ordering = ["case__position", "-arm", "repeat"]
         constraints = [
             models.UniqueConstraint(fields=["run", "case", "arm", "repeat"], name="result_once_per_run_case_arm_repeat")
+        ]
+        indexes = [
+            models.Index(
+                fields=["request_digest"],
+                condition=Q(error="", is_cached=False) & ~Q(request_digest=""),
+                name="result_answer_to_request",
+            )
         ]
 
     def __str__(self) -> str:

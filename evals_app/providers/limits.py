@@ -1,14 +1,16 @@
-"""One provider's limits, shared by all workers through Valkey: concurrency, requests and tokens per minute, pauses.
+"""Providers' limits and breakers, shared by all workers through Valkey: concurrency, requests and tokens per minute, pauses.
 
-Concurrency is a set of leases that are renewed while their worker lives and end by themselves when it dies. Rates are token buckets that hold a tenth of
-a minute's worth and fill at nine tenths of the rate, so that no window of a minute sees more than the limit.
-Valkey's clock is the only clock.
+Turns are leases that are renewed while their worker lives and end by themselves when it dies. Rates are token buckets that hold a tenth of
+a minute's worth and fill at nine tenths of the rate, so that no window of a minute sees more than the limit. While several
+workers wait, each keeps no more than its share of the turns.
+
+A breaker opens after ten failures in a row, whoever met them. While it is open nobody is asked; every five seconds one
+question is let through, and an answer closes it.
 """
 
 import asyncio
 import secrets
-from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -16,185 +18,143 @@ import redis.asyncio
 import structlog
 from redis.exceptions import RedisError
 
+from evals_app.providers.gate import Gate, Limits, Standing, Timing
+from evals_app.providers.scripts import FAILED, SYNC
+
 LEASE_S = 4.0
-RENEWED_EVERY_S = 1.0
-LONGEST_NAP_S = 1.0
+RENEWED_EVERY_S = 0.25
 DOWN_NAP_S = 1.0
+OPENS_AFTER = 10
+OPEN_S = 5.0
+# One who was let through a half-open breaker and has not come back by then is given up.
+PROBE_S = 60.0
+
+__all__ = ["Limits", "SharedLimits", "Turn"]
 
 log = structlog.get_logger(__name__)
-
-# Returns how many milliseconds to wait before asking again; 0 = go ahead. Asking again with the same lease is harmless.
-_TAKE = """
-local slots, requests, tokens, pause = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local lease, most, lease_ms = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local per_minute, tokens_per_minute, need = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
-local t = redis.call('TIME')
-local now = t[1] * 1000 + math.floor(t[2] / 1000)
-if redis.call('ZSCORE', slots, lease) then return 0 end
-local paused = redis.call('PTTL', pause)
-if paused > 0 then return paused end
-redis.call('ZREMRANGEBYSCORE', slots, '-inf', now)
-if redis.call('ZCARD', slots) >= most then return 20 end
-local function look(key, rate)
-  local room = math.max(1, rate / 10)
-  local fill = math.max(rate * 0.9, math.min(rate, 1)) / 60000
-  local held = redis.call('HMGET', key, 'level', 'at')
-  local level = room
-  if held[1] then level = math.min(room, tonumber(held[1]) + (now - tonumber(held[2])) * fill) end
-  return level, room, fill
-end
-local wait, request_level, token_level = 0, 0, 0
-if per_minute > 0 then
-  local level, _, fill = look(requests, per_minute)
-  if level < 1 then wait = math.max(wait, (1 - level) / fill) end
-  request_level = level - 1
-end
-if tokens_per_minute > 0 then
-  local level, room, fill = look(tokens, tokens_per_minute)
-  local least = math.min(need, room)
-  if level < least then wait = math.max(wait, (least - level) / fill) end
-  token_level = level - need
-end
-if wait > 0 then return math.ceil(wait) end
-if per_minute > 0 then redis.call('HSET', requests, 'level', request_level, 'at', now); redis.call('PEXPIRE', requests, 120000) end
-if tokens_per_minute > 0 then redis.call('HSET', tokens, 'level', token_level, 'at', now); redis.call('PEXPIRE', tokens, 600000) end
-redis.call('ZADD', slots, now + lease_ms, lease)
-redis.call('PEXPIRE', slots, lease_ms + 60000)
-return 0
-"""
-# Only leases that still stand: one that ended meanwhile may belong to somebody else's turn by now.
-_RENEW = """
-local t = redis.call('TIME')
-local ends = t[1] * 1000 + math.floor(t[2] / 1000) + tonumber(ARGV[1])
-for i = 2, #ARGV do redis.call('ZADD', KEYS[1], 'XX', ends, ARGV[i]) end
-redis.call('PEXPIRE', KEYS[1], ARGV[1] + 60000)
-return 0
-"""
-_GIVE_BACK = """
-redis.call('ZREM', KEYS[1], ARGV[1])
-local level = redis.call('HGET', KEYS[2], 'level')
-if level then redis.call('HSET', KEYS[2], 'level', tonumber(level) + tonumber(ARGV[2])) end
-return 0
-"""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What the provider bears. None: no limit."""
-
-    provider_id: int
-    concurrency: int
-    requests_per_minute: int | None = None
-    tokens_per_minute: int | None = None
 
 
 @dataclass
 class Turn:
-    """Leave to ask one question; set `tokens_used` before giving it back, when known."""
+    """Leave to ask one question. Before giving it back, set what is known: the tokens used, whether the provider is alive."""
 
     tokens_reserved: int
     tokens_used: int | None = None
+    is_alive: bool | None = None
 
 
 class SharedLimits:
-    """Hands out turns. While Valkey cannot be reached nobody gets one: questions wait, nothing crashes."""
+    """Hands out turns. While Valkey cannot be reached nobody gets a new one: questions wait, nothing crashes."""
 
     def __init__(self, url: str) -> None:
         pool = redis.asyncio.BlockingConnectionPool.from_url(
             url, max_connections=8, timeout=None, socket_timeout=2, socket_connect_timeout=2
         )
         self._valkey = redis.asyncio.Redis(connection_pool=pool)
-        self._take = self._valkey.register_script(_TAKE)
-        self._give_back = self._valkey.register_script(_GIVE_BACK)
-        self._renew = self._valkey.register_script(_RENEW)
-        self._local: dict[int, tuple[int, asyncio.Semaphore]] = {}
-        self._held: dict[int, set[str]] = defaultdict(set)
-        self._keeper: asyncio.Task[None] | None = None
+        self._sync_script = self._valkey.register_script(SYNC)
+        self._failed_script = self._valkey.register_script(FAILED)
+        self._me = secrets.token_hex(8)
+        self._gates: dict[int, tuple[Gate, asyncio.Task[None]]] = {}
         self._is_down = False
 
     async def close(self) -> None:
-        """Closes the connections."""
-        if self._keeper is not None:
-            self._keeper.cancel()
-            await asyncio.gather(self._keeper, return_exceptions=True)
+        """Gives everything back and closes the connections."""
+        for _, task in self._gates.values():
+            task.cancel()
+        await asyncio.gather(*(task for _, task in self._gates.values()), return_exceptions=True)
+        for gate, _ in self._gates.values():
+            gate.in_use = 0
+            try:
+                await self._sync(gate, ())
+            except RedisError:
+                break
         await self._valkey.aclose()
         await self._valkey.connection_pool.disconnect()
 
     @asynccontextmanager
-    async def turn(self, limits: Limits, *, tokens: int) -> AsyncIterator[Turn]:
-        """Waits for a turn and holds it; `tokens` is an estimate of what the question will use."""
-        lease = secrets.token_hex(8)
+    async def turn(self, limits: Limits, *, tokens: int, is_patient: bool = True) -> AsyncIterator[Turn]:
+        """Waits for a turn and holds it; `tokens` is an estimate of what the question will use.
+
+        Raises ProviderError `down` while the breaker is open: at once, or if patient when it has been for 30 s.
+        """
+        gate = self._gate(limits)
         turn = Turn(tokens)
-        if self._keeper is None:
-            self._keeper = asyncio.create_task(self._keep())
-        async with self._within(limits):
-            try:
-                await self._wait(limits, lease, tokens=tokens)
-                self._held[limits.provider_id].add(lease)
-                yield turn
-            finally:
-                self._held[limits.provider_id].discard(lease)
-                await self._end(limits, lease, turn)
+        await gate.enter(tokens=tokens, is_patient=is_patient)
+        try:
+            yield turn
+        finally:
+            if turn.tokens_used is not None and limits.tokens_per_minute is not None:
+                gate.spare_tokens += turn.tokens_reserved - turn.tokens_used
+            gate.leave()
+            if turn.is_alive is False or (turn.is_alive and (gate.failures or gate.is_open)):
+                await asyncio.shield(self._report(gate, is_alive=turn.is_alive))
 
     async def pause(self, provider_id: int, seconds: float) -> None:
         """Nobody gets a turn at this provider for so long; a shorter pause never shortens a longer one."""
+        if provider_id in self._gates:
+            self._gates[provider_id][0].hold_back(seconds)
         try:
             await self._valkey.set(_key(provider_id, "pause"), 1, px=max(1, int(seconds * 1000)), nx=True)
-        except RedisError:
-            self._note_down()
+        except RedisError as error:
+            self._note_down(error)
 
-    def _within(self, limits: Limits) -> asyncio.Semaphore:
-        """Holds this process's questions back before they ask Valkey over and over."""
-        most, semaphore = self._local.get(limits.provider_id, (0, None))
-        if semaphore is None or most != limits.concurrency:
-            semaphore = asyncio.Semaphore(limits.concurrency)
-            self._local[limits.provider_id] = (limits.concurrency, semaphore)
-        return semaphore
+    def _gate(self, limits: Limits) -> Gate:
+        found = self._gates.get(limits.provider_id)
+        if found is None:
+            gate = Gate(limits, self._sync, Timing(LEASE_S, RENEWED_EVERY_S, DOWN_NAP_S))
+            self._gates[limits.provider_id] = found = (gate, asyncio.create_task(gate.run()))
+        found[0].limits = limits
+        return found[0]
 
-    async def _keep(self) -> None:
-        """Renews what this process holds, for as long as it lives."""
-        while True:
-            await asyncio.sleep(RENEWED_EVERY_S)
-            for provider_id, leases in list(self._held.items()):
-                try:
-                    if leases:
-                        await self._renew(keys=[_key(provider_id, "slots")], args=[int(LEASE_S * 1000), *leases])
-                except RedisError:
-                    self._note_down()
-
-    async def _wait(self, limits: Limits, lease: str, *, tokens: int) -> None:
-        keys = [_key(limits.provider_id, part) for part in ("slots", "requests", "tokens", "pause")]
+    async def _sync(self, gate: Gate, wanted: Sequence[int]) -> Standing:
+        limits, spare = gate.limits, gate.spare_tokens
+        parts = ("slots", "held", "queue", "requests", "tokens", "pause", "breaker")
         arguments: list[str | int] = [
-            lease,
+            self._me,
             limits.concurrency,
             int(LEASE_S * 1000),
             limits.requests_per_minute or 0,
             limits.tokens_per_minute or 0,
-            tokens,
+            gate.in_use,
+            spare,
+            int(PROBE_S * 1000),
+            *wanted,
         ]
-        while True:
-            try:
-                wait_ms = int(await self._take(keys=keys, args=arguments))
-            except RedisError:
-                self._note_down()
-                await asyncio.sleep(DOWN_NAP_S)
-                continue
-            self._is_down = False
-            if wait_ms <= 0:
-                return
-            await asyncio.sleep(min(wait_ms / 1000, LONGEST_NAP_S))
-
-    async def _end(self, limits: Limits, lease: str, turn: Turn) -> None:
-        spare = 0 if turn.tokens_used is None else turn.tokens_reserved - turn.tokens_used
-        keys = [_key(limits.provider_id, "slots"), _key(limits.provider_id, "tokens")]
         try:
-            await asyncio.shield(self._give_back(keys=keys, args=[lease, spare]))
-        except RedisError:
-            self._note_down()
+            answer = await self._sync_script(keys=[_key(limits.provider_id, part) for part in parts], args=arguments)
+        except RedisError as error:
+            self._note_down(error)
+            raise
+        self._is_down = False
+        gate.spare_tokens -= spare
+        granted, wait_ms, share, failures, is_open, down_ms, paused_ms = map(int, answer)
+        return Standing(
+            granted, wait_ms / 1000, share, failures, bool(is_open), down_ms / 1000, paused_s=paused_ms / 1000
+        )
 
-    def _note_down(self) -> None:
+    async def _report(self, gate: Gate, *, is_alive: bool) -> None:
+        key = _key(gate.limits.provider_id, "breaker")
+        try:
+            if is_alive:
+                was_open = gate.is_open
+                gate.note(failures=0, is_open=False, down_s=0.0)
+                await self._valkey.delete(key)
+                if was_open:
+                    log.info("provider.breaker_closed", provider=gate.limits.provider_id)
+                return
+            answer = await self._failed_script(keys=[key], args=[OPENS_AFTER, int(OPEN_S * 1000)])
+        except RedisError as error:
+            self._note_down(error)
+            return
+        failures, is_open, down_ms = map(int, answer)
+        if is_open and not gate.is_open:
+            log.warning("provider.breaker_opened", provider=gate.limits.provider_id, failures=failures)
+        gate.note(failures=failures, is_open=bool(is_open), down_s=down_ms / 1000)
+
+    def _note_down(self, error: RedisError) -> None:
         if not self._is_down:
-            log.warning("limits.valkey_unreachable", effect="questions to providers wait until it is back")
+            effect = "questions to providers wait until it is back"
+            log.warning("limits.valkey_unreachable", effect=effect, error=str(error))
         self._is_down = True
 
 

@@ -22,16 +22,27 @@ class Failure(StrEnum):
     GARBAGE = "garbage"  # not a chat completion, or one that cannot be stored
     TOO_LARGE = "too_large"
     NO_TEXT = "no_text"
+    DOWN = "down"  # not asked: its breaker is open
 
     @property
     def is_worth_retrying(self) -> bool:
         """False where the same request must fail again, or its time is up."""
-        return self not in {Failure.REFUSED, Failure.REJECTED, Failure.TOO_LARGE, Failure.TIMEOUT}
+        return self not in {Failure.REFUSED, Failure.REJECTED, Failure.TOO_LARGE, Failure.TIMEOUT, Failure.DOWN}
 
     @property
     def is_outage(self) -> bool:
         """True where another provider may well answer: this one is away, overloaded or too slow."""
-        return self in {Failure.CONNECTION, Failure.SERVER, Failure.TIMEOUT, Failure.RATE_LIMITED}
+        return self.says_down or self in {Failure.RATE_LIMITED, Failure.DOWN}
+
+    @property
+    def says_down(self) -> bool:
+        """True where many of them in a row mean that nobody should be asked for a while."""
+        return self in {Failure.CONNECTION, Failure.SERVER, Failure.TIMEOUT}
+
+    @property
+    def says_alive(self) -> bool:
+        """True where the provider itself has answered, if only with a refusal."""
+        return self in {Failure.REJECTED, Failure.RATE_LIMITED, Failure.NO_TEXT}
 
 
 class ProviderError(Exception):

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import atexit
 import json
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -27,6 +28,7 @@ SECONDS = 3.0
 MAX_VARIABLES_BYTES = 4_000_000
 MAX_OUTPUT_CHARACTERS = 4_000_000
 MAX_PATTERN_CHARACTERS = 10_000
+MANY_SECONDS = 1.0
 
 POOL = Pool()
 atexit.register(POOL.close)
@@ -59,13 +61,61 @@ def render(template: TemplateSource, variables: Mapping[str, JSON]) -> Rendered:
     _check_template(template)
     if template.template_format == "plain":
         return _render_plain(template, variables)
+    return _rendered(_ask(_render_job(to_bytes(template.to_json()), variables)))
+
+
+def render_many(template: TemplateSource, values: Sequence[Mapping[str, JSON]]) -> list[Rendered | Invalid]:
+    """The template with each of these values, as `render` gives or refuses it; much cheaper than one by one.
+
+    Ends early, but never before the first, once a second is over or one has run into the limits of a render.
+    """
     try:
-        job = pack_job({"do": "render", "variables": dict(variables)}, to_bytes(template.to_json()))
+        _check_template(template)
+    except Invalid as refused:
+        return [refused] * len(values)
+    if template.template_format == "plain":
+        return [_tried(_render_plain, template, one) for one in values]
+    source = to_bytes(template.to_json())
+    jobs = [_tried(_render_job, source, one) for one in values]
+    answers = _answers([job for job in jobs if isinstance(job, bytes)])
+    found: list[Rendered | Invalid] = []
+    for job in jobs:
+        if isinstance(job, Invalid):
+            found.append(job)
+            continue
+        if not answers:
+            break
+        answer = answers.popleft()
+        found.append(answer if isinstance(answer, Invalid) else _rendered(answer))
+    return found
+
+
+def _answers(jobs: Sequence[bytes]) -> deque[JSON | Invalid]:
+    """What comes of the first of these jobs. One that ends the worker is asked once more by itself, which tells why."""
+    if not jobs:
+        return deque()
+    answers = [_tried(_result, answer) for answer in POOL.ask_many(jobs, timeout_s=SECONDS, within_s=MANY_SECONDS)]
+    limited = next((at for at, one in enumerate(answers) if isinstance(one, TemplateLimit)), None)
+    if limited is not None:
+        return deque(answers[: limited + 1])
+    return deque(answers or [_tried(_ask, jobs[0])])
+
+
+def _tried[**Given, Made](work: Callable[Given, Made], *args: Given.args, **kwargs: Given.kwargs) -> Made | Invalid:
+    try:
+        return work(*args, **kwargs)
+    except Invalid as refused:
+        return refused
+
+
+def _render_job(source: bytes, variables: Mapping[str, JSON]) -> bytes:
+    try:
+        job = pack_job({"do": "render", "variables": dict(variables)}, source)
     except (ValueError, TypeError, RecursionError):
         raise _unacceptable(variables) from None
     if len(job) > MAX_VARIABLES_BYTES and len(to_bytes(dict(variables))) > MAX_VARIABLES_BYTES:
         raise VariablesInvalid(f"The variables have more than {MAX_VARIABLES_BYTES:,} bytes.")
-    return _rendered(_ask(job))
+    return job
 
 
 def inspect(template: TemplateSource) -> Inspected:
@@ -175,7 +225,10 @@ def _ask(job: bytes) -> JSON:
 
 
 def _answer(job: bytes, timeout_s: float) -> JSON:
-    answer = POOL.ask(job, timeout_s=timeout_s)
+    return _result(POOL.ask(job, timeout_s=timeout_s))
+
+
+def _result(answer: dict[str, JSON]) -> JSON:
     problem = answer.get("problem")
     if isinstance(problem, dict):
         raise _problem(problem)

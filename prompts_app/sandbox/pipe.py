@@ -9,6 +9,7 @@ import select
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from prompts_app.sandbox.framing import ANSWER
@@ -18,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-E", "-s", "-B", "-m", "prompts_app.sandbox.worker")
 START_SECONDS = 15.0
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
+JOBS_AHEAD = 4
 
 
 class WorkerGone(Exception):
@@ -69,6 +71,24 @@ class Worker:
         self.is_worn = bool(answer.get("worn"))
         return answer
 
+    def ask_many(self, jobs: Sequence[bytes], *, timeout_s: float, within_s: float) -> list[dict[str, JSON]]:
+        """The answers to the first of these packed jobs, a few of which are always written ahead.
+
+        To all of them, unless `within_s` is over or one of them ends the worker; `timeout_s` is for each.
+        """
+        answers: list[dict[str, JSON]] = []
+        try:
+            for answer in self._stream(jobs, timeout_s, within_s):
+                answers.append(answer)
+                self.is_worn = bool(answer.get("worn"))
+        except (WorkerLate, WorkerGone):
+            self.kill()
+            self.is_worn = True
+        except BaseException:
+            self.kill()
+            raise
+        return answers
+
     def kill(self) -> None:
         """End it now, and leave no zombie."""
         self.process.kill()
@@ -84,15 +104,59 @@ class Worker:
                 with contextlib.suppress(OSError):
                     stream.close()
 
+    def _stream(self, jobs: Sequence[bytes], timeout_s: float, within_s: float) -> Iterator[dict[str, JSON]]:
+        """Keeps some jobs ahead of the worker, and yields its answers as they come."""
+        view, buffer = memoryview(b""), bytearray()
+        sent = answered = 0
+        began = time.monotonic()
+        while True:
+            if not view and sent < len(jobs) and time.monotonic() - began < within_s:
+                ahead = jobs[sent : answered + JOBS_AHEAD]
+                view, sent = memoryview(b"".join(ahead)), sent + len(ahead)
+            if answered == sent:
+                return
+            ready = self._ready(view, timeout_s)
+            if self.jobs in ready:
+                with contextlib.suppress(BlockingIOError):
+                    view = view[self._write(view) :]
+            if self.answers in ready:
+                buffer += self._piece()
+                while (frame := _take_frame(buffer)) is not None:
+                    answered += 1
+                    answer: dict[str, JSON] = json.loads(frame)
+                    yield answer
+                    if answer.get("worn"):
+                        return
+
+    def _ready(self, view: memoryview, timeout_s: float) -> dict[int, int]:
+        poll = select.poll()
+        poll.register(self.answers, select.POLLIN)
+        if view:
+            poll.register(self.jobs, select.POLLOUT)
+        ready = dict(poll.poll(timeout_s * 1000))
+        if not ready:
+            raise WorkerLate("The render worker took too long.")
+        return ready
+
+    def _write(self, view: memoryview) -> int:
+        try:
+            return os.write(self.jobs, view)
+        except BrokenPipeError:
+            raise WorkerGone("The render worker ended.") from None
+
+    def _piece(self) -> bytes:
+        piece = os.read(self.answers, 1 << 20)
+        if not piece:
+            raise WorkerGone("The render worker ended.")
+        return piece
+
     def _send(self, data: bytes, deadline: float) -> None:
         view = memoryview(data)
         while view:
             try:
-                view = view[os.write(self.jobs, view) :]
+                view = view[self._write(view) :]
             except BlockingIOError:
                 self._wait(self.jobs, select.POLLOUT, deadline)
-            except BrokenPipeError:
-                raise WorkerGone("The render worker ended.") from None
 
     def _receive(self, deadline: float) -> dict[str, JSON]:
         (size,) = ANSWER.unpack(self._read(ANSWER.size, deadline))
@@ -125,3 +189,18 @@ class Worker:
         self.process.kill()
         _, errors = self.process.communicate()
         return errors.decode(errors="replace").strip()[-2000:] or f"exit code {self.process.returncode}"
+
+
+def _take_frame(buffer: bytearray) -> bytes | None:
+    """The first whole answer, taken out of the buffer; None while there is none."""
+    if len(buffer) < ANSWER.size:
+        return None
+    (size,) = ANSWER.unpack_from(buffer)
+    if size > MAX_ANSWER_BYTES:
+        raise WorkerGone("The render worker spoke nonsense.")
+    end = ANSWER.size + size
+    if len(buffer) < end:
+        return None
+    frame = bytes(buffer[ANSWER.size : end])
+    del buffer[:end]
+    return frame

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from prompts_app.sandbox.pipe import Worker, WorkerGone
 from registry.core.canonical import JSON
@@ -32,13 +34,16 @@ class Pool:
         Raises WorkerLate (out of time), WorkerGone (it died of this job), Unavailable `sandbox.busy` when all workers
         stay busy, `sandbox.down` when none can be started.
         """
-        slots = self.slots
-        if not slots.acquire(timeout=BUSY_SECONDS):
-            raise Unavailable("sandbox.busy", "Too many templates are being rendered. Try again in a moment.")
-        try:
+        with self._slot():
             return self._ask(job, timeout_s)
-        finally:
-            slots.release()
+
+    def ask_many(self, jobs: Sequence[bytes], *, timeout_s: float, within_s: float) -> list[dict[str, JSON]]:
+        """The answers to the first of these jobs: to all, unless one ended its worker or `within_s` is over."""
+        with self._slot():
+            with self.lock:
+                worker = self.idle.pop() if self.idle else None
+            worker = worker or self._start()
+            return self._lend(worker, lambda: worker.ask_many(jobs, timeout_s=timeout_s, within_s=within_s))
 
     def close(self) -> None:
         """End all workers; the next job starts a new one."""
@@ -47,20 +52,32 @@ class Pool:
         for worker in workers:
             worker.kill()
 
+    @contextmanager
+    def _slot(self) -> Iterator[None]:
+        slots = self.slots
+        if not slots.acquire(timeout=BUSY_SECONDS):
+            raise Unavailable("sandbox.busy", "Too many templates are being rendered. Try again in a moment.")
+        try:
+            yield
+        finally:
+            slots.release()
+
     def _ask(self, job: bytes, timeout_s: float) -> dict[str, JSON]:
         with self.lock:
             worker = self.idle.pop() if self.idle else None
         if worker is not None:
+            old = worker
             try:
-                return self._lend(worker, job, timeout_s)
+                return self._lend(old, lambda: old.ask(job, timeout_s=timeout_s))
             except WorkerGone:
                 pass  # it may have been dead before: only a fresh one tells whether the job kills
-        return self._lend(self._start(), job, timeout_s)
+        fresh = self._start()
+        return self._lend(fresh, lambda: fresh.ask(job, timeout_s=timeout_s))
 
-    def _lend(self, worker: Worker, job: bytes, timeout_s: float) -> dict[str, JSON]:
+    def _lend[Given](self, worker: Worker, work: Callable[[], Given]) -> Given:
         is_kept = False
         try:
-            answer = worker.ask(job, timeout_s=timeout_s)
+            answer = work()
             is_kept = not worker.is_worn
             return answer
         finally:

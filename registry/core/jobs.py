@@ -63,20 +63,26 @@ def claim[Job: LeasedJob](model: type[Job], pk: int, *, owner: str, lease_s: flo
     return None
 
 
+def held[Job: LeasedJob](row: Job) -> QuerySet[Job]:
+    """The row, for as long as it is still ours: an UPDATE on it changes nothing once another attempt has taken it over."""
+    rows = type(row)._default_manager
+    return rows.filter(pk=row.pk, state=JobState.RUNNING, owner=row.owner, attempt=row.attempt)
+
+
 def extend(row: LeasedJob, *, lease_s: float) -> bool:
     """Heartbeat: move the lease on; False when the row is no longer ours."""
-    return bool(_ours(row).update(lease_until=Now() + timedelta(seconds=lease_s)))
+    return bool(held(row).update(lease_until=Now() + timedelta(seconds=lease_s)))
 
 
 def finish(row: LeasedJob, *, state: JobState = JobState.DONE, error: str = "") -> bool:
     """Leave the row in a final state; False (and nothing written) when another attempt has taken it over."""
-    return bool(_ours(row).update(state=state, error=error, lease_until=None))
+    return bool(held(row).update(state=state, error=error, lease_until=None))
 
 
 def release(row: LeasedJob, *, error: str, delay_s: float) -> bool:
     """Give the row back for another attempt after `delay_s`; the attempt stays counted."""
     return bool(
-        _ours(row).update(
+        held(row).update(
             state=JobState.QUEUED,
             owner="",
             lease_until=None,
@@ -88,7 +94,7 @@ def release(row: LeasedJob, *, error: str, delay_s: float) -> bool:
 
 def hand_on(row: LeasedJob) -> bool:
     """Give back a row that made progress, for anybody to go on with at once: its attempts start again."""
-    handed = _ours(row).update(
+    handed = held(row).update(
         state=JobState.QUEUED, owner="", attempt=0, lease_until=None, not_before=Now(), hinted_at=Now()
     )
     if handed:
@@ -98,7 +104,7 @@ def hand_on(row: LeasedJob) -> bool:
 
 def holds(row: LeasedJob) -> bool:
     """Whether the row is still ours, locking it: call inside the transaction that saves its results."""
-    return _ours(row).select_for_update().exists()
+    return held(row).select_for_update().exists()
 
 
 def sweep() -> int:
@@ -115,7 +121,3 @@ def sweep() -> int:
             hint(pk)
         hinted += len(pks)
     return hinted
-
-
-def _ours(row: LeasedJob) -> QuerySet[LeasedJob]:
-    return type(row)._default_manager.filter(pk=row.pk, state=JobState.RUNNING, owner=row.owner, attempt=row.attempt)

@@ -98,7 +98,8 @@ def test_slot__its_worker_died__is_free_after_its_lease(provider_id: int, monkey
     async def work() -> float:
         dead, alive = SharedLimits(settings.VALKEY_URL), SharedLimits(settings.VALKEY_URL)
         limit = Limits(provider_id, 1)
-        await dead._wait(limit, "never given back", tokens=0)
+        await dead._gate(limit).enter(tokens=0, is_patient=True)
+        dead._gates[provider_id][1].cancel()
         began = time.monotonic()
         async with alive.turn(limit, tokens=0):
             waited = time.monotonic() - began

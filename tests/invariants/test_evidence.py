@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from evals_app.actions.runs import start_run
-from evals_app.engine.questions import ArmSource, question_of
+from evals_app.engine.questions import ArmSource, questions_of
 from evals_app.model_settings import ModelSettings
+from evals_app.providers.talk import Question
 from evals_app.scripted_provider import Rule
 from evals_app.stats import may_post_check
 from evals_app.suite_content import CaseSpec
@@ -144,7 +145,8 @@ def test_rendered__for_an_evaluation_and_by_a_service__are_the_same_bytes(
 
     saved = PromptVersion.objects.select_related("prompt").get()
     go_live(free, saved, "staging")
-    question = question_of(ArmSource(saved.load(), ModelSettings("scripted", "m")), CaseSpec("case", VALUES))
+    (question,) = questions_of(ArmSource(saved.load(), ModelSettings("scripted", "m")), [CaseSpec("case", VALUES)])
+    assert isinstance(question, Question)
     asked = list(question.messages) if kind == "chat" else question.messages[0]["content"]
     field = "messages" if kind == "chat" else "text"
     rendered = service.post("environments/staging/prompts/p/render", {"variables": VALUES})
