@@ -178,11 +178,11 @@ def with_excerpts(old: RunArm, new: RunArm, rows: Sequence[FlipRow]) -> list[Fli
     ]
 
 
-def clusters_of(version: SuiteVersion) -> dict[str, str]:
-    """The cluster of each case that shares one, by key; one query."""
-    rows = Case.objects.filter(suite_version=version, content__contains='"cluster"').values_list("key", "content")
-    named = ((key, json.loads(content).get("cluster")) for key, content in rows)
-    return {key: f"cluster:{cluster}" for key, cluster in named if isinstance(cluster, str)}
+def clusters_of(version: SuiteVersion) -> dict[int, str]:
+    """The cluster of each case that shares one, by the case's id; one query."""
+    rows = Case.objects.filter(suite_version=version, content__contains='"cluster"').values_list("pk", "content")
+    named = ((case, json.loads(content).get("cluster")) for case, content in rows)
+    return {case: f"cluster:{cluster}" for case, cluster in named if isinstance(cluster, str)}
 
 
 def _differences(old: RunArm, new: RunArm) -> tuple[DifferenceLine, ...]:
@@ -200,7 +200,7 @@ def _differences(old: RunArm, new: RunArm) -> tuple[DifferenceLine, ...]:
             name=row.name,
             mean_new=row.mean_new,
             mean_old=row.mean_old,
-            keys=row.keys,
+            cases=row.cases,
             deltas=row.deltas,
             is_single=is_single and row.is_single,
             is_binary=row.name == PASSES or (scorer.is_binary if scorer else row.is_single),

@@ -19,94 +19,92 @@ type Value = str | int | float | list[str] | list[float]
 QUANTILES = (0.5, 0.9, 0.99)
 BINS = 20  # of a histogram; what lies beyond its end is in one more
 
-_SAME = """common AS (
-  SELECT id AS new_case, id AS old_case, key, position, is_critical, tags, position AS old_position
-  FROM evals_app_case WHERE suite_version_id = %(new_suite)s)
+# Sides meet by grouping, never by joining: a run that has just ended is not in the planner's statistics yet, and a join
+# of its sides would be planned for one row and take minutes for thirty thousand.
+_ALIKE = """
+  answered AS (
+    SELECT r.case_id AS pair, (r.run_id = %(new_run)s AND r.arm = %(new_arm)s) AS is_new, true AS is_paired,
+           r.case_id, r.is_passed, r.error, r.scores, r.cost, r.latency_ms, r.is_cached
+    FROM evals_app_result r
+    WHERE (r.run_id = %(new_run)s AND r.arm = %(new_arm)s) OR (r.run_id = %(old_run)s AND r.arm = %(old_arm)s)
+  )
 """
-_OTHER = """common AS (
-  SELECT n.id AS new_case, o.id AS old_case, n.key, n.position, n.is_critical, n.tags, o.position AS old_position
-  FROM evals_app_case n
-  JOIN evals_app_case o ON o.suite_version_id = %(old_suite)s AND o.key = n.key AND o.content = n.content
-  WHERE n.suite_version_id = %(new_suite)s)
+_UNLIKE = """
+  told AS (
+    SELECT hashtextextended(c.key || c.content, 0) AS pair, (r.run_id = %(new_run)s AND r.arm = %(new_arm)s) AS is_new,
+           r.case_id, r.is_passed, r.error, r.scores, r.cost, r.latency_ms, r.is_cached
+    FROM evals_app_result r JOIN evals_app_case c ON c.id = r.case_id
+    WHERE (r.run_id = %(new_run)s AND r.arm = %(new_arm)s) OR (r.run_id = %(old_run)s AND r.arm = %(old_arm)s)
+  ), answered AS (
+    SELECT *, bool_or(is_new) OVER (PARTITION BY pair) AND bool_or(NOT is_new) OVER (PARTITION BY pair) AS is_paired
+    FROM told
+  )
 """
-_SIDES = """
-  new AS (
-    SELECT case_id, count(*) AS answers, count(*) FILTER (WHERE is_passed) AS passed,
-           count(*) FILTER (WHERE error <> '') AS errors
-    FROM evals_app_result WHERE run_id = %(new_run)s AND arm = %(new_arm)s GROUP BY case_id
-  ), old AS (
-    SELECT case_id, count(*) AS answers, count(*) FILTER (WHERE is_passed) AS passed,
-           count(*) FILTER (WHERE error <> '') AS errors
-    FROM evals_app_result WHERE run_id = %(old_run)s AND arm = %(old_arm)s GROUP BY case_id
+_PAIRED = """
+  , sides AS (
+    SELECT max(case_id) FILTER (WHERE is_new) AS new_case, max(case_id) FILTER (WHERE NOT is_new) AS old_case,
+      count(*) FILTER (WHERE is_new) AS new_answers, count(*) FILTER (WHERE NOT is_new) AS old_answers,
+      count(*) FILTER (WHERE is_new AND is_passed) AS new_passed,
+      count(*) FILTER (WHERE NOT is_new AND is_passed) AS old_passed,
+      count(*) FILTER (WHERE error <> '') AS errors
+    FROM answered GROUP BY pair
   ), paired AS (
-    SELECT c.key, c.position, c.old_position, c.is_critical, c.new_case, c.old_case,
-      new.passed AS new_passed, new.answers AS new_answers, new.errors AS new_errors,
-      old.passed AS old_passed, old.answers AS old_answers, old.errors AS old_errors,
-      CASE
-        WHEN new.errors > 0 OR old.errors > 0 THEN 'error'
-        WHEN new.passed >= %(new_repeats)s AND old.passed < old.answers THEN 'better'
-        WHEN old.passed >= %(old_repeats)s AND new.passed < new.answers THEN 'worse'
-        WHEN new.passed >= %(new_repeats)s THEN 'passed'
+    SELECT *, CASE
+        WHEN errors > 0 THEN 'error'
+        WHEN new_passed >= %(new_repeats)s AND old_passed < old_answers THEN 'better'
+        WHEN old_passed >= %(old_repeats)s AND new_passed < new_answers THEN 'worse'
+        WHEN new_passed >= %(new_repeats)s THEN 'passed'
         ELSE 'failed'
       END AS flip
-    FROM common c JOIN new ON new.case_id = c.new_case JOIN old ON old.case_id = c.old_case
+    FROM sides WHERE new_answers > 0 AND old_answers > 0
   )
 """
 _MEANS = """
-  scored AS (
-    SELECT c.key, true AS is_new, s.name, s.score
-    FROM common c JOIN evals_app_result r ON r.case_id = c.new_case AND r.run_id = %(new_run)s AND r.arm = %(new_arm)s
-    CROSS JOIN LATERAL (
-      SELECT %(passes)s AS name, r.is_passed::int::float8 AS score
-      UNION ALL SELECT e->>'name', (e->>'score')::float8 FROM json_array_elements(r.scores::json) e
-    ) s WHERE r.error = ''
-    UNION ALL
-    SELECT c.key, false, s.name, s.score
-    FROM common c JOIN evals_app_result r ON r.case_id = c.old_case AND r.run_id = %(old_run)s AND r.arm = %(old_arm)s
-    CROSS JOIN LATERAL (
-      SELECT %(passes)s AS name, r.is_passed::int::float8 AS score
-      UNION ALL SELECT e->>'name', (e->>'score')::float8 FROM json_array_elements(r.scores::json) e
-    ) s WHERE r.error = ''
-  ), means AS (
-    SELECT name, key, avg(score) FILTER (WHERE is_new) AS new, avg(score) FILTER (WHERE NOT is_new) AS old
-    FROM scored GROUP BY name, key
+  , means AS (
+    SELECT s.name, max(case_id) FILTER (WHERE is_new) AS new_case,
+           avg(s.score) FILTER (WHERE is_new) AS new, avg(s.score) FILTER (WHERE NOT is_new) AS old
+    FROM answered a CROSS JOIN LATERAL (
+      SELECT %(passes)s AS name, a.is_passed::int::float8 AS score
+      UNION ALL SELECT e->>'name', (e->>'score')::float8 FROM json_array_elements(a.scores::json) e
+    ) s
+    WHERE a.error = '' GROUP BY s.name, a.pair
   )
 """
-_SCORES = """
-  SELECT name, avg(new), avg(old), array_agg(new - old ORDER BY key), array_agg(key ORDER BY key),
-         bool_and(new IN (0, 1) AND old IN (0, 1))
-  FROM means WHERE new IS NOT NULL AND old IS NOT NULL GROUP BY name
-"""
-_ANSWERS = """
-  answered AS (
-    SELECT true AS is_new, r.cost, r.latency_ms
-    FROM common c JOIN evals_app_result r ON r.case_id = c.new_case AND r.run_id = %(new_run)s AND r.arm = %(new_arm)s
-    WHERE r.error = '' AND NOT r.is_cached
-    UNION ALL
-    SELECT false, r.cost, r.latency_ms
-    FROM common c JOIN evals_app_result r ON r.case_id = c.old_case AND r.run_id = %(old_run)s AND r.arm = %(old_arm)s
-    WHERE r.error = '' AND NOT r.is_cached
-  ), answers AS (
-    SELECT is_new, measure, value FROM answered
-    CROSS JOIN LATERAL (VALUES ('cost', cost::float8), ('latency', latency_ms::float8)) m (measure, value)
+_VALUES = """
+  , measured AS (
+    SELECT is_new, measure, value
+    FROM answered CROSS JOIN LATERAL (VALUES ('cost', cost::float8), ('latency', latency_ms::float8)) m (measure, value)
+    WHERE is_paired AND error = '' AND NOT is_cached
   )
 """
 _FLIP_COUNTS = "SELECT flip, count(*) FROM paired GROUP BY flip"
 _FLIPPED = """
-  SELECT key, position, old_position, is_critical, new_case, old_case,
+  SELECT n.key, n.position, o.position, n.is_critical, new_case, old_case,
          new_passed, new_answers, old_passed, old_answers, flip
-  FROM paired WHERE flip = ANY(%(flips)s) AND position > %(after)s
-  ORDER BY position LIMIT %(limit)s OFFSET %(offset)s
+  FROM paired JOIN evals_app_case n ON n.id = new_case JOIN evals_app_case o ON o.id = old_case
+  WHERE flip = ANY(%(flips)s) AND n.position > %(after)s
+  ORDER BY n.position LIMIT %(limit)s OFFSET %(offset)s
+"""
+_SCORES = """
+  SELECT name, avg(new), avg(old), array_agg(new - old ORDER BY new_case), array_agg(new_case ORDER BY new_case),
+         bool_and(new IN (0, 1) AND old IN (0, 1))
+  FROM means WHERE new IS NOT NULL AND old IS NOT NULL GROUP BY name
 """
 _SPREADS = """
   SELECT measure, is_new, count(*), count(*) - count(value), sum(value),
          percentile_cont(%(quantiles)s::float8[]) WITHIN GROUP (ORDER BY value)
-  FROM answers GROUP BY measure, is_new
+  FROM measured GROUP BY measure, is_new
 """
 _HISTOGRAM = """
   SELECT measure, is_new, width_bucket(value, 0, top, %(bins)s), count(*)
-  FROM answers JOIN unnest(%(measures)s::text[], %(tops)s::float8[]) AS t (measure, top) USING (measure)
+  FROM measured JOIN unnest(%(measures)s::text[], %(tops)s::float8[]) AS t (measure, top) USING (measure)
   WHERE value IS NOT NULL GROUP BY 1, 2, 3
+"""
+_COMMON = """
+  SELECT count(*) FROM (
+    SELECT 1 FROM evals_app_case WHERE suite_version_id IN (%(new_suite)s, %(old_suite)s)
+    GROUP BY key, content HAVING count(*) = 2
+  ) alike
 """
 
 
@@ -151,13 +149,13 @@ class FlipRow:
 
 @dataclass(frozen=True)
 class ScoreRow:
-    """One metric over the cases both arms answered; `deltas` are new minus old, in the order of `keys`."""
+    """One metric over the cases both arms answered; `deltas` are new minus old, in the order of the newer's `cases`."""
 
     name: str
     mean_new: float
     mean_old: float
     deltas: tuple[float, ...]
-    keys: tuple[str, ...]
+    cases: tuple[int, ...]
     is_single: bool
 
 
@@ -175,7 +173,7 @@ class Spread:
 
 def flip_counts(old: RunArm, new: RunArm) -> dict[str, int]:
     """How many common cases got `better`, `worse`, stayed `passed` or `failed`, or have an `error`; one query."""
-    found = dict(_rows(old, new, _SIDES, _FLIP_COUNTS))
+    found = dict(_rows(old, new, _PAIRED, _FLIP_COUNTS))
     return {kind: int(found.get(kind, 0)) for kind in ("better", "worse", "passed", "failed", "error")}
 
 
@@ -184,7 +182,7 @@ def flipped(
 ) -> list[FlipRow]:
     """Flipped cases in the order of the newer suite version, only `better` or `worse` where asked; one query."""
     flips = [which] if which else ["better", "worse"]
-    rows = _rows(old, new, _SIDES, _FLIPPED, flips=flips, limit=limit, offset=offset, after=after)
+    rows = _rows(old, new, _PAIRED, _FLIPPED, flips=flips, limit=limit, offset=offset, after=after)
     return [FlipRow(*row) for row in rows]
 
 
@@ -199,7 +197,7 @@ def spreads(old: RunArm, new: RunArm) -> dict[tuple[str, bool], Spread]:
     return {
         (measure, is_new): Spread(answers, unknown, total, *(quantiles or ()))
         for measure, is_new, answers, unknown, total, quantiles in _rows(
-            old, new, _ANSWERS, _SPREADS, quantiles=list(QUANTILES)
+            old, new, _VALUES, _SPREADS, quantiles=list(QUANTILES)
         )
     }
 
@@ -207,7 +205,7 @@ def spreads(old: RunArm, new: RunArm) -> dict[tuple[str, bool], Spread]:
 def histogram(old: RunArm, new: RunArm, *, tops: Mapping[str, float]) -> dict[tuple[str, bool], tuple[int, ...]]:
     """Answers by bin, from 0 to the top of the measure, one more bin for what lies above it; one query."""
     counts: dict[tuple[str, bool], list[int]] = {}
-    rows = _rows(old, new, _ANSWERS, _HISTOGRAM, measures=list(tops), tops=list(tops.values()), bins=BINS)
+    rows = _rows(old, new, _VALUES, _HISTOGRAM, measures=list(tops), tops=list(tops.values()), bins=BINS)
     for measure, is_new, number, count in rows:
         counts.setdefault((measure, is_new), [0] * (BINS + 1))[number - 1] += count
     return {place: tuple(numbers) for place, numbers in counts.items()}
@@ -217,23 +215,23 @@ def common_count(old: RunArm, new: RunArm) -> int:
     """How many cases both suite versions ask in the same words; no query where they are one."""
     if old.run.suite_version_id == new.run.suite_version_id:
         return new.run.suite_version.case_count
-    [(count,)] = _rows(old, new, "", "SELECT count(*) FROM common")
+    suites = {"new_suite": new.run.suite_version_id, "old_suite": old.run.suite_version_id}
+    with connection.cursor() as cursor:
+        cursor.execute(_COMMON, suites)
+        [(count,)] = cursor.fetchall()
     return int(count)
 
 
 def _rows(old: RunArm, new: RunArm, tables: str, select: str, **params: Value) -> list[tuple[Any, ...]]:
-    common = _SAME if old.run.suite_version_id == new.run.suite_version_id else _OTHER
-    statement = f"WITH {', '.join(part for part in (common, tables) if part)} {select}"
+    answered = _ALIKE if old.run.suite_version_id == new.run.suite_version_id else _UNLIKE
     sides: dict[str, Value] = {
         "new_run": new.run.pk,
         "new_arm": str(new.arm),
-        "new_suite": new.run.suite_version_id,
         "new_repeats": new.run.repeats,
         "old_run": old.run.pk,
         "old_arm": str(old.arm),
-        "old_suite": old.run.suite_version_id,
         "old_repeats": old.run.repeats,
     }
     with connection.cursor() as cursor:
-        cursor.execute(statement, sides | params)
+        cursor.execute(f"WITH {answered} {tables} {select}", sides | params)
         return list(cursor.fetchall())

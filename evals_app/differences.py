@@ -19,7 +19,7 @@ WORDS: Mapping[Word, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One score of the same cases on two sides: `deltas` are new minus old, in the order of `keys`.
+    """One score of the same cases on two sides: `deltas` are new minus old, in the order of `cases`.
 
     `is_single`: each is the difference of two answers that are 0 or 1. `is_binary`: of means of such answers.
     """
@@ -27,7 +27,7 @@ class Measured:
     name: str
     mean_new: float
     mean_old: float
-    keys: Sequence[str]
+    cases: Sequence[int]
     deltas: Sequence[float]
     is_single: bool
     is_binary: bool
@@ -51,7 +51,7 @@ class Difference:
     sentence: str
 
 
-def difference(measured: Measured, clusters: Mapping[str, str], *, alpha: float) -> Difference:
+def difference(measured: Measured, clusters: Mapping[int, str], *, alpha: float) -> Difference:
     """The difference with bounds that hold each at the one-sided level `alpha`; cases in one cluster count as one.
 
     Tango's bounds where each case is one 0/1 answer on its own, else the clustered t: as verdicts are computed.
@@ -59,7 +59,7 @@ def difference(measured: Measured, clusters: Mapping[str, str], *, alpha: float)
     sign = 1 if measured.higher_is_better else -1
     deltas = [sign * delta for delta in measured.deltas]
     wins, losses = sum(delta > 0 for delta in deltas), sum(delta < 0 for delta in deltas)
-    labels = [clusters.get(key, f"case:{key}") for key in measured.keys]
+    labels = [clusters.get(case, f"case:{case}") for case in measured.cases]
     try:
         bounds: Interval | None = _bounds(measured, deltas, labels, (wins, losses), alpha)
         sentence = ""

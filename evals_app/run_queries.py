@@ -1,7 +1,6 @@
 """Runs as pages and the API read them: how far they are, what they cost, what they say, and their cases one by one."""
 
 import json
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,8 +12,9 @@ from django.db.models.functions import Left
 from django.utils import timezone
 
 from evals_app.metric_lines import MetricLine, SliceLine, metrics_of, slices_of, worse_slices
-from evals_app.models import Arm, Case, Result, Run, RunChunk, RunState, SuiteVersion, Verdict
+from evals_app.models import Arm, Case, Result, Run, RunChunk, RunState, Verdict
 from evals_app.stats import level_per_look
+from evals_app.tag_queries import tags_with_counts
 from registry.core.canonical import JSON
 
 PAGE_SIZE = 50
@@ -192,7 +192,7 @@ class CaseGrid:
     """One page of a run's cases, and how many there are of each kind to pick from (of the tag chosen)."""
 
     rows: tuple[CaseRow, ...]
-    page: "Page[Case]"
+    page: "Page[int]"
     counts: dict[str, int]
     tags: tuple[tuple[str, int], ...]
 
@@ -279,13 +279,17 @@ def case_grid(run: Run, pick: Pick, *, page: str | None) -> CaseGrid:
     tagged = picked_cases(run, Pick(tag=pick.tag))
     kinds = {"all": Q(), **{name: _picked(run, name) for name in PICKS if run.baseline_id or name != "flipped"}}
     counts = tagged.aggregate(**{f"{name}_count": Count("pk", filter=kind) for name, kind in kinds.items()})
-    found = Paginator(tagged.filter(_picked(run, pick.status)), CASES_PER_PAGE).get_page(page)
-    cases = list(found.object_list)
+    needs_counting = pick.status not in {"", "critical"}
+    chosen = tagged if needs_counting else _cases_of(run, pick.tag)
+    paginator = Paginator(chosen.filter(_picked(run, pick.status)).values_list("pk", flat=True), CASES_PER_PAGE)
+    paginator.count = counts.get(f"{pick.status or 'all'}_count", 0)
+    found = paginator.get_page(page)
+    cases = list(counted_cases(run).filter(pk__in=list(found.object_list)))
     return CaseGrid(
         rows=rows_of(run, cases),
         page=found,
         counts={"flipped": 0} | {name.removesuffix("_count"): number for name, number in counts.items()},
-        tags=tags_of(run.suite_version),
+        tags=tags_with_counts(run.suite_version_id),
     )
 
 
@@ -336,13 +340,9 @@ def results_of(run: Run, *, is_flipped: bool | None = None, status: str = "", ta
     return rows.filter(kinds[status])
 
 
-def tags_of(version: SuiteVersion) -> tuple[tuple[str, int], ...]:
-    """Each tag with its number of cases, by name; one query."""
-    counts: dict[str, int] = defaultdict(int)
-    for tags in Case.objects.filter(suite_version=version).exclude(tags=[]).values_list("tags", flat=True):
-        for tag in tags:
-            counts[tag] += 1
-    return tuple(sorted(counts.items()))
+def _cases_of(run: Run, tag: str) -> QuerySet[Case]:
+    rows = Case.objects.filter(suite_version=run.suite_version_id).order_by("position")
+    return rows.filter(tags__contains=[tag]) if tag else rows
 
 
 def _picked(run: Run, status: str) -> Q:

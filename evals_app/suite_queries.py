@@ -7,9 +7,10 @@ from django.core.paginator import Page, Paginator
 from django.db.models import Count, F, Q, QuerySet
 
 from evals_app.models import Case, Run, Suite, SuiteAttachment, SuiteVersion
-from evals_app.run_queries import RunLine, lines, runs_of, tags_of
+from evals_app.run_queries import RunLine, lines, runs_of
 from evals_app.scorers import ScorerSpec
 from evals_app.suite_content import CaseSpec, SuiteContent, too_small
+from evals_app.tag_queries import tags_with_counts
 from prompts_app.models import Prompt
 from registry.core.canonical import JSON
 
@@ -92,7 +93,7 @@ def suite_sheet(suite: Suite, version: SuiteVersion, *, tag: str, page: str | No
         warning=too_small(content),
         cases=tuple(CaseLine(case, case.to_json()) for case in found.object_list),
         page=found,
-        tags=tags_of(version),
+        tags=tags_with_counts(version.pk),
     )
 
 

@@ -40,6 +40,7 @@ urlpatterns = [
     path(f"{RUN}/results", runs.run_results, name="run_results"),
     path(f"{RUN}/cases/<int:number>", runs.run_case, name="run_case"),
     path(f"{RUN}/cases/<int:number>/label", labels.run_label, name="run_label"),
+    path(f"{RUN}/tags", runs.run_tags, name="run_tags"),
     path(f"{RUN}/compare", compare.run_compare_choose, name="run_compare_choose"),
     path(f"{RUN}/compare/<int:other>", compare.run_compare, name="run_compare"),
     path(f"{RUN}/cancel", runs.run_cancel, name="run_cancel"),

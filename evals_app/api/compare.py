@@ -1,4 +1,4 @@
-"""`/runs/{a}/compare/{b}`: two runs of one suite side by side."""
+"""What runs say beside each other: two runs of one suite, two versions, and one run tag by tag."""
 
 from urllib.parse import urlencode
 
@@ -9,13 +9,15 @@ from rest_framework.response import Response
 from evals_app.actions.runs import find_run
 from evals_app.actions.suites import find_suite
 from evals_app.api import compare_answers as answers
-from evals_app.api.compare_shapes import show_comparison
+from evals_app.api.compare_shapes import show_comparison, show_tag
 from evals_app.comparison_queries import Flip, compare, flips_after
 from evals_app.comparison_sql import RunArm
 from evals_app.models import Arm
+from evals_app.tag_queries import tag_report
 from evals_app.version_answers import answers_of
 from prompts_app.actions.prompts import find_prompt
 from prompts_app.actions.versions import find_version
+from registry.core.api.openapi import listing
 from registry.core.api.views import PAGE_LIMIT, PAGE_SIZE, RegistryView
 from registry.core.canonical import JSON
 from registry.core.errors import Conflict, invalid_field
@@ -93,3 +95,20 @@ class CompareVersionsView(ComparingView):
                 missing=missing,
             )
         return self.answer_comparison(old, new)
+
+
+class TagsView(RegistryView):
+    """The tags of a run."""
+
+    @extend_schema(parameters=PAGING, responses=listing(answers.TagRate))
+    def get(self, request: Request, pk: int) -> Response:
+        """Pass rates by tag, the greatest loss first, where nothing is compared the lowest rate."""
+        run = find_run(self.actor.workspace_id, pk)
+        self.allow(Permission.READ)
+        limit, after = min(self.integer("limit", PAGE_SIZE), PAGE_LIMIT), self.integer("after", 0)
+        report = tag_report(run, limit=limit, offset=after)
+        following = None
+        if after + len(report.lines) < report.count:
+            query = {**request.query_params.dict(), "after": after + limit}
+            following = request._request.build_absolute_uri(f"{request.path}?{urlencode(query)}")
+        return Response({"results": [show_tag(line) for line in report.lines], "next": following})

@@ -105,3 +105,14 @@ class Comparison(serializers.Serializer[Any]):
     distributions = MeasureDistribution(many=True)
     flipped = FlippedCase(many=True)
     next = serializers.CharField(allow_null=True)
+
+
+class TagRate(serializers.Serializer[Any]):
+    """The cases of one tag; rates are null where no answer came, the baseline's too where there is none."""
+
+    tag = serializers.CharField()
+    case_count = serializers.IntegerField()
+    candidate = serializers.FloatField(allow_null=True)
+    baseline = serializers.FloatField(allow_null=True)
+    delta = serializers.FloatField(allow_null=True)
+    errors = serializers.IntegerField(help_text="Answers in error, on either side.")  # type: ignore[assignment]

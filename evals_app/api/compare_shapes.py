@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from evals_app.comparison_queries import Comparison, DifferenceLine, Distribution, Flip
 from evals_app.comparison_sql import RunArm, Spread
+from evals_app.tag_queries import TagLine
 from registry.core.canonical import JSON
 
 
@@ -23,6 +24,18 @@ def show_comparison(compared: Comparison, flipped: Sequence[Flip], following: st
         "distributions": distributions,
         "flipped": rows,
         "next": following,
+    }
+
+
+def show_tag(line: TagLine) -> dict[str, JSON]:
+    """A tag of a run."""
+    return {
+        "tag": line.tag,
+        "case_count": line.cases,
+        "candidate": line.new,
+        "baseline": line.base,
+        "delta": line.delta,
+        "errors": line.errors,
     }
 
 

@@ -19,6 +19,7 @@ urlpatterns: list[URLPattern] = [
     path(RUN, runs.RunView.as_view(), name="api_run"),
     path(f"{RUN}/results", runs.ResultsView.as_view(), name="api_run_results"),
     path(f"{RUN}/results/<int:result>/label", runs.ResultLabelView.as_view(), name="api_run_result_label"),
+    path(f"{RUN}/tags", compare.TagsView.as_view(), name="api_run_tags"),
     path(f"{RUN}/compare/<int:other>", compare.CompareView.as_view(), name="api_run_compare"),
     path(f"{RUN}/cancel", runs.CancelRunView.as_view(), name="api_run_cancel"),
     path(f"{RUN}/retry-errors", runs.RetryErrorsView.as_view(), name="api_run_retry_errors"),

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from django.contrib import messages
+from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
@@ -10,6 +11,7 @@ from evals_app.actions.runs import cancel_run, find_run, retry_errors
 from evals_app.case_queries import case_sheet
 from evals_app.models import Run, Suite
 from evals_app.run_queries import PICKS, Pick, case_grid, lines, run_list, sheet
+from evals_app.tag_queries import PER_PAGE, tag_report
 from registry.core.errors import Conflict
 from registry.core.pages import page
 from registry.core.permissions import Permission, allows, require
@@ -96,6 +98,17 @@ def run_case(request: PageRequest, pk: int, number: int) -> HttpResponse:
     return case_page(request, find_run(request.workspace.pk, pk), number)
 
 
+@page()
+def run_tags(request: PageRequest, pk: int) -> HttpResponse:
+    """Pass rates by tag, the greatest loss first."""
+    require(request.actor, Permission.READ)
+    run = find_run(request.workspace.pk, pk)
+    count = tag_report(run, limit=1).count
+    found = Paginator(range(count), PER_PAGE).get_page(request.GET.get("page"))
+    report = tag_report(run, limit=PER_PAGE, offset=max(0, found.start_index() - 1))
+    return render(request, "evals/run_tags.html", {"run": run, "report": report, "page": found})
+
+
 @page("POST")
 def run_cancel(request: PageRequest, pk: int) -> HttpResponse:
     """Stop asking."""
@@ -121,7 +134,8 @@ def run_retry(request: PageRequest, pk: int) -> HttpResponse:
 
 
 def _run_page(request: PageRequest, run: Run, refused: Conflict | None = None) -> HttpResponse:
-    context = {"run": run, "sheet": sheet(run), "refused": refused, **_rights(request), **_cases(request, run)}
+    about = {"run": run, "sheet": sheet(run), "refused": refused, "report": tag_report(run)}
+    context = {**about, **_rights(request), **_cases(request, run)}
     return render(request, "evals/run.html", context, status=refused.status if refused else 200)
 
 

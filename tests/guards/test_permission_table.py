@@ -127,6 +127,7 @@ GET    api_run                            viewer    read     -
 GET    api_run_results                    viewer    read     -
 POST   api_run_result_label               editor    write    -
 DELETE api_run_result_label               editor    write    -
+GET    api_run_tags                       viewer    read     -
 GET    api_run_compare                    viewer    read     -
 POST   api_run_cancel                     editor    run      -
 POST   api_run_retry_errors               editor    run      -

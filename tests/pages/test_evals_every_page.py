@@ -47,7 +47,12 @@ def addresses(world: Evaluated) -> Iterator[str]:
         ):
             yield f"/w/acme/runs/{run}?{query}"
     same = f"/w/acme/runs/{world.run.pk}/compare/{world.run.pk}"
-    yield from (f"/w/acme/runs/{world.run.pk}/compare", same, f"{same}?old_arm=baseline&flips=worse&page=2")
+    yield from (
+        f"/w/acme/runs/{world.run.pk}/compare",
+        f"/w/acme/runs/{world.run.pk}/tags",
+        same,
+        f"{same}?old_arm=baseline&flips=worse&page=2",
+    )
     yield "/w/acme/suites/shape/compare?prompt=numbers/echo&from=1&to=2"
     yield from ("/w/acme/runs/new", "/w/acme/runs/new?prompt=numbers/echo&suite=shape&baseline=version:1")
     yield from (f"{prompt}/checks", f"{prompt}/versions/1/checks", f"{prompt}/versions/2/checks")
