@@ -48,6 +48,20 @@ def test_feed__of_what_is_used__brings_each_change_without_a_get(
     assert {call.path.partition("?")[0] for call in stub.polls} == {"/api/v1/environments/production/changes"}
 
 
+def test_feed__of_a_name_that_was_never_live__tells_when_it_is(
+    registry: Registry, stub: Stub, make: Callable[..., Client]
+) -> None:
+    registry.live.clear()
+    registry.log.clear()
+    registry.max_age, registry.has_feed = 3600, True
+    client = make()
+    with pytest.raises(NotLive):
+        client.get(NAME)
+    until(lambda: stub.polls)
+    registry.put(body(version=1, revision=1))
+    until(lambda: known(client) == 1)
+
+
 def test_feed__gone_and_back__tells_what_was_missed(registry: Registry, stub: Stub, client: Client) -> None:
     registry.trouble = DOWN
     until(lambda: client.counts()["failed"] or len(stub.polls) > 2)

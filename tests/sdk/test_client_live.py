@@ -180,3 +180,25 @@ def _is_gone(client: Client) -> bool:
     except NotLive:
         return True
     return False
+
+
+def test_client__that_follows_the_feed__has_each_promotion_rollback_and_withdrawal_without_asking(
+    web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    # Nothing else could bring a change: answers are fresh, and polls are due, long after the test.
+    monkeypatch.setattr("greenroom.wire._max_age", lambda key, headers: 3600.0)
+    story = Story()
+    key = story.cast.key("service", environment="production")
+    with Client(environment="production", url=web.url, key=key.token, cache_dir=None, poll_s=3600.0) as client:
+        client.get(NAME)
+        times = []
+        for number in range(12):
+            story.go_back() if number == 5 else story.promote()
+            started = time.monotonic()
+            until(lambda: client.get(NAME).version == story.now)
+            times.append(time.monotonic() - started)
+            assert client.get(NAME).source == "memory"
+        print(f"after a commit: median {sorted(times)[6] * 1000:.0f} ms, longest {max(times) * 1000:.0f} ms")
+        withdraw(story.cast.rosa, story.prompt, story.cast.environment("production"), reason="over")
+        until(lambda: _is_gone(client))

@@ -97,9 +97,8 @@ class Engine:
         self._wire.close()
 
     def seen_revision(self) -> int | None:
-        """The highest revision seen in this epoch; None while nothing is known."""
-        revisions = [one.revision for one in list(self._entries.values()) if one.revision >= 0]
-        return max(revisions, default=None)
+        """The highest revision seen in this epoch, 0 where nothing was live; None while nothing was asked for."""
+        return max((max(one.revision, 0) for one in list(self._entries.values())), default=None)
 
     def ask_for_news(self, since: int) -> News:
         """One long poll; of another epoch everything is news."""

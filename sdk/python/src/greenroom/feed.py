@@ -33,7 +33,7 @@ class Told(Protocol):
     """Who is told."""
 
     def seen_revision(self) -> int | None:
-        """The highest revision seen; None while nothing is known."""
+        """The highest revision seen, 0 for none; None while nothing was asked for."""
 
     def ask_for_news(self, since: int) -> News:
         """One long poll."""
