@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -89,6 +90,19 @@ def _tool_calls(rule: Rule) -> dict[str, Any]:
         for number, (name, arguments) in enumerate(rule.calls, 1)
     ]
     return {"tool_calls": calls} if calls else {}
+
+
+def embeddings(texts: list[str]) -> bytes:
+    """Embeddings as JSON text: each word counts in one of sixteen places, so texts that share words are alike."""
+    rows = []
+    for index, text in enumerate(texts):
+        vector = [0.0] * 16
+        for word in text.lower().split():
+            vector[zlib.crc32(word.encode()) % len(vector)] += 1
+        rows.append({"object": "embedding", "index": index, "embedding": vector})
+    count = sum(len(text.split()) for text in texts)
+    usage = {"prompt_tokens": count, "total_tokens": count}
+    return json.dumps({"object": "list", "model": MODEL_NAME, "data": rows, "usage": usage}).encode()
 
 
 # name → (content type, body, content encoding)
@@ -213,7 +227,7 @@ class ScriptedProvider:
             }
             await _send(writer, 200, _JSON, json.dumps(models).encode())
             return True
-        if method != "POST" or not path.endswith("/chat/completions"):
+        if method != "POST" or not path.endswith(("/chat/completions", "/embeddings")):
             await _send(writer, 404, _JSON, b'{"error": {"message": "no such path"}}')
             return True
         return await self._complete(writer, json.loads(body), headers)
@@ -223,9 +237,8 @@ class ScriptedProvider:
         said = [_text_of(message.get("content")) for message in messages]
         question = next((text for text, message in reversed(list(zip(said, messages, strict=True)))
                          if message.get("role") == "user"), "")  # fmt: skip
-        asked = Asked(
-            time.monotonic(), str(body.get("model")), question, "\n".join(said), body, headers.get("authorization", "")
-        )
+        text = "\n".join(said or map(str, body.get("input", [])))
+        asked = Asked(time.monotonic(), str(body.get("model")), question, text, body, headers.get("authorization", ""))
         with self._lock:
             self.asked.append(asked)
             rule = self._rule_for(asked)
@@ -270,6 +283,8 @@ async def _answer(writer: asyncio.StreamWriter, rule: Rule, asked: Asked) -> boo
     elif rule.status != 200:
         body = json.dumps({"error": {"message": f"scripted {rule.status}", "type": "scripted"}}).encode()
         await _send(writer, rule.status, _JSON, body, retry_after=rule.retry_after)
+    elif "input" in asked.body:
+        await _send(writer, 200, _JSON, embeddings([str(text) for text in asked.body["input"]]))
     else:
         answer = question if rule.answer is None and not rule.calls else rule.answer
         await _send(writer, 200, _JSON, completion(answer, question=question, extra=_tool_calls(rule)))

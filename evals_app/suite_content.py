@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from evals_app.judge_seats import JudgePin, read_pins
 from evals_app.metric_rules import (
     MEASURES,
     SUPERIOR_ON,
@@ -68,9 +69,10 @@ class SuiteContent:
     """Everything a suite version's digest covers.
 
     `config` is the model settings that it pins for both arms, over each version's own; None where it pins none.
-    `first_floor` is the floor of mode `floor` too. `alpha` is one-sided and for all `looks` together. `floor` is asked
-    besides by the comparing modes, `least_gain` by `superior`. `metrics` are judged besides "passes"; all must pass, but
-    with `superior_on` "any" one of those that should be superior is enough.
+    `judges` are the prompt versions that its graded scorers ask. `first_floor` is the floor of mode `floor` too. `alpha`
+    is one-sided and for all `looks` together. `floor` is asked besides by the comparing modes, `least_gain` by `superior`.
+    `metrics` are judged besides "passes"; all must pass, but with `superior_on` "any" one of those that should be
+    superior is enough.
     """
 
     cases: tuple[CaseSpec, ...]
@@ -87,6 +89,7 @@ class SuiteContent:
     metrics: tuple[MetricSpec, ...] = ()
     superior_on: SuperiorOn = "all"
     combination: Combination = ALL_OF_THEM
+    judges: tuple[JudgePin, ...] = ()
 
     @property
     def posts_checks(self) -> bool:
@@ -106,15 +109,20 @@ class SuiteContent:
         """How the scorers of a case come to its answer."""
         return case.combination.within(self.combination)
 
-    def templates(self) -> Iterator[tuple[str, str]]:
-        """Every template among the scorers' values, with the path of its field: to be inspected before saving."""
+    def specs(self) -> Iterator[tuple[str, ScorerSpec]]:
+        """Every scorer of the suite and of its cases, with the path of its fields."""
         lists = [("scorers", self.scorers)]
         lists += [(f"cases[{index}].scorers", case.scorers) for index, case in enumerate(self.cases)]
         for path, specs in lists:
             for index, spec in enumerate(specs):
-                for key, template in spec.templates.items():
-                    entry = key.removeprefix(spec.name).lstrip("\x00")
-                    yield f"{path}[{index}].value{f'[{entry}]' if entry else ''}", template
+                yield f"{path}[{index}]", spec
+
+    def templates(self) -> Iterator[tuple[str, str]]:
+        """Every template among the scorers' values, with the path of its field: to be inspected before saving."""
+        for path, spec in self.specs():
+            for key, template in spec.templates.items():
+                entry = key.removeprefix(spec.name).lstrip("\x00")
+                yield f"{path}.value{f'[{entry}]' if entry else ''}", template
 
     def rules_to_json(self) -> dict[str, JSON]:
         """Everything but the cases, as the API takes it."""
@@ -136,6 +144,7 @@ class SuiteContent:
         given |= {} if self.floor is None else {"floor": self.floor}
         given |= {"least_gain": self.least_gain} if self.least_gain else {}
         given |= {"metrics": [metric.to_json() for metric in self.metrics]} if self.metrics else {}
+        given |= {"judges": [pin.to_json() for pin in self.judges]} if self.judges else {}
         return given | ({} if self.superior_on == "all" else {"superior_on": self.superior_on})
 
     def to_json(self) -> dict[str, JSON]:
@@ -192,7 +201,8 @@ def suite_digest(content: SuiteContent) -> str:
 def recipe_digest(content: SuiteContent, *, default: JSON) -> str:
     """What fresh evidence depends on besides the two versions: the suite, its scorers' versions, the model asked.
 
-    `default` is whatever settings apply where neither the suite nor a version names any.
+    A judge's prompt, and the model that it names, are in the suite by the digest of its pinned version. `default` is
+    whatever settings apply where neither the suite nor a version, a judge's included, names any.
     """
     specs = [spec for case in content.cases for spec in content.scorers_of(case)]
     versions: dict[str, JSON] = dict(scorer_versions(specs))
@@ -274,6 +284,7 @@ def _read(value: JSON, errors: list[FieldError]) -> SuiteContent:
         metrics=read_metrics(given),
         superior_on=_superior_on(given),
         combination=read_combination(given),
+        judges=read_pins(given),
     )
     given.close()
     return content

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from django.db import IntegrityError, transaction
 from django.db.models import F
 
+from evals_app.actions.judges import ensure_judges, pin_judges
 from evals_app.actions.recipes import define_suite_check
 from evals_app.models import Case, RunOn, Suite, SuiteAttachment, SuiteVersion
 from evals_app.queries import is_required_where_protected, newest_suite_version
@@ -65,6 +66,7 @@ def save_suite_version(
 ) -> SavedSuite:
     """Save cases, scorers and rules as the next version; from now on the check's older evidence is stale.
 
+    Judges that the content does not pin stay at the version the newest one asks, else they get their newest.
     Raises Invalid naming every mistake, Forbidden where a protected environment relies on the suite and the actor may
     not change that, Conflict `suite.too_small` where it is required somewhere and could not pass any more, and
     `suite.moved` where the newest version is not the one that `based_on` names.
@@ -73,11 +75,13 @@ def save_suite_version(
     _refuse_changing_a_gate(actor, suite)
     parsed = parse_suite(dict(content))
     _refuse_templates(parsed)
-    digest = suite_digest(parsed)
+    ensure_judges(actor, parsed)
     with transaction.atomic():
         suite = Suite.objects.select_for_update(no_key=True).get(pk=suite.pk)
         _refuse_changing_a_gate(actor, suite)
         newest = newest_suite_version(suite.pk)
+        parsed = pin_judges(parsed, suite.workspace_id, newest)
+        digest = suite_digest(parsed)
         if newest is not None and newest.digest == digest:
             return SavedSuite(newest, is_new=False)
         _refuse_stale(suite, based_on, newest)

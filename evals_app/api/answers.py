@@ -52,6 +52,14 @@ class Outlook(serializers.Serializer[Any]):
     sentence = serializers.CharField()
 
 
+class JudgePin(serializers.Serializer[Any]):
+    """The version of a judge's prompt that a suite version asks."""
+
+    name = serializers.CharField()
+    version = serializers.IntegerField()
+    digest = serializers.CharField()
+
+
 class SuiteVersion(SuiteVersionSummary):
     """One immutable version with its cases; what a case leaves at its default is left out."""
 
@@ -61,6 +69,7 @@ class SuiteVersion(SuiteVersionSummary):
     first_floor = serializers.FloatField()
     alpha = serializers.FloatField()
     config = JsonObject(allow_null=True)
+    judges = JudgePin(many=True)
     combine = serializers.ChoiceField(HOWS, help_text="How the scorers come to one answer.")
     threshold = serializers.FloatField(allow_null=True, help_text="Which weighted mean is enough.")
     groups = serializers.ListField(child=JsonObject())

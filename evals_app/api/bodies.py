@@ -3,6 +3,7 @@
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from evals_app.judge_seats import MOST_JUDGES
 from evals_app.metric_rules import MEASURES, MOST_METRICS, SUPERIOR_ON
 from evals_app.models import Label, RunOn
 from evals_app.scorers import SCORERS
@@ -82,6 +83,23 @@ class Metrics(Json):
     """What is judged besides "passes", likewise."""
 
 
+JUDGE = {
+    "type": "object",
+    "required": ["name", "version"],
+    "additionalProperties": False,
+    "properties": {
+        "name": {"type": "string", "description": "A prompt, such as judges/rubric."},
+        "version": {"type": "integer", "minimum": 1},
+        "digest": {"type": "string", "description": "Refused where the version has another one."},
+    },
+}
+
+
+@extend_schema_field({"type": "array", "maxItems": MOST_JUDGES, "items": JUDGE})
+class Judges(Json):
+    """The versions of judges to ask, likewise."""
+
+
 @extend_schema_field({"type": "array", "minItems": 1, "maxItems": 10_000, "items": CASE})
 class Cases(Json):
     """Cases, read by the action, which names every mistake by its row."""
@@ -141,6 +159,9 @@ class NewSuiteVersion(StrictSerializer):
     first_floor = Number(required=False, help_text="What the first version, or mode floor, has to reach; 0.5.")
     alpha = Number(required=False, help_text="How often a verdict may be wrong, one-sided; 0.05 if left out.")
     config = JsonObject(required=False, allow_null=True, help_text="Model settings pinned for both versions.")
+    judges = Judges(
+        required=False, help_text="Versions of judges; one left out stays as in the newest version, else is the newest."
+    )
     floor = Number(required=False, allow_null=True, help_text="What is asked besides a comparison; none if left out.")
     least_gain = Number(required=False, help_text="The smallest gain that counts in mode superior; 0 if left out.")
     combine = serializers.ChoiceField(HOWS, required=False, help_text="How the scorers come to one answer; all.")

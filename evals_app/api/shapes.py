@@ -56,6 +56,7 @@ def show_suite_version(version: SuiteVersion) -> dict[str, JSON]:
     rules: dict[str, JSON] = json.loads(version.rules)
     shown = ("scorers", "margin", "first_floor", "alpha", "config")
     later: dict[str, JSON] = {
+        "judges": [],
         "combine": "all",
         "threshold": None,
         "groups": [],

@@ -4,7 +4,8 @@ import asyncio
 import functools
 import queue
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from evals_app.engine.machinery import Machinery
@@ -16,6 +17,7 @@ from evals_app.providers.talk import Answer, Endpoint, ProviderError, Question
 
 SLICE_S = 0.2
 MOST_PER_SLICE = 64
+LEAST_BEGUN = 64
 _CHARACTERS_PER_TOKEN = 4
 _TOKENS_OF_AN_ANSWER = 256
 
@@ -31,11 +33,12 @@ class Desk:
 
 @dataclass(frozen=True)
 class Way:
-    """A question as it is put to one provider."""
+    """A question as it is put to one provider. `check` raises ProviderError for an answer that is none to this question."""
 
     desk: Desk
     question: Question
     repeat: int
+    check: Callable[[Answer], None] | None = None
 
     @functools.cached_property
     def digest(self) -> str:
@@ -89,31 +92,50 @@ class Arrivals:
 
 
 class Batch:
-    """Asks that are worked on in the machinery's loop, whatever the calling thread does meanwhile."""
+    """Asks that are worked on in the machinery's loop, whatever the calling thread does meanwhile.
+
+    Only as many are begun as keep their providers busy, so that what comes first need not wait for all that was there.
+    """
 
     def __init__(self, machinery: Machinery, arrivals: Arrivals) -> None:
         self._machinery = machinery
         self._arrivals = arrivals
         self._tasks: set[asyncio.Task[None]] = set()
+        self._waiting: deque[Ask] = deque()
+        self._most_begun = LEAST_BEGUN
         self.left = 0
 
-    def add(self, asks: Sequence[Ask]) -> None:
-        """More to ask."""
+    def add(self, asks: Sequence[Ask], *, come_first: bool = False) -> None:
+        """More to ask, after what waits already or before it."""
         if asks:
             self.left += len(asks)
-            self._machinery.loop.call_soon_threadsafe(self._start, asks)
+            self._machinery.loop.call_soon_threadsafe(self._queue, asks, come_first)
 
     def abandon(self) -> None:
         """Stops asking; answers on their way are dropped. Harmless when all is done."""
         self._machinery.run(self._cancel())
 
-    def _start(self, asks: Sequence[Ask]) -> None:
-        for ask in asks:
-            task = self._machinery.loop.create_task(self._work(ask))
+    def _queue(self, asks: Sequence[Ask], come_first: bool) -> None:
+        if come_first:
+            self._waiting.extendleft(reversed(asks))
+        else:
+            self._waiting.extend(asks)
+        busiest = max(ask.ways[0].desk.limits.concurrency for ask in asks)
+        self._most_begun = max(self._most_begun, 2 * busiest)
+        self._begin()
+
+    def _begin(self) -> None:
+        while self._waiting and len(self._tasks) < self._most_begun:
+            task = self._machinery.loop.create_task(self._work(self._waiting.popleft()))
             self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            task.add_done_callback(self._end)
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._begin()
 
     async def _cancel(self) -> None:
+        self._waiting.clear()
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -140,8 +162,15 @@ class Batch:
     async def _answer(self, way: Way, deadline: Deadline, *, is_patient: bool) -> Answer:
         desk, client, limits = way.desk, self._machinery.client, self._machinery.limits
         estimate = _estimate(way.question) if desk.limits.tokens_per_minute is not None else 0
+
+        async def ask(left_s: float) -> Answer:
+            answer = await client.ask(desk.endpoint, way.question, within_s=left_s)
+            if way.check is not None:
+                way.check(answer)
+            return answer
+
         return await ask_patiently(
-            lambda left_s: client.ask(desk.endpoint, way.question, within_s=left_s),
+            ask,
             time_s=desk.endpoint.timeout_s,
             take_turn=lambda: limits.turn(desk.limits, tokens=estimate, is_patient=is_patient),
             hold_back=lambda seconds: limits.pause(desk.limits.provider_id, seconds),

@@ -12,11 +12,11 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from evals_app.engine.asking import Arrivals, Batch, Outcome
+from evals_app.engine.grading import Grader
 from evals_app.engine.machinery import machinery
-from evals_app.engine.preparing import Prepared, prepare
+from evals_app.engine.preparing import prepare
 from evals_app.engine.queue import claim_next
 from evals_app.engine.saving import copy_in
-from evals_app.engine.scoring import result_of
 from evals_app.models import Result, Run, RunChunk, RunState
 from registry.core import jobs
 
@@ -120,19 +120,20 @@ class _Work:
         self.capacity = 0
         self._batch = batch
         self._beat_at = time.monotonic()
-        self._prepared: Prepared | None = None
+        self._grader: Grader | None = None
 
     def begin(self) -> bool:
-        self._prepared = prepared = prepare(self.chunk)
+        prepared = prepare(self.chunk)
+        self._grader = Grader(prepared)
         self.capacity = prepared.capacity
         for piece in prepared.pieces(self._beat):
+            self._grader.expect(piece)
             self._batch.add(piece.asks)
-            self._save([*piece.unaskable, *(result_of(outcome, prepared) for outcome in piece.known)])
+            self._save([*piece.unaskable, *self._results(piece.known)])
         return self.go_on([], is_late=False)
 
     def go_on(self, outcomes: Sequence[Outcome], *, is_late: bool) -> bool:
-        assert self._prepared is not None
-        self._save([result_of(outcome, self._prepared) for outcome in outcomes])
+        self._save(self._results(outcomes))
         self._beat()
         if self._batch.left and not is_late:
             return False
@@ -140,6 +141,13 @@ class _Work:
         if not ended:
             raise ChunkLostError
         return True
+
+    def _results(self, outcomes: Sequence[Outcome]) -> list[Result]:
+        """What these complete; who judges is asked before anything else."""
+        assert self._grader is not None
+        results = self._grader.take(outcomes)
+        self._batch.add(self._grader.questions(), come_first=True)
+        return results
 
     def _beat(self) -> None:
         """Moves the lease on every two seconds; notices when the chunk is no longer ours."""

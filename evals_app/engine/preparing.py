@@ -1,18 +1,21 @@
 """Everything a chunk needs before the first question is sent: what is still to ask, of whom, and how to score it."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from evals_app.engine.asking import Ask, Desk, Outcome, Way
 from evals_app.engine.plan import Slot, slots
 from evals_app.engine.questions import ArmSource, questions_of, scorer_values
+from evals_app.judge_queries import pinned_versions
+from evals_app.judge_seats import Seat, key_of, seats_from_text
 from evals_app.model_settings import ModelSettings
 from evals_app.models import Arm, Case, Provider, Result, Run, RunChunk
 from evals_app.providers.limits import Limits
-from evals_app.providers.talk import Endpoint, Question, excerpt_of
+from evals_app.providers.talk import Answer, Endpoint, Question, excerpt_of
 from evals_app.scorers import Combination, ScorerSpec
 from evals_app.suite_content import CaseSpec
+from prompts_app.content import VersionContent
 from registry.core.errors import Invalid, Unavailable
 from registry.core.secrets import unseal
 
@@ -28,6 +31,18 @@ class OpenDesk:
 
     desk: Desk
     models: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Who judges, ready to be asked: its prompt (None: only embeddings are compared), its settings and desks.
+
+    `desks` is a text where there is nobody to ask: why.
+    """
+
+    content: VersionContent | None
+    settings: ModelSettings
+    desks: list[OpenDesk] | str
 
 
 @dataclass(frozen=True)
@@ -54,14 +69,21 @@ class Piece:
 
 
 class Prepared:
-    """A chunk as it is worked on: `cases` are those prepared so far, `capacity` how many questions its providers bear."""
+    """A chunk as it is worked on: `cases` are those prepared so far, `capacity` how many questions its providers bear.
+
+    `bench` holds the judges of the run by name; `is_compared`: there is a baseline.
+    """
 
     def __init__(self, chunk: RunChunk, run: Run) -> None:
         self.run_id, self.attempt = run.pk, chunk.attempt
         self.cases: dict[int, ScoredCase] = {}
         self._run = run
         self._arms = _arms(run)
-        self._desks = _desks(run.workspace_id, {source.settings.provider for source in self._arms.values()})
+        seats = seats_from_text(run.judges)
+        settings = [seat.settings for seat in seats.values()] + [source.settings for source in self._arms.values()]
+        self._desks = _desks(run.workspace_id, {one.provider for one in settings})
+        self.bench = _bench(run, seats, self._desks)
+        self.is_compared = run.baseline_id is not None
         opened = [desks for desks in self._desks.values() if not isinstance(desks, str)]
         self.capacity = sum(desks[0].desk.limits.concurrency for desks in opened)
         self._limits_met = dict.fromkeys(self._arms, 0)
@@ -96,7 +118,7 @@ class Prepared:
     def _with_scorers(
         self, piece: Piece, cases: list[tuple[int, CaseSpec]], missing: dict[int, list[Slot]]
     ) -> list[tuple[int, CaseSpec]]:
-        """The cases whose scorers' values can be rendered; the others are refused."""
+        """The cases whose scorers' values can be rendered, and whose judges asked; the others are refused."""
         scorers = [self._suite.scorers_of(spec) for _, spec in cases]
         templates = [dict(item for one in specs for item in one.templates.items()) for specs in scorers]
         values = scorer_values([spec for _, spec in cases], templates, heartbeat=self._heartbeat)
@@ -105,6 +127,10 @@ class Prepared:
             if isinstance(value, Invalid):
                 for slot in missing[pk]:
                     self._refuse(piece, slot, "scorer", f"a scorer's value cannot be rendered: {value.detail}")
+                continue
+            if why := _lacks_judge(specs, self.bench):
+                for slot in missing[pk]:
+                    self._refuse(piece, slot, "provider", why)
                 continue
             self.cases[pk] = ScoredCase(spec, specs, value, self._suite.combination_of(spec))
             askable.append((pk, spec))
@@ -123,7 +149,7 @@ class Prepared:
                 elif isinstance(desks, str):
                     self._refuse(piece, slot, "provider", desks)
                 else:
-                    piece.asks.append(Ask(slot, tuple(_way(desk, question, slot.repeat) for desk in desks)))
+                    piece.asks.append(Ask(slot, tuple(way_of(desk, question, slot.repeat) for desk in desks)))
 
     def _questions(self, arm: str, specs: list[CaseSpec]) -> list[Question | Invalid]:
         """Rendered until the template has run into its limits three times."""
@@ -162,12 +188,14 @@ def prepare(chunk: RunChunk) -> Prepared:
     return Prepared(chunk, rows.get(pk=chunk.run_id))
 
 
-def _way(open_desk: OpenDesk, question: Question, repeat: int) -> Way:
+def way_of(
+    open_desk: OpenDesk, question: Question, repeat: int, *, check: Callable[[Answer], None] | None = None
+) -> Way:
     """The question as this provider is asked it: by the same model where it offers that, else by its default one."""
     if question.model not in open_desk.models:
         question = replace(question, model=open_desk.models[0])
     desk = open_desk.desk
-    return Way(desk, question, repeat)
+    return Way(desk, question, repeat, check)
 
 
 def _arms(run: Run) -> dict[str, ArmSource]:
@@ -175,6 +203,26 @@ def _arms(run: Run) -> dict[str, ArmSource]:
     if run.baseline is not None:
         arms[str(Arm.BASELINE)] = ArmSource(run.baseline.load(), _settings(run.baseline_settings))
     return arms
+
+
+def _bench(run: Run, seats: Mapping[str, Seat], desks: Mapping[str, list[OpenDesk] | str]) -> dict[str, Judge]:
+    """The judges of a run with the very prompts that its suite version pins; one query where there are any."""
+    prompts = pinned_versions(run.workspace_id, [seat.digest for seat in seats.values() if seat.digest])
+    return {
+        key: Judge(
+            prompts[key, seat.version].load() if seat.digest else None, seat.settings, desks[seat.settings.provider]
+        )
+        for key, seat in seats.items()
+    }
+
+
+def _lacks_judge(scorers: Sequence[ScorerSpec], bench: Mapping[str, Judge]) -> str:
+    """Why one of the scorers has nobody who judges; empty where each has."""
+    for spec in scorers:
+        desks = bench[key].desks if (key := key_of(spec)) else []
+        if isinstance(desks, str):
+            return f"{spec.name}: {desks}"
+    return ""
 
 
 def _settings(text: str) -> ModelSettings:

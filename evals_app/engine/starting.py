@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from django.db import IntegrityError, transaction
 
 from evals_app.engine.plan import spans
+from evals_app.judge_queries import seats_of
+from evals_app.judge_seats import Seat, seats_to_text
 from evals_app.model_settings import ModelSettings, effective
 from evals_app.models import Priority, Reason, Run, RunChunk, Suite, SuiteVersion
 from evals_app.queries import Attempts, attempts_at, evidence_lasts, newest_suite_version, offers, places_of
@@ -47,13 +49,14 @@ def start(wish: Wish) -> Started:
         raise Conflict("suite.empty", f"The suite {wish.suite.slug} has no saved version yet: save its cases first.")
     key = "" if wish.config is not None else evidence_key_of(wish)
     settings = _settings(wish, version)
+    judges = seats_of(version, offers(wish.suite.workspace_id))
     try:
         with transaction.atomic():
             attempts = _attempts(wish, key)
             reused = attempts.open or (None if wish.again else attempts.fresh)
             if reused is not None:
                 return Started(reused, is_new=False)
-            return Started(_create(wish, version, key, settings, attempts), is_new=True)
+            return Started(_create(wish, version, key, settings, judges=judges, attempts=attempts), is_new=True)
     except IntegrityError:
         # Somebody else started the same run between our look and our insert.
         return Started(Run.objects.of_evidence(wish.candidate.prompt_id, key).open().get(), is_new=False)
@@ -107,6 +110,8 @@ def _create(
     version: SuiteVersion,
     key: str,
     settings: tuple[ModelSettings, ModelSettings | None],
+    *,
+    judges: Mapping[str, Seat],
     attempts: Attempts,
 ) -> Run:
     candidate, baseline = settings
@@ -124,6 +129,7 @@ def _create(
         started_by_name=wish.by_name,
         candidate_settings=json.dumps(candidate.to_json()),
         baseline_settings=json.dumps(baseline.to_json()) if baseline else "",
+        judges=seats_to_text(judges),
         first_repeat=attempts.next_repeat,
         repeats=version.repeats,
         look=look,

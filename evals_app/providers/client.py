@@ -15,6 +15,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from evals_app.providers import transport
+from evals_app.providers.embeddings import cosine_of
 from evals_app.providers.streams import Assembly, StreamCutError, StreamFailedError
 from evals_app.providers.talk import Answer, Endpoint, Failure, ProviderError, Question, excerpt_of
 from registry.core.canonical import JSON, InvalidJson, check_json
@@ -53,12 +54,13 @@ class ModelClient:
         """One try, ended after `within_s` (the endpoint's time when left out); raises ProviderError."""
         limit_s = endpoint.timeout_s if within_s is None else within_s
         began = time.monotonic()
-        stream = Assembly() if endpoint.streams else None
+        is_chat = question.path == Question.path
+        stream = Assembly() if endpoint.streams and is_chat else None
         try:
             door = self._door(endpoint)
             async with asyncio.timeout(limit_s):
                 reply = await self._transport.post(
-                    door.url,
+                    door.url if is_chat else URL(f"{endpoint.base_url}{question.path}"),
                     door.headers,
                     question.encoded(stream=endpoint.streams),
                     until=stream.feed if stream else None,
@@ -67,8 +69,11 @@ class ModelClient:
             raise _failure(error, endpoint, limit_s) from error
         if not 200 <= reply.status < 300:
             raise _of_status(reply, endpoint)
+        latency_ms = round((time.monotonic() - began) * 1000)
+        if not is_chat:
+            return _read_likeness(reply.content, endpoint, latency_ms=latency_ms)
         content = reply.content if stream is None or not stream.has_begun else _assembled(stream, endpoint)
-        return _read(content, endpoint, latency_ms=round((time.monotonic() - began) * 1000))
+        return _read(content, endpoint, latency_ms=latency_ms)
 
     async def models(self, endpoint: Endpoint) -> tuple[str, ...]:
         """The names of the models that the endpoint says it has; raises ProviderError."""
@@ -94,7 +99,7 @@ class ModelClient:
             )
             headers = {name: value for name, value in sdk.default_headers.items() if isinstance(value, str)}
             headers |= {"Authorization": f"Bearer {sdk.api_key}", "Accept-Encoding": "identity"}
-            door = _Door(sdk, URL(f"{endpoint.base_url}/chat/completions"), CIMultiDict(headers))
+            door = _Door(sdk, URL(f"{endpoint.base_url}{Question.path}"), CIMultiDict(headers))
             self._doors[endpoint] = door
         return door
 
@@ -179,6 +184,15 @@ def _read(content: bytes, endpoint: Endpoint, *, latency_ms: int) -> Answer:
         raise _garbage(content, endpoint)
     usage = reply.get("usage")
     return Answer(text, _count(usage, "prompt_tokens"), _count(usage, "completion_tokens"), latency_ms, tuple(calls))
+
+
+def _read_likeness(content: bytes, endpoint: Endpoint, *, latency_ms: int) -> Answer:
+    try:
+        reply = json.loads(content)
+        cosine = cosine_of(reply)
+    except (ValueError, RecursionError):
+        raise _garbage(content, endpoint) from None
+    return Answer(repr(cosine), _count(reply.get("usage"), "prompt_tokens"), 0, latency_ms)
 
 
 def _garbage(content: bytes, endpoint: Endpoint) -> ProviderError:

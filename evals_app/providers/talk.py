@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import ClassVar
 
 from registry.core.canonical import JSON
 
@@ -23,6 +24,7 @@ class Failure(StrEnum):
     TOO_LARGE = "too_large"
     NO_TEXT = "no_text"
     DOWN = "down"  # not asked: its breaker is open
+    JUDGE = "judge"  # a judge that does not answer in its form
 
     @property
     def is_worth_retrying(self) -> bool:
@@ -75,6 +77,8 @@ class Endpoint:
 class Question:
     """One chat completion: `parameters` are further members of the request, such as temperature or response_format."""
 
+    path: ClassVar[str] = "/chat/completions"
+
     model: str
     messages: tuple[Mapping[str, JSON], ...]
     parameters: Mapping[str, JSON]
@@ -87,6 +91,23 @@ class Question:
         """The bytes to send, asking for the answer in pieces or at once."""
         more: dict[str, JSON] = {"stream": True, "stream_options": {"include_usage": True}} if stream else {}
         return json.dumps({**self.body(), **more}, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+@dataclass(frozen=True)
+class Likeness(Question):
+    """How alike two texts are: the answer's text is the cosine of their embeddings."""
+
+    path: ClassVar[str] = "/embeddings"
+
+    texts: tuple[str, str] = ("", "")
+
+    def body(self) -> dict[str, JSON]:
+        """The request's JSON."""
+        return {"model": self.model, "input": list(self.texts), "encoding_format": "float"}
+
+    def encoded(self, *, stream: bool = False) -> bytes:
+        """The bytes to send; embeddings never come in pieces."""
+        return super().encoded()
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,58 @@
+"""Judges as rows: which prompt versions a suite asks, with which models, and which newer ones there are."""
+
+from collections.abc import Iterable
+
+from evals_app.judge_seats import Seat, graded_kind, key_of
+from evals_app.model_settings import Offer, effective
+from evals_app.models import SuiteVersion
+from evals_app.scorers import ScorerSpec
+from evals_app.scorers.kinds.embedding_similarity import MODEL, PROVIDER
+from evals_app.suite_content import SuiteContent
+from prompts_app.models import PromptVersion
+
+
+def graded_content(version: SuiteVersion) -> SuiteContent:
+    """The version's rules with only those cases that bring scorers of their own, and the first; two queries."""
+    first = version.cases.order_by("position")[:1]
+    own = version.cases.filter(content__contains='"scorers"').order_by("position")
+    cases = {case.pk: case for case in (*first, *own)}
+    return version.load_rules(cases.values())
+
+
+def seats_of(version: SuiteVersion, offers: list[Offer]) -> dict[str, Seat]:
+    """Each judge of a suite version as it would be asked now; three queries, two where nothing is graded.
+
+    Raises SettingsError where a judge's model cannot be asked.
+    """
+    content = graded_content(version)
+    specs = {key_of(spec): spec for _, spec in content.specs() if graded_kind(spec)}
+    pins = {pin.name: pin for pin in content.judges}
+    prompts = pinned_versions(version.suite.workspace_id, [pin.digest for pin in content.judges])
+    seats = {}
+    for key, spec in specs.items():
+        if key in pins:
+            pin = pins[key]
+            seats[key] = Seat(effective(prompts[key, pin.version].load().config, offers), pin.version, pin.digest)
+        else:
+            seats[key] = Seat(effective(_embedding_config(spec), offers))
+    return seats
+
+
+def pinned_versions(workspace_id: int, digests: Iterable[str]) -> dict[tuple[str, int], PromptVersion]:
+    """Prompt versions with these digests, by prompt name and number; one query, none without digests."""
+    wanted = list(digests)
+    if not wanted:
+        return {}
+    rows = PromptVersion.objects.in_workspace(workspace_id).filter(digest__in=wanted).select_related("prompt")
+    return {(row.prompt.name, row.number): row for row in rows}
+
+
+def newest_judges(workspace_id: int, names: Iterable[str]) -> dict[str, PromptVersion]:
+    """The newest version of each judge's prompt that was not withdrawn, by name; one query."""
+    rows = PromptVersion.objects.in_workspace(workspace_id).filter(prompt__name__in=list(names), yank=None)
+    newest = rows.select_related("prompt").order_by("prompt", "-number").distinct("prompt")
+    return {row.prompt.name: row for row in newest}
+
+
+def _embedding_config(spec: ScorerSpec) -> dict[str, str | None]:
+    return {"model": MODEL.of(spec), "provider": PROVIDER.of(spec)}
