@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from evals_app.metric_lines import MetricLine, SliceLine, metrics_of, slices_of, worse_slices
 from evals_app.models import Arm, Case, Result, Run, RunChunk, RunState, Verdict
+from evals_app.run_totals import Totals, judged_totals
 from evals_app.stats import level_per_look
 from evals_app.tag_queries import tags_with_counts
 from registry.core.canonical import JSON
@@ -44,15 +45,6 @@ class Progress:
     def left(self) -> int:
         """Answers still to come."""
         return self.total - self.done
-
-
-@dataclass(frozen=True)
-class Totals:
-    """What all answers of a run add up to; `cost` in US dollars. None where nothing is known."""
-
-    cost: Decimal | None = None
-    input_tokens: int | None = None
-    output_tokens: int | None = None
 
 
 @dataclass(frozen=True)
@@ -95,13 +87,14 @@ class RunLine:
 
 @dataclass(frozen=True)
 class RunSheet:
-    """Everything about a run but its cases."""
+    """Everything about a run but its cases. `judged` is the judges' part of the `totals`."""
 
     run: Run
     progress: Progress
     metrics: tuple[MetricLine, ...]
     arms: tuple[ArmFigures, ...]
-    totals: "Totals"
+    totals: Totals
+    judged: Totals
     time_left: timedelta | None
     slice_lines: tuple[SliceLine, ...] = ()
 
@@ -231,17 +224,13 @@ def lines(runs: Sequence[Run]) -> tuple[RunLine, ...]:
 
 
 def sheet(run: Run) -> RunSheet:
-    """Everything about one run; four queries."""
+    """Everything about one run; four queries, five where models judge."""
     progress = progress_of([run])[run.pk]
     arms = figures(run)
     metrics = tuple(metrics_of([run]).get(run.pk, ()))
-    return RunSheet(run, progress, metrics, arms, _sum_of(arms), _time_left(run, progress), slices_of(run))
-
-
-def totals_of(run: Run) -> Totals:
-    """What the run's answers add up to so far; one query."""
-    sums = Result.objects.filter(run=run).order_by().aggregate(Sum("cost"), Sum("input_tokens"), Sum("output_tokens"))
-    return Totals(sums["cost__sum"], sums["input_tokens__sum"], sums["output_tokens__sum"])
+    judged = judged_totals(run)
+    totals = _sum_of(arms) + judged
+    return RunSheet(run, progress, metrics, arms, totals, judged, _time_left(run, progress), slices_of(run))
 
 
 def progress_of(runs: Sequence[Run]) -> dict[int, Progress]:
@@ -256,7 +245,8 @@ def progress_of(runs: Sequence[Run]) -> dict[int, Progress]:
 def costs_of(runs: Sequence[Run]) -> dict[int, Decimal | None]:
     """What each run cost so far in US dollars; None where no price is known. One query."""
     rows = Result.objects.filter(run__in=[run.pk for run in runs]).order_by().values_list("run")
-    return dict.fromkeys((run.pk for run in runs), None) | dict(rows.annotate(Sum("cost")))
+    sums = rows.annotate(Sum("cost"), Sum("judge_cost"))
+    return {run.pk: None for run in runs} | {pk: (Totals(own) + Totals(judged)).cost for pk, own, judged in sums}
 
 
 def figures(run: Run) -> tuple[ArmFigures, ...]:
@@ -368,12 +358,7 @@ def _side(run: Run, case: Case, prefix: str, excerpt: str) -> Side:
 
 
 def _sum_of(arms: Iterable[ArmFigures]) -> Totals:
-    costs = [arm.cost for arm in arms if arm.cost is not None]
-    read = [arm.input_tokens for arm in arms if arm.input_tokens is not None]
-    written = [arm.output_tokens for arm in arms if arm.output_tokens is not None]
-    return Totals(
-        sum(costs, Decimal(0)) if costs else None, sum(read) if read else None, sum(written) if written else None
-    )
+    return sum((Totals(arm.cost, arm.input_tokens, arm.output_tokens) for arm in arms), Totals())
 
 
 def _time_left(run: Run, progress: Progress) -> timedelta | None:

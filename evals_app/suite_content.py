@@ -111,11 +111,9 @@ class SuiteContent:
 
     def specs(self) -> Iterator[tuple[str, ScorerSpec]]:
         """Every scorer of the suite and of its cases, with the path of its fields."""
-        lists = [("scorers", self.scorers)]
-        lists += [(f"cases[{index}].scorers", case.scorers) for index, case in enumerate(self.cases)]
-        for path, specs in lists:
-            for index, spec in enumerate(specs):
-                yield f"{path}[{index}]", spec
+        own = ((f"cases[{index}].scorers", case.scorers) for index, case in enumerate(self.cases))
+        for path, specs in (("scorers", self.scorers), *own):
+            yield from ((f"{path}[{index}]", spec) for index, spec in enumerate(specs))
 
     def templates(self) -> Iterator[tuple[str, str]]:
         """Every template among the scorers' values, with the path of its field: to be inspected before saving."""

@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 from evals_app.engine.starting import Wish, post_check, start
 from evals_app.model_settings import SettingsError
 from evals_app.models import Reason, Result, Run, RunChunk, RunState, Suite
-from evals_app.run_queries import totals_of
+from evals_app.run_totals import totals_of
 from prompts_app.models import CheckState, PromptVersion
 from registry.core import audit, jobs
 from registry.core.actor import Actor

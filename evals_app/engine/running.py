@@ -12,7 +12,7 @@ from evals_app.engine.judging import Judgement, judge_run
 from evals_app.engine.starting import post_check
 from evals_app.models import Run, RunChunk, RunMetric, RunSlice, RunState
 from evals_app.models.run import OPEN_STATES
-from evals_app.run_queries import totals_of
+from evals_app.run_totals import totals_of
 from prompts_app.models import CheckState
 from registry.core.models import JobState
 

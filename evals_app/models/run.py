@@ -67,8 +67,8 @@ class Run(models.Model):
     `repeats` answers are asked for per arm and case, numbered from `first_repeat`: a re-run goes on where the one before
     it stopped. `look` counts the runs pooled with this one, itself included; `posts_check` is false for exploratory runs
     and once the suite's looks are used up. The settings are the effective model settings of each arm, as JSON text;
-    `judges` is JSON text too: who judges, by the name that `scorers.judge_key` gives a graded scorer's judge.
-    `cost` (US dollars) and the tokens are the totals of its results, written when it ends; null where nothing is known.
+    `judges` is JSON text too: who judges (`judge_seats.Seat`), by name.
+    `cost` (US dollars) and the tokens are the totals of its results, what judges used included, written when it ends; null where nothing is known.
     """
 
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="runs")
@@ -129,6 +129,11 @@ class Run(models.Model):
         return self.state in OPEN_STATES
 
     @property
+    def has_judges(self) -> bool:
+        """True where a model judges its answers."""
+        return self.judges != "{}"
+
+    @property
     def arms(self) -> tuple[Arm, ...]:
         """The arms asked, candidate first."""
         return (Arm.CANDIDATE,) if self.baseline_id is None else (Arm.CANDIDATE, Arm.BASELINE)
@@ -176,8 +181,8 @@ class Result(models.Model):
     """One answer, or why there is none (`error` names the kind, `output` holds the excerpt then).
 
     `tool_calls` is JSON text, a list of the calls as the provider gave them. `scores` is JSON text, a list of `{name,
-    score, passed, detail}` in the order of the scorers. `cost` is in US dollars, null where the price is not known.
-    `is_cached`: copied from an earlier run's answer to the same request instead of asked, so it cost nothing.
+    score, passed, detail}` in the order of the scorers. `cost` is in US dollars, null where the price is not known; what judges
+    used for the answer is told apart. `is_cached`: copied from an earlier run's answer to the same request instead of asked, so it cost nothing.
     `is_fallback`: `provider_name` stood in for the provider that was to be asked.
     """
 
