@@ -73,9 +73,9 @@ class Grader:
         """The results that these outcomes complete."""
         results: list[Result] = []
         for outcome in outcomes:
-            place = self._place(outcome.ask.slot)
-            unit = self._units.get(place)
-            if unit is None:
+            place = self._place(outcome.ask.slot) if self._units else None
+            unit = self._units.get(place) if place else None
+            if place is None or unit is None:
                 results.append(result_of(outcome, self._prepared))
                 continue
             self._note(unit, outcome)

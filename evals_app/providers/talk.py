@@ -44,7 +44,7 @@ class Failure(StrEnum):
     @property
     def says_alive(self) -> bool:
         """True where the provider itself has answered, if only with a refusal."""
-        return self in {Failure.REJECTED, Failure.RATE_LIMITED, Failure.NO_TEXT}
+        return self in {Failure.REJECTED, Failure.RATE_LIMITED, Failure.NO_TEXT, Failure.JUDGE}
 
 
 class ProviderError(Exception):

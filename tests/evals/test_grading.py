@@ -12,8 +12,8 @@ from django.db.models import Sum
 from evals_app.actions.judges import add_judges
 from evals_app.actions.runs import retry_errors, start_run
 from evals_app.actions.suites import create_suite, save_suite_version
-from evals_app.engine import chunks, running
-from evals_app.engine.asking import Batch, Outcome
+from evals_app.engine import chunks
+from evals_app.engine.asking import Arrivals
 from evals_app.models import Provider, Result, Run, RunChunk
 from evals_app.scripted_provider import Rule, ScriptedProvider
 from prompts_app.models import CheckDefinition, Prompt, PromptVersion
@@ -245,17 +245,16 @@ def test_chunk__stopped_while_its_judges_are_asked__is_resumed_without_a_double(
 ) -> None:
     provider.script(judge_says("met", latency_s=60))
     run = start_run(cast.ada, first(prompt), suite(cast.ada, of=cases(4), scorers=RUBRIC, **MODES), baseline=None)
-    real = Batch.collect
+    real = Arrivals.collect
 
-    def collect_until_judges_are_asked(batch: Batch) -> list[Outcome]:
-        outcomes = real(batch)
+    def collect_until_judges_are_asked(arrivals: Arrivals, **options: Any) -> Any:
+        outcomes = real(arrivals, **options)
         if to_judge(provider):
             monkeypatch.setattr(chunks, "LONGEST_S", 0)
         return outcomes
 
-    monkeypatch.setattr(Batch, "collect", collect_until_judges_are_asked)
-    for pk in run.chunks.order_by("pk").values_list("pk", flat=True):
-        chunks.work_through(pk)
+    monkeypatch.setattr(Arrivals, "collect", collect_until_judges_are_asked)
+    chunks.work(run.chunks.order_by("pk")[0].pk)
     in_vain = len(to_judge(provider))
     assert (run.results.count(), in_vain > 0) == (0, True)
     monkeypatch.undo()
@@ -269,21 +268,20 @@ def test_chunk__taken_over_while_its_judges_are_asked__writes_nothing_more(
     cast: Cast, provider: ScriptedProvider, prompt: Prompt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = start_run(cast.ada, first(prompt), suite(cast.ada, of=cases(4), scorers=RUBRIC, **MODES), baseline=None)
-    pk = run.chunks.order_by("pk")[0].pk
     real = chunks.Grader.questions
 
     def questions_while_robbed(grader: chunks.Grader) -> Any:
-        RunChunk.objects.filter(pk=pk).update(owner="somebody else", attempt=2)
+        RunChunk.objects.filter(run=run).update(owner="somebody else", attempt=2)
         return real(grader)
 
     monkeypatch.setattr(chunks.Grader, "questions", questions_while_robbed)
-    chunks.work_through(pk)
+    chunks.work(run.chunks.order_by("pk")[0].pk)
     monkeypatch.undo()
     assert run.results.count() == 0
-    RunChunk.objects.filter(pk=pk).update(state=JobState.QUEUED, owner="", lease_until=None)
-    running.run_chunk(pk)
+    RunChunk.objects.filter(run=run).update(state=JobState.QUEUED, owner="", attempt=0, lease_until=None)
+    assert work(run).verdict == "passed"
     slots = Counter(Result.objects.filter(run=run).values_list("case__key", "arm", "repeat"))
-    assert set(slots.values()) == {1}
+    assert len(slots) == 4 and set(slots.values()) == {1}
 
 
 def test_suite__saved_with_a_judge__makes_it_once_and_pins_its_version(
