@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from greenroom import Client
 
+from greenroom import Client
 from tests.sdk.registry_stub import Registry, body
 from tests.sdk.stub import Stub
 

@@ -10,7 +10,6 @@ from urllib.parse import unquote
 
 from greenroom import Client
 from greenroom.content import digest_of
-
 from tests.sdk.stub import Call, Reply, Stub, problem
 
 NAME = "support/triage"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from greenroom.cli import progress, suites, talk
 from greenroom.cli.arguments import make_parser
 from greenroom.cli.main import main
@@ -13,7 +14,6 @@ from greenroom.cli.progress import Screen
 from greenroom.cli.report import Run, add_up
 from greenroom.cli.words import one_line, visible
 from greenroom.fields import Fields
-
 from tests.sdk.stub import Reply, Stub, problem
 
 KEY = "gr_canary_that_is_printed_nowhere"

@@ -9,13 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import greenroom
 import pytest
-from greenroom import AsyncClient, Client, NotLive, Unavailable
 
+import greenroom
+from greenroom import AsyncClient, Client, NotLive, Unavailable
 from tests.sdk.proxy import Proxy
 from tests.sdk.registry_stub import DOWN, NAME, Registry, body, serves, until
-from tests.sdk.stub import Reply, Stub, problem
+from tests.sdk.stub import Call, Reply, Stub, problem
 
 
 def test_get__first_comes_from_the_network_then_from_memory(
@@ -286,6 +286,54 @@ def test_close__keeps_what_is_known_and_leaves_no_thread(stub: Stub, make: Calla
     assert client.get(NAME).version == 1
     with pytest.raises(Unavailable):
         client.get("never/asked")
+
+
+def test_get__304_for_what_a_restore_dropped_meanwhile__is_asked_for_whole(
+    registry: Registry, stub: Stub, make: Callable[..., Client]
+) -> None:
+    registry.put(body("other/one", revision=2))
+    client = make()
+    client.warm(NAME, "other/one")
+    answers, is_held = registry.answer, threading.Event()
+
+    def route(call: Call) -> Reply:
+        reply = answers(call)
+        if "other" in call.path and reply.status == 304:
+            is_held.wait(10)
+        return reply
+
+    stub.route = route
+    client.get("other/one")
+    until(lambda: [call for call in stub.calls if "other" in call.path][1:])
+    registry.put(body(epoch=2), body("other/one", version=1, revision=1, epoch=2, text="after the restore"))
+    until(lambda: client.get(NAME) and client.counts()["epochs"] == 1)
+    is_held.set()
+    until(lambda: client.get("other/one").revision == 1)
+    assert client.get("other/one").template == "after the restore"
+
+
+def test_get__refused_for_good__is_said_once_and_served(
+    registry: Registry, stub: Stub, make: Callable[..., Client], caplog: pytest.LogCaptureFixture
+) -> None:
+    client = make()
+    client.get(NAME)
+    registry.trouble = problem(401, "unauthenticated", "This key was revoked.")
+    until(lambda: client.get(NAME).version == 1 and client.counts()["failed"] >= 3)
+    assert [one.getMessage() for one in caplog.records if "revoked" in one.getMessage()] == [
+        f"greenroom: {NAME}: This key was revoked. What is known of it is served meanwhile."
+    ]
+
+
+def test_client__of_a_user_without_a_home__keeps_no_copies(
+    stub: Stub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("no home")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    with Client() as client:
+        assert client.get(NAME).version == 1
 
 
 def test_client__without_an_environment__says_what_to_do(settings: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,11 +5,11 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-import greenroom
 import pytest
+
+import greenroom
 from greenroom import Client, Unavailable
 from greenroom.cli.main import main
-
 from tests.sdk.registry_stub import DOWN, NAME, Registry, body, serves, until
 from tests.sdk.stub import Stub
 

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from greenroom import Client, NotLive
 from greenroom.entries import Key
-
 from tests.sdk.registry_stub import DOWN, NAME, Registry, body, until
 from tests.sdk.stub import Stub
 

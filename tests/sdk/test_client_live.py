@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 import httpx2 as httpx
 import pytest
+
 from greenroom import Client, NotLive, Unavailable
 from greenroom.cli.main import main
-
 from prompts_app.actions.rollback import roll_back, withdraw
 from prompts_app.models import Prompt, PromptVersion
 from tests import builders

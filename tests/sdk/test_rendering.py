@@ -7,11 +7,11 @@ from enum import StrEnum
 from typing import Any
 
 import pytest
+
 from greenroom.content import Content, content_of, digest_of
 from greenroom.errors import Corrupt, RenderError
 from greenroom.prompt import Prompt
 from greenroom.rendering import render
-
 from prompts_app.content import content_digest, load_content, parse_content
 from prompts_app.errors import TemplateLimit, TemplateRefused, VariablesInvalid
 from prompts_app.rendering import render_content

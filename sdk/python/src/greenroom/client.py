@@ -138,6 +138,10 @@ def _hold_place(lock: LockFile | None, environment: str) -> None:
         raise Misconfigured(f"The lock file is of {lock.environment}, not of {environment}.")
 
 
-def _cache_root() -> Path:
+def _cache_root() -> Path | None:
+    """The user's folder for caches; None for a user without a home."""
     base = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(base) if base else Path.home() / ".cache") / "greenroom"
+    try:
+        return (Path(base) if base else Path.home() / ".cache") / "greenroom"
+    except RuntimeError:
+        return None

@@ -234,12 +234,17 @@ class Engine:
         try:
             entry, epoch = self._entries.get(key, NOTHING), self._epoch
             outcome = self._wire.fetch(key, entry.etag if entry.content else "")
-            if key.is_pin and epoch != self._epoch and epoch is not None:
-                # Asked before the restore was known: it may be of the time before.
+            if self._is_outdated(key, outcome, entry, epoch):
                 outcome = self._wire.fetch(key, "")
             self._land(key, outcome)
         finally:
             self._settle(key, flight)
+
+    def _is_outdated(self, key: Key, outcome: Outcome, asked: Entry, epoch: int | None) -> bool:
+        """Whether an answer is about what was dropped while it was under way: a pin of before a restore, a 304 for nothing."""
+        if isinstance(outcome, Unchanged):
+            return self._entries.get(key, NOTHING).content is not asked.content
+        return key.is_pin and epoch is not None and epoch != self._epoch
 
     def _settle(self, key: Key, flight: threading.Event) -> None:
         with self._lock:
@@ -260,10 +265,13 @@ class Engine:
                     outcome = Failed(Unavailable("The answer is of the time before a restore."))
             before = self._entries.get(key, NOTHING)
             after = judge(before, outcome, time.monotonic(), back_off=_full_jitter)
-            self._keep(key, after)
+            if after is not NOTHING:
+                self._keep(key, after)
         self._count(outcome, before, after)
         self._store(key, outcome, after)
         self._note_reach(outcome)
+        if isinstance(outcome, Failed) and not outcome.is_away and after.failures == 1:
+            log.warning("greenroom: %s: %s What is known of it is served meanwhile.", key.name, outcome.error)
 
     def _meet_epoch(self, content: Content) -> None:
         """A higher epoch is a restore: numbers and revisions of before may stand for other content, so all of it goes."""

@@ -11,6 +11,7 @@ from greenroom.errors import GreenroomError, NotLive
 
 LONGEST_BACK_OFF_S = 30.0
 FIRST_BACK_OFF_S = 0.5
+LAGGING_S = 2.0
 # A pin never changes; it is asked again only because a restore may have given its number to other content.
 PIN_LASTS_S = 600.0
 
@@ -102,7 +103,7 @@ def judge(entry: Entry, outcome: Outcome, now: float, *, back_off: Callable[[flo
     match outcome:
         case Fetched(content=content) if entry.is_older(content):
             # A node that lags behind: what we hold is newer, but nobody has confirmed it just now.
-            return replace(entry, next_try=now + back_off(FIRST_BACK_OFF_S))
+            return replace(entry, next_try=now + back_off(LAGGING_S))
         case Fetched(content=content, etag=etag, max_age_s=max_age_s):
             return Entry(
                 content=content,
@@ -112,6 +113,9 @@ def judge(entry: Entry, outcome: Outcome, now: float, *, back_off: Callable[[flo
                 epoch=entry.epoch if content.epoch is None else content.epoch,
                 revision=entry.revision if content.revision is None else content.revision,
             )
+        case Unchanged() if entry.content is None:
+            # What it was said of was dropped meanwhile.
+            return entry
         case Unchanged(max_age_s=max_age_s):
             return replace(
                 entry,
