@@ -23,15 +23,19 @@ class Counts:
 class Measured:
     """Enough of the cases to compute bounds, also of more cases like these or of more answers to each.
 
-    Either `counts` (exact small-sample tests: Tango's and Wilson's) or `spread` (Student's t over clusters). `noise` is the
-    part of the squared error that comes from answers of the same case differing; None where single answers cannot tell.
+    Either `counts` (exact small-sample tests: Tango's and Wilson's) or `spread` (Student's t over clusters).
     """
 
     rule: Rule
     is_difference: bool
     counts: Counts | None
     spread: Spread
-    noise: float | None
+    cases: Sequence[CaseScores]
+
+    @property
+    def noise(self) -> float | None:
+        """The part of the squared error that comes from answers of one case differing; None where single answers cannot tell."""
+        return _noise(self.cases, self.rule, with_base=self.is_difference)
 
     @property
     def is_binary(self) -> bool:
@@ -44,8 +48,10 @@ class Measured:
         if self.counts is not None and answers == 1:
             wins, losses, n = self.counts.wins * cases, self.counts.losses * cases, self.counts.n * cases
             return tango_bounds(wins, losses, n, alpha) if self.is_difference else wilson(wins, n, alpha)
-        noise = self.noise or 0.0
-        square = max(0.0, self.spread.error**2 - noise) + noise / answers
+        square = self.spread.error**2
+        if answers != 1:
+            noise = self.noise or 0.0
+            square = max(0.0, square - noise) + noise / answers
         spread = Spread(self.spread.mean, math.sqrt(square / cases), self.spread.groups * cases)
         bounds = t_bounds(spread, alpha, binary=self.is_binary)
         if not self.is_binary:
@@ -60,7 +66,7 @@ def measure_difference(cases: Sequence[CaseScores], rule: Rule) -> Measured:
     if rule.scale == "difference" and _are_plain(cases, rule):
         counts = Counts(sum(one > 0 for one in deltas), sum(one < 0 for one in deltas), len(cases))
     spread = clustered_spread(deltas, [case.cluster for case in cases])
-    return Measured(rule, True, counts, spread, _noise(cases, rule, with_base=True))
+    return Measured(rule, True, counts, spread, cases)
 
 
 def measure_score(cases: Sequence[CaseScores], rule: Rule) -> Measured:
@@ -68,7 +74,7 @@ def measure_score(cases: Sequence[CaseScores], rule: Rule) -> Measured:
     scores = [mean(case.new) for case in cases]
     counts = Counts(round(math.fsum(scores)), 0, len(cases)) if _are_plain(cases, rule) else None
     spread = clustered_spread(scores, [case.cluster for case in cases])
-    return Measured(rule, False, counts, spread, _noise(cases, rule, with_base=False))
+    return Measured(rule, False, counts, spread, cases)
 
 
 def count_clusters(cases: Sequence[CaseScores]) -> int:
