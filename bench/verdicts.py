@@ -57,7 +57,9 @@ type Answers = tuple[np.ndarray, np.ndarray]
 def single(way: Way, gain: float, dice: np.random.Generator) -> Answers:
     """One answer to each case: of the share that differ, as many more wins than losses as the gain says."""
     differ = max(way.differ, abs(gain))
-    kinds = dice.choice(4, p=[0.75 * (1 - differ), 0.25 * (1 - differ), (differ + gain) / 2, (differ - gain) / 2], size=way.n)
+    kinds = dice.choice(
+        4, p=[0.75 * (1 - differ), 0.25 * (1 - differ), (differ + gain) / 2, (differ - gain) / 2], size=way.n
+    )
     return np.isin(kinds, (0, 2)).astype(float)[:, None], np.isin(kinds, (0, 3)).astype(float)[:, None]
 
 
@@ -84,7 +86,10 @@ def scored(way: Way, answers: Answers, *, together: int | None = None) -> list[C
 def of_counts(rule: Rule, both: int, wins: int, losses: int, neither: int) -> bool:
     """The verdict on single answers depends on these counts alone: worked out once for each."""
     pairs = [(1.0, 1.0)] * both + [(1.0, 0.0)] * wins + [(0.0, 1.0)] * losses + [(0.0, 0.0)] * neither
-    return decide([CaseScores(f"c{i}", f"c{i}", False, (a,), (b,)) for i, (a, b) in enumerate(pairs)], rule).verdict == "passed"
+    return (
+        decide([CaseScores(f"c{i}", f"c{i}", False, (a,), (b,)) for i, (a, b) in enumerate(pairs)], rule).verdict
+        == "passed"
+    )
 
 
 def passes(way: Way, answers: Answers) -> bool:
@@ -132,7 +137,9 @@ def share(outcomes: Iterator[tuple[bool, bool]]) -> tuple[float, float]:
 
 def cell(way: Way, gain: float) -> tuple[float, float]:
     dice = np.random.default_rng(SEED)
-    one: Callable[[Way, float, np.random.Generator], tuple[bool, bool]] = floor_answers if way.rule.mode == "floor" else run
+    one: Callable[[Way, float, np.random.Generator], tuple[bool, bool]] = (
+        floor_answers if way.rule.mode == "floor" else run
+    )
     return share(one(way, gain, dice) for _ in range(REPLICATES))
 
 
@@ -172,7 +179,9 @@ def percent(value: float | None) -> str:
 
 
 def table() -> None:
-    print(f"{REPLICATES:,} runs a number, seed {SEED}; standard error {error(0.05):.1f} points at 5 %, {error(0.5):.1f} at 50 %\n")
+    print(
+        f"{REPLICATES:,} runs a number, seed {SEED}; standard error {error(0.05):.1f} points at 5 %, {error(0.5):.1f} at 50 %\n"
+    )
     head = f"{'':58}{'at the limit':>16}{'equal':>24}{'better':>16}"
     print(head)
     print(f"{'':58}{'ours':>8}{'naive':>8}{'ours':>8}{'foretold':>8}{'naive':>8}{'ours':>8}{'naive':>8}")

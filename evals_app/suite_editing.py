@@ -15,7 +15,9 @@ from registry.core.fields import refuse_mistakes
 
 NUMBERS, WHOLE, JSONS = ("margin", "first_floor", "alpha"), ("repeats", "looks"), ("scorers", "config")
 OTHERS = "more_rules"
-RULES = ("scorers", "mode", *NUMBERS, *WHOLE, "config", OTHERS)
+# Rules that a suite need not have: an empty field, or the usual choice, leaves them out.
+OPTIONAL_NUMBERS, METRICS, SUPERIOR_ON = ("floor", "least_gain"), "metrics", "superior_on"
+RULES = ("scorers", "mode", *NUMBERS, *WHOLE, "config", *OPTIONAL_NUMBERS, METRICS, SUPERIOR_ON, OTHERS)
 FIRST_RULES: Mapping[str, JSON] = {"scorers": [{"kind": "equals"}]}
 CASE = re.compile(r"cases\[(\d+)\]\.?(.*)", re.DOTALL)
 
@@ -74,6 +76,8 @@ def typed_rules(rules: Mapping[str, JSON]) -> dict[str, str]:
     known = {**SuiteContent((), ()).rules_to_json(), **rules}
     typed = {name: as_json_text(known.pop(name)) for name in JSONS}
     typed |= {name: f"{known.pop(name)}" for name in ("mode", *NUMBERS, *WHOLE)}
+    typed |= {name: "" if (value := known.pop(name, None)) is None else f"{value}" for name in OPTIONAL_NUMBERS}
+    typed |= {METRICS: as_json_text(known.pop(METRICS, None)), SUPERIOR_ON: f"{known.pop(SUPERIOR_ON, 'all')}"}
     usual = SuiteContent((), ()).rules_to_json()
     others = {name: value for name, value in known.items() if name not in usual or usual[name] != value}
     return typed | {OTHERS: as_json_text(others or None)}
@@ -83,10 +87,13 @@ def read_rules(typed: Mapping[str, str]) -> dict[str, JSON]:
     """What is typed of the rules, as the API takes it; raises Invalid naming each field that cannot be read."""
     errors: list[FieldError] = []
     rules: dict[str, JSON] = {"mode": typed.get("mode", "")} if typed.get("mode") else {}
-    for name in (*NUMBERS, *WHOLE):
+    rules |= {SUPERIOR_ON: typed[SUPERIOR_ON]} if typed.get(SUPERIOR_ON, "all") not in {"", "all"} else {}
+    for name in (*NUMBERS, *WHOLE, *OPTIONAL_NUMBERS):
         if (text := typed.get(name, "").strip()) != "":
             rules[name] = _number(text, name, errors)
     scorers, config = (_json(typed.get(name, ""), name, errors) for name in JSONS)
+    metrics = _json(typed.get(METRICS, ""), METRICS, errors)
+    rules |= {} if metrics is None else {METRICS: metrics}
     others = _json(typed.get(OTHERS, ""), OTHERS, errors)
     if others is not None and not isinstance(others, dict):
         errors.append(FieldError(OTHERS, "type", "This must be a JSON object."))

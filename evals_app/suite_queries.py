@@ -7,10 +7,13 @@ from django.core.paginator import Page, Paginator
 from django.db.models import Count, F, Q, QuerySet
 
 from evals_app.models import Case, Run, Suite, SuiteAttachment, SuiteVersion
+from evals_app.outlook import Outlook
+from evals_app.outlook_queries import outlooks
 from evals_app.run_queries import RunLine, lines, runs_of
 from evals_app.scorers import ScorerSpec
 from evals_app.suite_content import CaseSpec, SuiteContent, too_small
 from evals_app.tag_queries import tags_with_counts
+from evals_app.verdict_words import asked
 from prompts_app.models import Prompt
 from registry.core.canonical import JSON
 
@@ -39,6 +42,14 @@ class CaseLine:
 
 
 @dataclass(frozen=True)
+class RuleLine:
+    """A metric and what is asked of it."""
+
+    name: str
+    told: str
+
+
+@dataclass(frozen=True)
 class SuiteSheet:
     """One version of a suite with everything around it; `content` holds its rules and scorers, cases only by key.
 
@@ -52,6 +63,13 @@ class SuiteSheet:
     cases: tuple[CaseLine, ...]
     page: "Page[Case]"
     tags: tuple[tuple[str, int], ...]
+    outlooks: tuple[Outlook, ...] = ()
+
+    @property
+    def metric_lines(self) -> tuple[RuleLine, ...]:
+        """What is judged besides the pass rate, in words."""
+        named = {metric.name for metric in self.content.metrics}
+        return tuple(RuleLine(rule.name, asked(rule)) for rule in self.content.rules() if rule.name in named)
 
     @property
     def scorers(self) -> tuple[ScorerSpec, ...]:
@@ -82,7 +100,7 @@ def suite_list(workspace_id: int, *, page: str | None) -> tuple["Page[Suite]", t
 
 
 def suite_sheet(suite: Suite, version: SuiteVersion, *, tag: str, page: str | None) -> SuiteSheet:
-    """One version of a suite, and one page of its cases (those with the tag, if one is given); five queries."""
+    """One version of a suite, and one page of its cases (those with the tag, if one is given); six queries."""
     rows = version.cases.order_by("position")
     found = Paginator(rows.filter(tags__contains=[tag]) if tag else rows, CASES_PER_PAGE).get_page(page)
     content = outline(version)
@@ -94,6 +112,7 @@ def suite_sheet(suite: Suite, version: SuiteVersion, *, tag: str, page: str | No
         cases=tuple(CaseLine(case, case.to_json()) for case in found.object_list),
         page=found,
         tags=tags_with_counts(version.pk),
+        outlooks=outlooks(suite.pk, content),
     )
 
 

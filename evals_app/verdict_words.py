@@ -52,7 +52,7 @@ class Told:
 
     def amount(self, value: float) -> str:
         """A difference of scores, without its sign."""
-        return f"{abs(value) * 100:.1f} points" if self.rule.binary else f"{abs(value):.3g}"
+        return _points(value, self.rule)
 
     def signed(self, value: float) -> str:
         """A difference with its sign, or a ratio in words: `3.1 % lower`."""
@@ -142,6 +142,25 @@ def _all_pass(looked_at: int, failing: Sequence[str], *, only_critical: bool) ->
     if failing:
         return f"{len(failing)} of {count(looked_at, which)} failed: {names(failing)}. No statistical claim."
     return f"Every repeat of {count(looked_at, which)} passed. No statistical claim."
+
+
+def asked(rule: Rule) -> str:
+    """What a rule asks of its metric, in a few words."""
+    is_ratio, side = rule.scale == "log_ratio", "at least" if rule.higher_is_better else "at most"
+    besides = "" if rule.floor is None else f", {side} {score(rule.floor, rule.told_in)}"
+    if rule.mode == "floor":
+        return besides.removeprefix(", ")
+    if rule.mode == "superior":
+        gain = percent(rule.least_gain) if is_ratio else _points(rule.least_gain, rule)
+        return f"better than what is live{f' by at least {gain}' if rule.least_gain else ''}{besides}"
+    if rule.mode == "non_inferior":
+        allowed = percent(rule.margin) if is_ratio else _points(rule.margin, rule)
+        return f"not {'higher' if is_ratio else 'worse'} than what is live by more than {allowed}{besides}"
+    return "every case passes" if rule.mode == "all_pass" else "only reported"
+
+
+def _points(value: float, rule: Rule) -> str:
+    return f"{abs(value) * 100:.1f} points" if rule.binary else f"{abs(value):.3g}"
 
 
 def slice_sentence(told: Told, *, is_judged: bool, why_not: str = "") -> str:

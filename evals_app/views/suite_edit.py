@@ -24,7 +24,9 @@ from evals_app.actions.suite_drafts import (
 from evals_app.actions.suites import SavedSuite, find_suite
 from evals_app.draft_queries import ROWS_PER_PAGE, EditorSheet, editor_sheet, place_of
 from evals_app.models import Suite, SuiteDraft
+from evals_app.outlook_queries import outlooks
 from evals_app.queries import newest_suite_version
+from evals_app.scorers.spec import PASSES
 from evals_app.suite_cells import TypedPage
 from evals_app.suite_content import parse_suite
 from evals_app.suite_editing import case_mistakes, read_page, rule_mistakes
@@ -84,6 +86,28 @@ class RulesForm(PageForm):
         label="Pinned model",
         widget=forms.Textarea(attrs={**CODE, "rows": 3}),
         help_text="Model settings for both versions, over their own.",
+    )
+    floor = forms.CharField(
+        required=False,
+        label="Never below",
+        widget=forms.TextInput(NUMBER),
+        help_text="A pass rate asked for besides the comparison: 0.8. Empty for none.",
+    )
+    least_gain = forms.CharField(
+        required=False,
+        widget=forms.TextInput(NUMBER),
+        help_text="How much better counts as better: 0.02 is two points. Empty for any gain.",
+    )
+    metrics = forms.CharField(
+        required=False,
+        label="Judged besides",
+        widget=forms.Textarea(attrs={**CODE, "rows": 5}),
+        help_text="A list as below. The pass rate and every one of these must pass.",
+    )
+    superior_on = forms.ChoiceField(
+        required=False,
+        label="Where several should be better",
+        choices=[("all", "All of them must be"), ("any", "One of them is enough")],
     )
     more_rules = forms.CharField(
         required=False,
@@ -199,6 +223,8 @@ def _check(request: PageRequest, suite: Suite, turned: str) -> HttpResponse:
         return _editor(request, suite, turned, refused, is_check=True)
     number = len(checked.cases)
     messages.success(request, f"{number:,} case{'' if number == 1 else 's'}, no mistake.")
+    for one in outlooks(suite.pk, checked):
+        messages.info(request, one.sentence if one.metric == PASSES else f"{one.metric}: {one.sentence}")
     return redirect(f"{reverse('suite_edit', args=[request.workspace.slug, suite.slug])}?{urlencode({'page': turned})}")
 
 

@@ -93,7 +93,9 @@ def test_metrics__are_told_to_the_machine_itself_or_with_the_token(cast: Cast, t
         told = httpx.get(f"{web.url}/metrics", trust_env=False)
         assert told.headers["content-type"].startswith("text/plain")
         assert "greenroom_delivery_hits_total 2\n" in told.text and "greenroom_delivery_misses_total 1\n" in told.text
-        assert 'environment="development"} 1\n' in told.text and "greenroom_delivery_listener_connected 1\n" in told.text
+        assert (
+            'environment="development"} 1\n' in told.text and "greenroom_delivery_listener_connected 1\n" in told.text
+        )
         proxied = httpx.get(f"{web.url}/metrics", headers={"X-Forwarded-For": "10.0.0.1"}, trust_env=False)
         assert proxied.status_code == 404
     with run_web(tmp_path, METRICS_TOKEN="for-the-scraper") as web:

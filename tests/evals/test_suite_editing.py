@@ -69,6 +69,16 @@ def test_rules__typed_and_read__are_the_same_and_others_are_kept() -> None:
     assert typed_rules(rules)[OTHERS] == ""
 
 
+def test_rules__that_a_suite_need_not_have__have_fields_of_their_own_and_are_left_out_when_empty() -> None:
+    more = {"floor": 0.8, "least_gain": 0.02, "metrics": [{"name": "cost", "margin": 0.1}], "superior_on": "any"}
+    rules = {**SuiteContent((), ()).rules_to_json(), "scorers": [{"kind": "equals", "name": "e"}], **more}
+    typed = typed_rules(rules)
+    assert read_rules(typed) == rules and typed[OTHERS] == "" and typed["floor"] == "0.8"
+    with pytest.raises(Invalid) as refused:
+        read_rules({**typed, "metrics": "[", "floor": "high"})
+    assert [error.field for error in refused.value.errors] == ["floor", "metrics"]
+
+
 def test_rules__that_cannot_be_read__are_named_field_by_field() -> None:
     with pytest.raises(Invalid) as refused:
         read_rules({"margin": "much", "repeats": "2.5", "scorers": "[", "config": "{", OTHERS: "[1]"})
