@@ -119,8 +119,7 @@ class SuiteContent:
         """Every template among the scorers' values, with the path of its field: to be inspected before saving."""
         for path, spec in self.specs():
             for key, template in spec.templates.items():
-                entry = key.removeprefix(spec.name).lstrip("\x00")
-                yield f"{path}.value{f'[{entry}]' if entry else ''}", template
+                yield f"{path}.value{spec.place(key)}", template
 
     def rules_to_json(self) -> dict[str, JSON]:
         """Everything but the cases, as the API takes it."""

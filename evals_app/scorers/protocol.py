@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -100,15 +100,23 @@ class ScorerSpec:
 
     @property
     def templates(self) -> Mapping[str, str]:
-        """What of the value is a template: itself, or entries of a list, by the key under which the text is given back."""
-        if isinstance(self.value, list):
-            texts = enumerate(self.value)
-            return {self.entry_key(at): one for at, one in texts if isinstance(one, str) and _is_template(one)}
-        return {} if self.template is None else {self.name: self.template}
+        """The strings anywhere in the value that are templates, by the key under which each is given back rendered."""
+        return {self.key(path): text for path, text in _templates(self.value, "")}
 
-    def entry_key(self, index: int) -> str:
-        """Names the rendered text of a list's entry; no name of a scorer has a NUL."""
-        return f"{self.name}\x00{index}"
+    def key(self, path: str) -> str:
+        """Names a rendered text by its place in the value; no name of a scorer has a NUL."""
+        return f"{self.name}\x00{path}" if path else self.name
+
+    def place(self, key: str) -> str:
+        """The path in the value that such a key stands for."""
+        return key.removeprefix(self.name).removeprefix("\x00")
+
+    def filled(self, rendered: Mapping[str, str]) -> JSON:
+        """The value with its templates rendered."""
+        if isinstance(self.value, str):
+            return rendered.get(self.name, self.value)
+        begin = self.key(" ").rstrip()
+        return _filled(self.value, "", self, rendered) if any(key.startswith(begin) for key in rendered) else self.value
 
     def to_json(self) -> dict[str, JSON]:
         """As the API takes it, without what is left at its default."""
@@ -119,6 +127,35 @@ class ScorerSpec:
         given |= {} if self.group is None else {"group": self.group}
         given |= self.options
         return given | ({"value": self.value} if self.has_value else {})
+
+
+def _templates(value: JSON, path: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str):
+        if _is_template(value):
+            yield path, value
+    elif isinstance(value, list | dict):
+        for step, entry in _entries(value):
+            yield from _templates(entry, path + step)
+
+
+def _filled(value: JSON, path: str, spec: ScorerSpec, rendered: Mapping[str, str]) -> JSON:
+    if isinstance(value, str):
+        return rendered.get(spec.key(path), value)
+    if isinstance(value, list):
+        return [_filled(entry, path + step, spec, rendered) for step, entry in _entries(value)]
+    if isinstance(value, dict):
+        entries = zip(value, _entries(value), strict=True)
+        return {key: _filled(entry, path + step, spec, rendered) for key, (step, entry) in entries}
+    return value
+
+
+def _entries(value: list[JSON] | dict[str, JSON]) -> Iterator[tuple[str, JSON]]:
+    """Entries with the step of a path that leads to each, no two alike."""
+    if isinstance(value, list):
+        yield from ((f"[{index}]", entry) for index, entry in enumerate(value))
+    else:
+        for key, entry in value.items():
+            yield (f".{key}" if key.isidentifier() else f"[{json.dumps(key)}]"), entry
 
 
 def _is_template(text: str) -> bool:

@@ -1,5 +1,7 @@
 """JSON Schemas of users in scorers: 2020-12, local references only, tried in the worker since they hold patterns."""
 
+import functools
+import json
 from collections.abc import Mapping
 
 from evals_app.scorers.protocol import Tools, UnscorableError
@@ -14,6 +16,16 @@ def schema_mistake(value: JSON) -> FieldError | None:
         return FieldError("value", "type", "must be a JSON Schema, as an object")
     problem = schema_problem(value)
     return FieldError(f"value{problem[0]}", "schema", problem[1]) if problem else None
+
+
+def is_schema(value: JSON) -> bool:
+    """Whether a value that comes with a case or a version is a schema; remembered, since it is asked for every answer."""
+    return isinstance(value, dict) and _is_schema(json.dumps(value))
+
+
+@functools.lru_cache(maxsize=256)
+def _is_schema(text: str) -> bool:
+    return schema_problem(json.loads(text)) is None
 
 
 def first_mistake(schema: Mapping[str, JSON], value: JSON, tools: Tools) -> str:

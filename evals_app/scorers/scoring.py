@@ -35,10 +35,8 @@ def score_output(
 
 def target_of(spec: ScorerSpec, *, expected: JSON, rendered: Mapping[str, str]) -> JSON:
     """What a spec compares with on a case; raises UnscorableError where there is nothing."""
-    if isinstance(spec.value, list):
-        return [rendered.get(spec.entry_key(index), entry) for index, entry in enumerate(spec.value)]
     if spec.has_value:
-        return spec.value if spec.template is None else rendered[spec.name]
+        return spec.filled(rendered)
     if SCORERS[spec.kind].target != "value or expected":
         return None
     if expected is None:

@@ -291,6 +291,22 @@ def test_value__a_list_of_templates__is_rendered_entry_by_entry():
     assert not score(spec, "Rome, plain", "sun", variables={"city": "Rome"}).passed
 
 
+def test_value__an_object_with_templates_in_it__is_rendered_wherever_they_stand():
+    wanted = {
+        "name": "weather",
+        "arguments": {"city": "{{ city }}", "a b": ["{{ expected }}"], "a": {"b": "{% raw %}"}},
+    }
+    (spec,) = parse_scorers([{"kind": "tool_call", "name": "t", "value": wanted}])
+    assert [spec.place(key) for key in spec.templates] == [
+        ".arguments.city", '.arguments["a b"][0]', ".arguments.a.b"
+    ]  # fmt: skip
+    del wanted["arguments"]["a"]
+    output = calling(("weather", '{"city": "Rome", "a b": ["3"]}'))
+    assert score({"kind": "tool_call", "value": wanted}, output, 3, variables={"city": "Rome"}).passed
+    schema = {"properties": {"intent": {"const": "{{ expected }}"}}}
+    assert not score({"kind": "json_schema", "value": schema}, '{"intent": "pin"}', "card").passed
+
+
 def test_direction__of_a_negated_amount__is_turned_round():
     specs = parse_scorers(
         [{"kind": "cost", "most": 1}, {"kind": "cost", "most": 1, "negate": True}, {"kind": "bleu", "negate": True}]

@@ -14,8 +14,7 @@ from evals_app.scorers.protocol import (
     UnscorableError,
     as_json,
 )
-from evals_app.scorers.schemas import first_mistake, schema_mistake
-from prompts_app.variables import schema_problem
+from evals_app.scorers.schemas import first_mistake, is_schema, schema_mistake
 from registry.core.canonical import JSON
 from registry.core.errors import FieldError
 
@@ -36,7 +35,7 @@ class JsonSchema(Scorer):
         return schema_mistake(spec.value) if spec.has_value else None
 
     def score(self, output: Output, target: JSON, spec: ScorerSpec, asked: Asked, tools: Tools) -> Score:
-        if not isinstance(target, dict) or (not spec.has_value and schema_problem(target)):
+        if not isinstance(target, dict) or (not spec.has_value and not is_schema(target)):
             raise UnscorableError("There is no schema: the case's expected answer is not a JSON Schema.")
         mistake = first_mistake(target, as_json(output.text), tools)
         if mistake:

@@ -52,7 +52,7 @@ class Language(Scorer):
     def mistake(self, spec: ScorerSpec) -> FieldError | None:
         if importlib.util.find_spec("py3langid") is None:
             return FieldError("kind", "missing", INSTALL)
-        if spec.has_value and spec.template is None and not _codes(spec.value):
+        if spec.has_value and not spec.templates and not _codes(spec.value):
             return FieldError("value", "choice", f"must be one of {', '.join(CANDIDATES)}, or a list of them")
         return None
 

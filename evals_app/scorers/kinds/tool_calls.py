@@ -22,8 +22,7 @@ from evals_app.scorers.protocol import (
     excerpt,
     same_json,
 )
-from evals_app.scorers.schemas import first_mistake
-from prompts_app.variables import schema_problem
+from evals_app.scorers.schemas import first_mistake, is_schema
 from registry.core.canonical import JSON, InvalidJson, parse_json
 from registry.core.errors import FieldError
 
@@ -208,7 +207,7 @@ def _wrong(call: Call, declared: Mapping[str, JSON], tools: Tools) -> str:
     schema = declared[call.name]
     if not isinstance(schema, dict):
         return ""
-    if schema_problem(schema):
+    if not is_schema(schema):
         raise UnscorableError(f"The parameters of {call.name} are not a JSON Schema that can be checked.")
     mistake = first_mistake(schema, call.arguments, tools)
     return f"The arguments of {call.name} do not fit {mistake}." if mistake else ""
