@@ -1,7 +1,7 @@
 """Runs as pages and the API read them: how far they are, what they cost, what they say, and their cases one by one."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from evals_app.metric_lines import MetricLine, SliceLine, metrics_of, slices_of, worse_slices
 from evals_app.models import Arm, Case, Result, Run, RunChunk, RunState, Verdict
-from evals_app.run_totals import Totals, judged_totals
+from evals_app.run_totals import Totals, judged_totals, totals_of
 from evals_app.stats import level_per_look
 from evals_app.tag_queries import tags_with_counts
 from registry.core.canonical import JSON
@@ -224,13 +224,12 @@ def lines(runs: Sequence[Run]) -> tuple[RunLine, ...]:
 
 
 def sheet(run: Run) -> RunSheet:
-    """Everything about one run; four queries, five where models judge."""
+    """Everything about one run; four queries, up to six while it is open."""
     progress = progress_of([run])[run.pk]
-    arms = figures(run)
     metrics = tuple(metrics_of([run]).get(run.pk, ()))
     judged = judged_totals(run)
-    totals = _sum_of(arms) + judged
-    return RunSheet(run, progress, metrics, arms, totals, judged, _time_left(run, progress), slices_of(run))
+    totals = totals_of(run) if run.is_open else Totals(run.cost, run.input_tokens, run.output_tokens)
+    return RunSheet(run, progress, metrics, figures(run), totals, judged, _time_left(run, progress), slices_of(run))
 
 
 def progress_of(runs: Sequence[Run]) -> dict[int, Progress]:
@@ -355,10 +354,6 @@ def _picked(run: Run, status: str) -> Q:
 def _side(run: Run, case: Case, prefix: str, excerpt: str) -> Side:
     answers, passed, errors = (getattr(case, f"{prefix}_{name}") for name in ("answers", "passed", "errors"))
     return Side(run.repeats, answers, passed, errors, excerpt)
-
-
-def _sum_of(arms: Iterable[ArmFigures]) -> Totals:
-    return sum((Totals(arm.cost, arm.input_tokens, arm.output_tokens) for arm in arms), Totals())
 
 
 def _time_left(run: Run, progress: Progress) -> timedelta | None:

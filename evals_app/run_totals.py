@@ -27,8 +27,12 @@ class Totals:
 
 
 def totals_of(run: Run) -> Totals:
-    """What the run's answers, and their judges, add up to so far; two queries."""
-    sums = Result.objects.filter(run=run).order_by().aggregate(Sum("cost"), Sum("input_tokens"), Sum("output_tokens"))
+    """What the answers it asked for, and their judges, add up to so far; two queries. Those from the cache cost nothing now."""
+    sums = (
+        Result.objects.filter(run=run, is_cached=False)
+        .order_by()
+        .aggregate(Sum("cost"), Sum("input_tokens"), Sum("output_tokens"))
+    )
     return Totals(sums["cost__sum"], sums["input_tokens__sum"], sums["output_tokens__sum"]) + judged_totals(run)
 
 

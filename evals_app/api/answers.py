@@ -231,7 +231,9 @@ class Result(serializers.Serializer[Any]):
     provider = serializers.CharField()
     model = serializers.CharField()
     request_digest = serializers.CharField()
-    cached = serializers.BooleanField(help_text="Copied from an earlier answer to the same request; it cost nothing.")
+    cached = serializers.BooleanField(
+        help_text="Copied from an earlier answer to the same request; `cost` is what it cost then, and counts in no total."
+    )
     fallback = serializers.BooleanField(help_text="The provider stood in for the one that was to be asked.")
     created_at = serializers.DateTimeField()
 

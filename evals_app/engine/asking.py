@@ -46,7 +46,7 @@ class Way:
         return request_digest(self.desk.name, self.question, self.repeat)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Ask:
     """A question ready to be sent, for one slot of a run; the second way is for when the first provider is down."""
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from evals_app.engine import cache
 from evals_app.engine.asking import Ask, Desk, Outcome, Way
 from evals_app.engine.plan import Slot, slots
 from evals_app.engine.questions import ArmSource, questions_of, scorer_values
@@ -113,6 +114,9 @@ class Prepared:
         for arm in self._arms:
             self._ask_arm(piece, arm, askable, missing)
         piece.asks.sort(key=lambda ask: (ask.slot.case_id, ask.slot.repeat, ask.slot.arm))
+        if piece.asks and not self._run.posts_check:
+            found = cache.known(self._run.workspace_id, piece.asks)
+            piece.asks, piece.known = [ask for ask in piece.asks if ask not in found], list(found.values())
         return piece
 
     def _with_scorers(

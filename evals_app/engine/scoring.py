@@ -29,6 +29,7 @@ def result_of(outcome: Outcome, prepared: Prepared, graded: Mapping[str, Score] 
         provider_name=way.desk.name,
         model=way.question.model,
         request_digest=way.digest,
+        is_cached=outcome.is_cached,
         is_fallback=way is not ask.ways[0],
         attempt=prepared.attempt,
     )

@@ -182,7 +182,8 @@ class Result(models.Model):
 
     `tool_calls` is JSON text, a list of the calls as the provider gave them. `scores` is JSON text, a list of `{name,
     score, passed, detail}` in the order of the scorers. `cost` is in US dollars, null where the price is not known; what judges
-    used for the answer is told apart. `is_cached`: copied from an earlier run's answer to the same request instead of asked, so it cost nothing.
+    used for the answer is told apart. `is_cached`: copied from an earlier run's answer to the same request instead of asked;
+    its cost is what it cost then, and counts in no total.
     `is_fallback`: `provider_name` stood in for the provider that was to be asked.
     """
 
