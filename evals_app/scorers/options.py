@@ -97,3 +97,8 @@ def read_options(options: Sequence[Option[Any]], given: Fields) -> dict[str, JSO
         if given.require(option.name) if option.is_required else given.has(option.name):
             found[option.name] = option.read(given)
     return found
+
+
+EXACT = flag_option(
+    "exact", "Blanks at the beginning and end count too, and an output that is no JSON is merely another one."
+)

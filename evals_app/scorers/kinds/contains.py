@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from evals_app.scorers.options import Option, choice_option
+from evals_app.scorers.options import EXACT, Option, choice_option
 from evals_app.scorers.protocol import (
     Asked,
     Example,
@@ -48,7 +48,7 @@ class Contains(Scorer):
         wanted = _wanted(target, OF.of(spec))
         if not all(wanted):
             raise UnscorableError("There is nothing to look for: the value is empty for this case.")
-        missing = [text for text in wanted if not self._has(output.text, text)]
+        missing = [text for text in wanted if not self._has(output.text, text, spec)]
         found = [text for text in wanted if text not in missing]
         if OF.of(spec) == "any":
             detail = f"{_listed(found or missing)} {'occurs' if found else 'does not occur'}."
@@ -56,7 +56,7 @@ class Contains(Scorer):
         detail = f"{_listed(missing or found)} {'does not occur' if missing else 'occurs'}."
         return Score(float(not missing), not missing, detail)
 
-    def _has(self, text: str, wanted: str) -> bool:
+    def _has(self, text: str, wanted: str, spec: ScorerSpec) -> bool:
         return wanted in text
 
 
@@ -71,7 +71,7 @@ class ContainsInAnyCase(Contains):
         Output("Your card is on its way."),
     )
 
-    def _has(self, text: str, wanted: str) -> bool:
+    def _has(self, text: str, wanted: str, spec: ScorerSpec) -> bool:
         return wanted.casefold() in text.casefold()
 
 
@@ -80,7 +80,7 @@ class StartsWith(Contains):
 
     kind: ClassVar[str] = "starts_with"
     about: ClassVar[str] = "the output begins with the target; blanks before it do not count"
-    options: ClassVar[tuple[Option[Any], ...]] = (OF,)
+    options: ClassVar[tuple[Option[Any], ...]] = (OF, EXACT)
     example: ClassVar[Example] = Example(
         {"kind": "starts_with", "value": "Dear {{ name }}"},
         Output("Dear Ada, your refund is on its way."),
@@ -88,8 +88,8 @@ class StartsWith(Contains):
         Asked({"name": "Ada"}),
     )
 
-    def _has(self, text: str, wanted: str) -> bool:
-        return text.lstrip().startswith(wanted.lstrip())
+    def _has(self, text: str, wanted: str, spec: ScorerSpec) -> bool:
+        return text.startswith(wanted) if EXACT.of(spec) else text.lstrip().startswith(wanted.lstrip())
 
 
 def _wanted(target: JSON, of: str) -> Sequence[str]:

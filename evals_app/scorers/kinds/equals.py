@@ -1,7 +1,8 @@
 """The output is the target."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from evals_app.scorers.options import EXACT, Option
 from evals_app.scorers.protocol import (
     Asked,
     Example,
@@ -11,6 +12,7 @@ from evals_app.scorers.protocol import (
     Scorer,
     ScorerSpec,
     Tools,
+    UnscorableError,
     as_json,
     excerpt,
     same_json,
@@ -24,13 +26,20 @@ class Equals(Scorer):
     kind: ClassVar[str] = "equals"
     family: ClassVar[Family] = "text"
     about: ClassVar[str] = "the output is the target; blanks around it do not count, JSON is compared as JSON"
+    options: ClassVar[tuple[Option[Any], ...]] = (EXACT,)
     example: ClassVar[Example] = Example({"kind": "equals"}, Output(" card\n"), Output("Card"), Asked(expected="card"))
 
     def score(self, output: Output, target: JSON, spec: ScorerSpec, asked: Asked, tools: Tools) -> Score:
+        is_exact = EXACT.of(spec)
         if isinstance(target, str):
-            is_equal = output.text.strip() == target.strip()
+            is_equal = output.text == target if is_exact else output.text.strip() == target.strip()
         else:
-            is_equal = same_json(as_json(output.text), target)
+            try:
+                is_equal = same_json(as_json(output.text), target)
+            except UnscorableError:
+                if not is_exact:
+                    raise
+                is_equal = False
         return Score(
             float(is_equal), is_equal, f"{excerpt(output.text)} {'is' if is_equal else 'is not'} {excerpt(target)}."
         )

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from rapidfuzz.distance import LCSseq, Levenshtein
 
-from evals_app.scorers.options import Option, amount_option, choice_option, whole_option
+from evals_app.scorers.options import EXACT, Option, amount_option, choice_option, whole_option
 from evals_app.scorers.protocol import (
     Asked,
     Example,
@@ -69,13 +69,13 @@ class EditDistance(Scorer):
     higher_is_better: ClassVar[bool] = False
     range: ClassVar[tuple[float, float]] = (0.0, math.inf)
     is_binary: ClassVar[bool] = False
-    options: ClassVar[tuple[Option[Any], ...]] = (MOST_EDITS,)
+    options: ClassVar[tuple[Option[Any], ...]] = (MOST_EDITS, EXACT)
     example: ClassVar[Example] = Example(
         {"kind": "edit_distance", "most": 2}, Output("lost card"), Output("stolen"), Asked(expected="last card")
     )
 
     def score(self, output: Output, target: JSON, spec: ScorerSpec, asked: Asked, tools: Tools) -> Score:
-        said, wanted = _both(output, target)
+        said, wanted = _both(output, target, is_exact=EXACT.of(spec))
         distance = Levenshtein.distance(said, wanted)
         words = f"{excerpt(said)} is {distance} edit{'' if distance == 1 else 's'} away from {excerpt(wanted)}."
         return Score(float(distance), distance <= MOST_EDITS.of(spec), words)
@@ -210,8 +210,9 @@ def _references(target: JSON) -> list[str]:
     return references
 
 
-def _both(output: Output, target: JSON) -> tuple[str, str]:
-    said, wanted = output.text.strip(), as_text(target).strip()
+def _both(output: Output, target: JSON, *, is_exact: bool = False) -> tuple[str, str]:
+    said, wanted = output.text, as_text(target)
+    said, wanted = (said, wanted) if is_exact else (said.strip(), wanted.strip())
     if max(len(said), len(wanted)) > LONGEST:
         raise UnscorableError(f"The texts are too long to compare: more than {LONGEST:,} characters.")
     return said, wanted
