@@ -179,7 +179,8 @@ class SuiteContent:
 
         None where a single scorer says the same as "passes" does.
         """
-        shown = self.scorers if len(self.scorers) > 1 or any(case.scorers for case in self.cases) else ()
+        shown = tuple(spec for spec in self.scorers if SCORERS[spec.kind].is_run)
+        shown = shown if len(self.scorers) > 1 or any(case.scorers for case in self.cases) else ()
         return tuple(_reported(spec) for spec in shown)
 
 

@@ -1,19 +1,25 @@
 """Files of cases: received, mapped, looked at, taken over into the person's draft."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from django.db import transaction
 
 from evals_app.actions.suite_drafts import How, add_cases, set_rules
-from evals_app.files.columns import USES, Column
+from evals_app.files.columns import COMBINING, USES, Column
+from evals_app.files.promptfoo import Note
 from evals_app.files.reading import ReadFile, read_file
 from evals_app.files.table import FORMS, Form, form_of, storable
 from evals_app.models import PendingImport, Suite
+from prompts_app.content import TemplateSource
+from prompts_app.sandbox import client as sandbox
 from registry.core.actor import Actor
-from registry.core.errors import Conflict, NotFound, invalid_field
+from registry.core.canonical import JSON
+from registry.core.errors import Conflict, Invalid, NotFound, invalid_field
 from registry.core.permissions import Permission, require
+
+MOST_TEMPLATES = 200
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,7 @@ def map_columns(actor: Actor, suite: Suite, columns: Sequence[Column]) -> Pendin
     require(actor, Permission.WRITE)
     pending = find_pending_import(actor, suite)
     for index, column in enumerate(columns):
-        if column.use not in USES:
+        if column.use not in {*USES, *COMBINING}:
             raise invalid_field(f"columns[{index}].use", "choice", f"One of: {', '.join(USES)}.")
         if column.use == "variable" and not 0 < len(column.name) <= 100:
             raise invalid_field(f"columns[{index}].name", "length", "A variable has a name of 1 to 100 characters.")
@@ -97,7 +103,8 @@ def find_pending_import(actor: Actor, suite: Suite) -> PendingImport:
 
 def read_pending(pending: PendingImport) -> ReadFile:
     """What the file comes to, its columns read as they were mapped."""
-    return read_file(_form(pending.form), pending.text, mapped(pending))
+    read = read_file(_form(pending.form), pending.text, mapped(pending))
+    return replace(read, notes=(*read.notes, *_refused_templates(read))) if pending.form == "promptfoo" else read
 
 
 def mapped(pending: PendingImport) -> tuple[Column, ...]:
@@ -108,6 +115,28 @@ def mapped(pending: PendingImport) -> tuple[Column, ...]:
         Column(one["column"], one["use"], one.get("name", ""), one.get("json", False), one.get("tag", False))
         for one in json.loads(pending.columns)
     )
+
+
+def _refused_templates(read: ReadFile) -> Iterator[Note]:
+    """The templates among scorers' values that may not be rendered here: saving would refuse them."""
+    shared = [*_templates(read.rules.get("scorers"))]
+    found = dict.fromkeys(shared, 0)
+    for one in read.reading.cases:
+        for text in _templates(one.case.get("scorers")):
+            found.setdefault(text, one.line)
+    for text, line in list(found.items())[:MOST_TEMPLATES]:
+        try:
+            sandbox.inspect(TemplateSource("text", text=text))
+        except Invalid as refused:
+            yield Note(line, f"the template {text[:80]} cannot be used: {refused.detail}")
+
+
+def _templates(scorers: JSON) -> Iterator[str]:
+    for scorer in scorers if isinstance(scorers, list) else []:
+        value = scorer.get("value") if isinstance(scorer, dict) else None
+        for text in value if isinstance(value, list) else [value]:
+            if isinstance(text, str) and any(mark in text for mark in ("{{", "{%", "{#")):
+                yield text
 
 
 def _form(kind: str) -> Form:

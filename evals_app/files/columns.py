@@ -14,7 +14,10 @@ from registry.core.canonical import JSON, InvalidJson, parse_json
 from registry.core.errors import FieldError
 
 USES = ("variable", "key", "expected", "tags", "critical", "cluster", "messages", "scorers", "")
-CASE_FIELDS = frozenset({"key", "variables", "messages", "expected", "tags", "critical", "cluster", "scorers"})
+COMBINING = ("combine", "threshold", "groups")
+CASE_FIELDS = frozenset(
+    {"key", "variables", "messages", "expected", "tags", "critical", "cluster", "scorers", *COMBINING}
+)
 JSON_MARK = ":json"
 LONGEST_MADE_KEY = 60
 _NAMES: Mapping[str, tuple[str, ...]] = {
@@ -128,6 +131,8 @@ def _use_of(header: str, taken: set[str]) -> str:
     plain = header.removesuffix(JSON_MARK).strip().lower().replace(" ", "_")
     if plain.startswith(("variables.", "vars.", "var.")):
         return "variable"
+    if plain in COMBINING and header.endswith(JSON_MARK):
+        return plain
     for use, names in _NAMES.items():
         if plain in names and use not in taken:
             return use
@@ -194,24 +199,25 @@ def _value(row: Row, column: Column, errors: list[Mistake]) -> JSON:
         return None
 
 
+def made_key(texts: Sequence[str], taken: Mapping[str, object]) -> str:
+    """A key from the first text that says something, so that the same case has the same key in the next file."""
+    first = next((text for text in texts if text.strip()), "")
+    stem = " ".join(re.sub(r"[\x00-\x1f\x7f]", " ", first).split())[:LONGEST_MADE_KEY].strip() or "case"
+    key, number = stem, 2
+    while key in taken:
+        key, number = f"{stem} ({number})", number + 1
+    return key
+
+
 def _give_key(case: dict[str, JSON], taken: Mapping[str, int]) -> None:
-    """A key from the first text of the case, so that the same case has the same key in the next file."""
     if "key" in case:
         if isinstance(case["key"], int) and not isinstance(case["key"], bool):
             case["key"] = str(case["key"])
         return
     variables = cast("dict[str, JSON]", case["variables"])
-    texts = [value for value in variables.values() if isinstance(value, str) and value.strip()]
-    stem = (
-        " ".join(re.sub(r"[\x00-\x1f\x7f]", " ", texts[0] if texts else "").split())[:LONGEST_MADE_KEY].strip()
-        or "case"
-    )
-    key, number = stem, 2
-    while key in taken:
-        key, number = f"{stem} ({number})", number + 1
     rest = dict(case)
     case.clear()
-    case.update({"key": key, **rest})
+    case.update({"key": made_key([one for one in variables.values() if isinstance(one, str)], taken), **rest})
 
 
 def _placed(line: int, columns: Sequence[Column], problem: FieldError) -> Mistake:

@@ -6,30 +6,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from evals_app.files.columns import Column, Reading, guessed, is_native, native_columns, read_cases
+from evals_app.files.promptfoo import FoundPrompt, Note, read_promptfoo
 from evals_app.files.table import Form, Table, read_csv, read_json, read_jsonl
 from registry.core.canonical import JSON
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
-    """Something in a file that is not taken over as it stands, and why; `line` is 0 for the file as a whole."""
-
-    line: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
 class ReadFile:
-    """A file read. `columns` is empty where nothing has to be mapped; `rules` are a suite's rules that came with it."""
+    """A file read. `columns` is empty where nothing has to be mapped; `rules` are a suite's rules that came with it, `notes` what of it is not taken over as it stands."""
 
     reading: Reading
     columns: tuple[Column, ...] = ()
     rules: Mapping[str, JSON] = field(default_factory=dict)
     notes: tuple[Note, ...] = ()
+    prompts: tuple[FoundPrompt, ...] = ()
 
 
 def read_file(form: Form, text: str, columns: Sequence[Column] = ()) -> ReadFile:
     """Read a file as its kind says; `columns` map a table, as guessed where there are none. Raises Invalid where nothing can be read."""
+    if form == "promptfoo":
+        found = read_promptfoo(text)
+        return ReadFile(found.reading, rules=found.rules, notes=found.notes, prompts=found.prompts)
     rules: Mapping[str, JSON] = {}
     if form == "csv":
         table = read_csv(text)

@@ -11,13 +11,13 @@ import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from evals_app.files.columns import JSON_MARK
+from evals_app.files.columns import COMBINING, JSON_MARK
 from evals_app.files.table import DEFUSED
 from evals_app.suite_cells import tags_cell
 from registry.core.canonical import JSON
 
 DANGEROUS = tuple("=+-@\t\r\0")
-FIXED = ("expected", "tags", "critical", "cluster", "messages", "scorers")
+FIXED = ("expected", "tags", "critical", "cluster", "messages", "scorers", *COMBINING)
 
 type Case = Mapping[str, JSON]
 
@@ -97,6 +97,8 @@ def _is_plain(header: str, column: Sequence[JSON | _Nothing]) -> bool:
     """Whether its cells can hold the values as they are."""
     if header in {"tags", "critical", "messages", "scorers"}:
         return True
+    if header in COMBINING:
+        return False
     return all(value is _NOTHING or (isinstance(value, str) and value != "") for value in column)
 
 

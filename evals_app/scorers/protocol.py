@@ -179,7 +179,7 @@ class Scorer(abc.ABC):
     (dollars, milliseconds), there is no threshold, and the kind itself says what passes. Elsewhere a value passes that
     reaches the threshold: `default_threshold` unless the spec has its own, the best of the range where both are None.
     `target` says what is compared with: the spec's value or else the case's expected answer, only a value, a value that
-    may be left out, or nothing. `is_graded` is true where a model is asked.
+    may be left out, or nothing. `is_graded` is true where a model is asked; `is_run` false where nothing is.
     """
 
     kind: ClassVar[str]
@@ -190,6 +190,7 @@ class Scorer(abc.ABC):
     range: ClassVar[tuple[float, float]] = (0.0, 1.0)
     is_binary: ClassVar[bool] = True
     is_graded: ClassVar[bool] = False
+    is_run: ClassVar[bool] = True
     target: ClassVar[Target] = "value or expected"
     default_threshold: ClassVar[float | None] = None
     options: ClassVar[tuple[Option[Any], ...]] = ()

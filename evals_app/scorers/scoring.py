@@ -22,14 +22,14 @@ from registry.core.canonical import JSON
 def score_output(
     output: Output, specs: Sequence[ScorerSpec], *, asked: Asked, rendered: Mapping[str, str], tools: Tools
 ) -> tuple[Scored, ...]:
-    """What each scorer says, in order; those that ask a model are left out.
+    """What each scorer says, in order; those that ask a model, or are never run, are left out.
 
     `rendered` holds what was rendered of the values, by the keys of `ScorerSpec.templates`.
     """
     return tuple(
         Scored(spec, _score(output, spec, asked=asked, rendered=rendered, tools=tools))
         for spec in specs
-        if not SCORERS[spec.kind].is_graded
+        if SCORERS[spec.kind].is_run and not SCORERS[spec.kind].is_graded
     )
 
 

@@ -1,5 +1,6 @@
 """Importing cases: a file or what is pasted, its columns, what comes of it, and then into the draft."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import cast
@@ -7,6 +8,7 @@ from typing import cast
 from django import forms
 from django.contrib import messages
 from django.core.files.uploadedfile import UploadedFile
+from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
@@ -26,7 +28,9 @@ from evals_app.files.columns import Column
 from evals_app.files.table import MOST_BYTES, decode
 from evals_app.models import PendingImport, Suite
 from evals_app.suite_content import MOST_CASES
-from registry.core.errors import Conflict, Invalid, invalid_field
+from prompts_app.actions.prompts import create_prompt
+from prompts_app.actions.versions import create_version
+from registry.core.errors import Conflict, Invalid, NotFound, invalid_field
 from registry.core.pages import PageForm, attempt, page
 from registry.core.permissions import Permission, require
 from registry.core.web import PageRequest
@@ -101,6 +105,8 @@ def suite_import(request: PageRequest, suite: str) -> HttpResponse:
         return _mapped(request, found)
     elif step == "take":
         return _taken(request, found)
+    elif step.startswith("prompt:"):
+        return _prompt_made(request, found, step.partition(":")[2])
     else:
         form = FileForm(request.POST, request.FILES)
         if attempt(form, lambda: form.receive(request, found)) is None:
@@ -135,6 +141,24 @@ def _taken(request: PageRequest, suite: Suite) -> HttpResponse:
         return _looked_at(request, suite, find_pending_import(request.actor, suite), refused)
     messages.success(request, _said(done))
     return redirect("suite_edit", request.workspace.slug, suite.slug)
+
+
+def _prompt_made(request: PageRequest, suite: Suite, number: str) -> HttpResponse:
+    """One of the file's prompts as a prompt of the workspace, with its first version."""
+    pending = find_pending_import(request.actor, suite)
+    prompts = dict(enumerate(read_pending(pending).prompts))
+    found = prompts.get(int(number)) if number.isascii() and number.isdecimal() and len(number) < 6 else None
+    if found is None:
+        raise NotFound("prompt.not_found", "The file has no such prompt.")
+    name = request.POST.get(f"prompt-{number}", "")
+    try:
+        with transaction.atomic():
+            made = create_prompt(request.actor, name, kind=found.kind)
+            create_version(request.actor, made, found.content(), message="Imported from promptfoo")
+    except (Invalid, Conflict) as refused:
+        return _looked_at(request, suite, pending, refused)
+    messages.success(request, f"The prompt {made.name} has its first version.")
+    return redirect("suite_import", request.workspace.slug, suite.slug)
 
 
 def _said(done: TakenOver) -> str:
@@ -173,6 +197,7 @@ def _looked_at(
         "reading": reading,
         "rules": read.rules,
         "notes": read.notes,
+        "prompts": [(one, _name_for(one.label, index)) for index, one in enumerate(read.prompts)],
         "cases": reading.cases[:SHOWN_CASES],
         "mistakes": reading.mistakes[:SHOWN_MISTAKES],
         "left_out": reading.read - len(reading.cases),
@@ -189,3 +214,8 @@ def _looked_at(
 
 def _tags(tags: object) -> list[object]:
     return tags if isinstance(tags, list) else []
+
+
+def _name_for(label: str, index: int) -> str:
+    """A name for a prompt of the file, from its label."""
+    return re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")[:60] or f"prompt-{index + 1}"

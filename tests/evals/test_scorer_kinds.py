@@ -327,7 +327,11 @@ def test_metric__of_a_scorer__passes_where_the_scorer_does(spec, value, negate):
 
 
 text = st.text("ab cd.,-1\n&;'", max_size=40)
-SHARES = [one.kind for one in SCORERS.values() if not one.is_raw and not one.is_graded and one.kind != "language"]
+SHARES = [
+    one.kind
+    for one in SCORERS.values()
+    if one.is_run and not one.is_raw and not one.is_graded and one.kind != "language"
+]
 
 
 @settings(max_examples=300)
@@ -360,7 +364,9 @@ def test_pii__of_any_text__ends_and_never_repeats_what_it_found(kind, said):
 @pytest.mark.parametrize(
     "said", ["1 " * 50_000, "a." * 50_000 + "@", "+1" + " (" * 50_000, "[{" * 50_000, "A0" * 50_000]
 )
-@pytest.mark.parametrize("kind", ["pii", "contains_json", "refusal", "canary", "prompt_leak", "bleu"])
+@pytest.mark.parametrize(
+    "kind", ["pii", "contains_json", "refusal", "canary", "prompt_leak", "bleu", "promptfoo_rouge_n", "promptfoo_gleu"]
+)
 def test_scorer__output_made_to_be_slow__still_ends(kind, said):
     scorer = SCORERS[kind]
     (one,) = try_scorers(parse_scorers([scorer.example.spec]), Output(said), scorer.example.asked)

@@ -225,7 +225,9 @@ def score_example(scorer, output):
     return one.score
 
 
-@pytest.mark.parametrize("scorer", [one for one in SCORERS.values() if not one.is_graded], ids=lambda one: one.kind)
+@pytest.mark.parametrize(
+    "scorer", [one for one in SCORERS.values() if one.is_run and not one.is_graded], ids=lambda one: one.kind
+)
 def test_example__of_each_kind__passes_and_fails_as_it_says(scorer):
     good, bad = score_example(scorer, scorer.example.passes), score_example(scorer, scorer.example.fails)
     assert (good.passed, bad.passed) == (True, False), (good, bad)

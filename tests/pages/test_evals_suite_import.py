@@ -9,6 +9,7 @@ from django.test import Client
 from evals_app.actions.suite_drafts import draft_content, find_draft
 from evals_app.actions.suites import create_suite, save_suite_version
 from evals_app.models import PendingImport, Suite, SuiteVersion
+from prompts_app.models import Prompt
 from tests.builders import Cast
 from tests.pages.conftest import SignedIn
 from tests.pages.forms import Form, form_of
@@ -182,3 +183,36 @@ def test_file__forgotten__asks_for_another(cast: Cast, empty: Suite, as_: Signed
     client.post(IMPORT, {"step": "forget"})
 
     assert "Or paste it" in client.get(IMPORT).content.decode()
+
+
+PROMPTFOO = b"""\
+prompts:
+  - label: Ask it
+    raw: "Answer {{ q }}"
+  - raw: "{{ q.constructor() }}"
+tests:
+  - vars: {q: one}
+    assert:
+      - {type: contains, value: "{{ q }}"}
+      - {type: equals, value: "{% include 'x' %}"}
+      - {type: javascript, value: process.exit()}
+"""
+
+
+def test_promptfoo__imported__brings_cases_scorers_and_prompts_and_says_what_it_leaves(
+    cast: Cast, empty: Suite, as_: SignedIn
+) -> None:
+    client = as_(cast.ada)
+    page = upload(client, PROMPTFOO, "promptfooconfig.yaml")
+    made = client.post(IMPORT, {"step": "prompt:0", "prompt-0": "ask/it"})
+    refused = client.post(IMPORT, {"step": "prompt:1", "prompt-1": "ask/other"})
+    missing = client.post(IMPORT, {"step": "prompt:7"})
+    take(client, rules="1")
+
+    assert "javascript is imported disabled" in page and "line 10" in page
+    assert "cannot be used" in page and "Ask it" in page
+    assert made.status_code == 302 and Prompt.objects.get(name="ask/it").last_number == 1
+    assert refused.status_code == 422 and not Prompt.objects.filter(name="ask/other").exists()
+    assert missing.status_code == 404
+    [case] = drafted(cast, empty)
+    assert [one["kind"] for one in case["scorers"]] == ["contains", "equals", "disabled"]  # type: ignore[index, attr-defined]

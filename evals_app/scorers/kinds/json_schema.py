@@ -1,7 +1,8 @@
 """The output is JSON that fits a JSON Schema."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from evals_app.scorers.options import EXACT, Option
 from evals_app.scorers.protocol import (
     Asked,
     Example,
@@ -25,6 +26,7 @@ class JsonSchema(Scorer):
     kind: ClassVar[str] = "json_schema"
     family: ClassVar[Family] = "structure"
     about: ClassVar[str] = "the output is JSON that fits the schema"
+    options: ClassVar[tuple[Option[Any], ...]] = (EXACT,)
     example: ClassVar[Example] = Example(
         {"kind": "json_schema", "value": {"type": "object", "required": ["intent"]}},
         Output('{"intent": "card"}'),
@@ -37,7 +39,13 @@ class JsonSchema(Scorer):
     def score(self, output: Output, target: JSON, spec: ScorerSpec, asked: Asked, tools: Tools) -> Score:
         if not isinstance(target, dict) or (not spec.has_value and not is_schema(target)):
             raise UnscorableError("There is no schema: the case's expected answer is not a JSON Schema.")
-        mistake = first_mistake(target, as_json(output.text), tools)
+        try:
+            value = as_json(output.text)
+        except UnscorableError as error:
+            if not EXACT.of(spec):
+                raise
+            return Score(0.0, False, str(error))
+        mistake = first_mistake(target, value, tools)
         if mistake:
             return Score(0.0, False, f"The output does not fit the schema {mistake}.")
         return Score(1.0, True, "The output fits the schema.")

@@ -1,21 +1,16 @@
-"""Assertions of a promptfoo suite, judged as promptfoo judges them, where no kind of ours gives the same verdicts.
+"""ROUGE-N, BLEU and GLEU as promptfoo counts them, for suites that come from there; and what of such a suite is never run.
 
-Suites that are imported use it for sets of assertions with a threshold, for ROUGE-N, BLEU and GLEU (which count words
-otherwise than our kinds), and for assertions that are negated and whose output is not of the form they look at.
-The type `disabled` keeps what is never run, so that nothing of an imported suite is lost; its weight is 0.
+Their words are others than those of `rouge_n` and `bleu`, so the same threshold would not give the same verdicts.
 """
 
-import json
+import abc
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
-from rapidfuzz.distance import Levenshtein
-
-from evals_app.scorers.kinds.json_text import json_within
+from evals_app.scorers.options import Option, text_option
 from evals_app.scorers.protocol import (
     Asked,
     Example,
@@ -29,219 +24,96 @@ from evals_app.scorers.protocol import (
     UnscorableError,
     as_text,
     excerpt,
-    same_json,
 )
-from evals_app.scorers.schemas import first_mistake, schema_mistake
-from registry.core.canonical import JSON, InvalidJson, parse_json
-from registry.core.errors import FieldError, Invalid
+from registry.core.canonical import JSON
+from registry.core.errors import FieldError
 
-MOST_ASSERTIONS, LONGEST = 50, 20_000
-DISABLED = "disabled"
-MEMBERS = {"type", "value", "threshold", "weight", "metric", "assert"}
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What one assertion says; the score of a share is the share, of anything else 1 or 0."""
-
-    passed: bool
-    score: float
-    detail: str
+LONGEST = 200_000
+WHY = text_option("why", "Why it is not run.")
+WAS = text_option("was", "The assertion as it stood in the file, as JSON.", most=5000)
 
 
-class Assertion(Scorer):
-    """`value` is the assertion: `type` (with `not-` before it), `value`, `threshold`, `weight`; `assert-set` has `assert`."""
+class _Share(Scorer):
+    """How much of the target is in the output, or of the best of a list of targets."""
 
-    kind: ClassVar[str] = "promptfoo"
     family: ClassVar[Family] = "text"
-    about: ClassVar[str] = "an assertion, or a set of them with a threshold, judged exactly as promptfoo judges it"
-    target: ClassVar[Target] = "value"
+    is_binary: ClassVar[bool] = False
+
+    def score(self, output: Output, target: JSON, spec: ScorerSpec, asked: Asked, tools: Tools) -> Score:
+        wanted = [as_text(one) for one in target] if isinstance(target, list) else [as_text(target)]
+        if not wanted or max(len(output.text), *map(len, wanted)) > LONGEST:
+            raise UnscorableError(f"There is nothing to compare with, or it has more than {LONGEST:,} characters.")
+        value = min(1.0, self._share(output.text, wanted))
+        return Score(value, True, f"{value:.3f} of {excerpt(wanted[0])}.")
+
+    @abc.abstractmethod
+    def _share(self, said: str, wanted: Sequence[str]) -> float: ...
+
+
+class PromptfooRougeN(_Share):
+    """ROUGE-1 F1 with clipped counts over Penn Treebank tokens in lower case, of the first reference."""
+
+    kind: ClassVar[str] = "promptfoo_rouge_n"
+    about: ClassVar[str] = "ROUGE-1 as promptfoo's `rouge-n` counts it"
+    default_threshold: ClassVar[float | None] = 0.75
     example: ClassVar[Example] = Example(
-        {"kind": "promptfoo", "value": {"type": "rouge-n", "value": "the cat sat", "threshold": 0.6}},
-        Output("The cat sat down"),
-        Output("A dog"),
+        {"kind": "promptfoo_rouge_n", "value": "the cat sat"}, Output("The cat sat."), Output("A dog ran.")
+    )
+
+    def _share(self, said: str, wanted: Sequence[str]) -> float:
+        return rouge_1(said, wanted)
+
+
+class PromptfooBleu(_Share):
+    """BLEU-4 over words in lower case."""
+
+    kind: ClassVar[str] = "promptfoo_bleu"
+    about: ClassVar[str] = "BLEU as promptfoo's `bleu` counts it"
+    default_threshold: ClassVar[float | None] = 0.5
+    example: ClassVar[Example] = Example(
+        {"kind": "promptfoo_bleu", "value": "the cat sat on the mat"},
+        Output("The cat sat on the mat"),
+        Output("A dog ran."),
+    )
+
+    def _share(self, said: str, wanted: Sequence[str]) -> float:
+        return bleu(said, wanted)
+
+
+class PromptfooGleu(_Share):
+    """GLEU over words in lower case without their full stops."""
+
+    kind: ClassVar[str] = "promptfoo_gleu"
+    about: ClassVar[str] = "GLEU as promptfoo's `gleu` counts it"
+    default_threshold: ClassVar[float | None] = 0.5
+    example: ClassVar[Example] = Example(
+        {"kind": "promptfoo_gleu", "value": "the cat sat on the mat"},
+        Output("The cat sat on the mat."),
+        Output("A dog ran."),
+    )
+
+    def _share(self, said: str, wanted: Sequence[str]) -> float:
+        return gleu(said, wanted)
+
+
+class Disabled(Scorer):
+    """Kept so that nothing of an imported suite is lost: replace it by a scorer, or take it out."""
+
+    kind: ClassVar[str] = "disabled"
+    family: ClassVar[Family] = "text"
+    about: ClassVar[str] = "an assertion that was imported and is never run, with the reason; its weight has to be 0"
+    is_run: ClassVar[bool] = False
+    target: ClassVar[Target] = "nothing"
+    options: ClassVar[tuple[Option[Any], ...]] = (WHY, WAS)
+    example: ClassVar[Example] = Example(
+        {"kind": "disabled", "why": "code", "was": '{"type": "javascript"}', "weight": 0}, Output(""), Output("")
     )
 
     def mistake(self, spec: ScorerSpec) -> FieldError | None:
-        if isinstance(spec.value, dict) and spec.value.get("type") == DISABLED:
-            return FieldError("weight", "range", "must be 0: it is not run") if spec.counts else None
-        return assertion_mistake(spec.value, "value")
+        return FieldError("weight", "range", "must be 0: it is not run") if spec.counts else None
 
     def score(self, output: Output, target: JSON, spec: ScorerSpec, asked: Asked, tools: Tools) -> Score:
-        assertion = target if isinstance(target, dict) else {}
-        if assertion.get("type") == DISABLED:
-            raise UnscorableError(f"Not run: {assertion.get('why')}")
-        outcome = judged(assertion, output, tools)
-        return Score(float(outcome.passed), outcome.passed, outcome.detail)
-
-
-def assertion_mistake(value: JSON, path: str) -> FieldError | None:
-    """What keeps a value from being an assertion that can be judged here."""
-    if not isinstance(value, dict) or not isinstance(value.get("type"), str) or set(value) - MEMBERS:
-        return FieldError(path, "type", f"must be an object with {', '.join(sorted(MEMBERS))} at most, and a type")
-    for name in ("threshold", "weight"):
-        number = value.get(name, 0)
-        if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
-            return FieldError(f"{path}.{name}", "type", "must be a number")
-    kind = value["type"]
-    if kind == "assert-set":
-        return _set_mistake(value.get("assert"), f"{path}.assert")
-    if str(kind).removeprefix("not-") not in JUDGES:
-        return FieldError(f"{path}.type", "choice", "must be one of assert-set, " + ", ".join(JUDGES))
-    return _value_mistake(str(kind).removeprefix("not-"), value, path)
-
-
-def judged(assertion: Mapping[str, JSON], output: Output, tools: Tools) -> Outcome:
-    """One assertion, or a set, on one output."""
-    kind = str(assertion["type"])
-    if kind == "assert-set":
-        return _judged_set(assertion, output, tools)
-    outcome = JUDGES[kind.removeprefix("not-")](assertion, output, tools)
-    if kind.startswith("not-"):
-        outcome = Outcome(not outcome.passed, 1 - outcome.score, outcome.detail)
-    is_ignored = assertion.get("weight", 1) == 0
-    return Outcome(outcome.passed or is_ignored, outcome.score, f"{kind}: {outcome.detail}")
-
-
-def _judged_set(assertion: Mapping[str, JSON], output: Output, tools: Tools) -> Outcome:
-    parts = assertion.get("assert")
-    found = [(part, judged(part, output, tools)) for part in _listed(parts) if isinstance(part, dict)]
-    weights = [_number(part.get("weight"), 1.0) for part, _ in found]
-    total = sum(weights)
-    share = sum(weight * one.score for weight, (_, one) in zip(weights, found, strict=True)) / total if total else 0.0
-    threshold = assertion.get("threshold")
-    details = "; ".join(f"{'yes' if one.passed else 'no'}, {one.detail}" for _, one in found[:5])
-    if isinstance(threshold, int | float):
-        return Outcome(share >= threshold, share, f"{share:.2f} of {threshold:g}: {details}")
-    return Outcome(all(one.passed for _, one in found), share, details)
-
-
-def _set_mistake(parts: JSON, path: str) -> FieldError | None:
-    if not isinstance(parts, list) or not 0 < len(parts) <= MOST_ASSERTIONS:
-        return FieldError(path, "type", f"must be a list of 1 to {MOST_ASSERTIONS} assertions")
-    for index, part in enumerate(parts):
-        is_leaf = isinstance(part, dict) and all(
-            not (isinstance(inner, dict) and inner.get("type") == "assert-set") for inner in _listed(part.get("assert"))
-        )
-        mistake = assertion_mistake(part, f"{path}[{index}]")
-        if mistake or not is_leaf:
-            return mistake or FieldError(f"{path}[{index}]", "type", "must not hold a set within a set")
-    return None
-
-
-def _value_mistake(kind: str, assertion: Mapping[str, JSON], path: str) -> FieldError | None:
-    value = assertion.get("value")
-    if kind in {"cost", "latency"}:
-        return None if "threshold" in assertion else FieldError(f"{path}.threshold", "required", "is required")
-    if kind in {"is-json", "contains-json"}:
-        problem = None if value is None else schema_mistake(value)
-        return problem and FieldError(f"{path}.{problem.field}", problem.code, problem.message)
-    if kind == "word-count":
-        is_bound = isinstance(value, dict) and bool(value) and set(value) <= {"min", "max"}
-        is_sound = is_bound or (isinstance(value, int | float) and not isinstance(value, bool))
-        return (
-            None if is_sound else FieldError(f"{path}.value", "type", "must be a number, or an object of min and max")
-        )
-    if kind in _OF_LISTS:
-        return None if isinstance(value, list) and value else FieldError(f"{path}.value", "type", "must be a list")
-    if kind == "regex":
-        try:
-            re.compile(value if isinstance(value, str) and value else "(")
-        except (re.error, OverflowError, RecursionError) as error:
-            return FieldError(f"{path}.value", "format", f"is not a regular expression: {error}")
-    if kind != "equals" and value in (None, ""):
-        return FieldError(f"{path}.value", "required", "is required")
-    return None
-
-
-type Judge = Callable[[Mapping[str, JSON], Output, Tools], Outcome]
-
-
-def _plain(is_so: bool, detail: str) -> Outcome:
-    return Outcome(is_so, float(is_so), detail)
-
-
-def _equals(assertion: Mapping[str, JSON], output: Output, tools: Tools) -> Outcome:
-    value = assertion.get("value")
-    if isinstance(value, dict | list):
-        try:
-            return _plain(same_json(parse_json(output.text), value), f"{excerpt(output.text)} against {excerpt(value)}")
-        except InvalidJson:
-            return _plain(False, "the output is not JSON")
-    return _plain(output.text == script_text(value), f"{excerpt(output.text)} against {excerpt(value)}")
-
-
-def _occurs(*, any_case: bool, every: bool) -> Judge:
-    def judge(assertion: Mapping[str, JSON], output: Output, tools: Tools) -> Outcome:
-        wanted = [script_text(one) for one in _listed(assertion.get("value")) or [assertion.get("value")]]
-        text = output.text.lower() if any_case else output.text
-        found = [(one.lower() if any_case else one) in text for one in wanted]
-        return _plain(all(found) if every else any(found), ", ".join(map(excerpt, wanted[:3])))
-
-    return judge
-
-
-def _starts_with(assertion: Mapping[str, JSON], output: Output, tools: Tools) -> Outcome:
-    return _plain(output.text.startswith(as_text(assertion.get("value"))), excerpt(assertion.get("value")))
-
-
-def _regex(assertion: Mapping[str, JSON], output: Output, tools: Tools) -> Outcome:
-    try:
-        return _plain(tools.match(as_text(assertion.get("value")), output.text), excerpt(assertion.get("value")))
-    except Invalid as error:
-        raise UnscorableError(error.detail) from None
-
-
-def _is_json(assertion: Mapping[str, JSON], output: Output, tools: Tools) -> Outcome:
-    schema = assertion.get("value")
-    try:
-        value = parse_json(output.text)
-    except InvalidJson as error:
-        return _plain(False, f"the output is not JSON: {error.message}")
-    mistake = first_mistake(schema, value, tools) if isinstance(schema, dict) else ""
-    return _plain(not mistake, mistake or "the output is JSON as wanted")
-
-
-def _contains_json(assertion: Mapping[str, JSON], output: Output, tools: Tools) -> Outcome:
-    schema = assertion.get("value")
-    found = [value for value in json_within(output.text) if isinstance(value, dict)]
-    fits = [not isinstance(schema, dict) or not first_mistake(schema, value, tools) for value in found]
-    return _plain(any(fits), f"{len(found)} JSON object{'' if len(found) == 1 else 's'} in it")
-
-
-def _levenshtein(assertion: Mapping[str, JSON], output: Output, tools: Tools) -> Outcome:
-    wanted = as_text(assertion.get("value"))
-    if max(len(wanted), len(output.text)) > LONGEST:
-        raise UnscorableError(f"The texts are too long to compare: more than {LONGEST:,} characters.")
-    distance = Levenshtein.distance(output.text, wanted)
-    return _plain(distance <= _number(assertion.get("threshold"), 5), f"{distance} edits away from {excerpt(wanted)}")
-
-
-def _word_count(assertion: Mapping[str, JSON], output: Output, tools: Tools) -> Outcome:
-    value, count = assertion.get("value"), len(output.text.split())
-    if isinstance(value, dict):
-        is_so = _number(value.get("min"), 0) <= count <= _number(value.get("max"), math.inf)
-        return _plain(is_so, f"{count} words")
-    return _plain(count == _number(value, -1), f"{count} words")
-
-
-def _within(amount: Callable[[Output], float | None], name: str) -> Judge:
-    def judge(assertion: Mapping[str, JSON], output: Output, tools: Tools) -> Outcome:
-        found = amount(output)
-        if found is None:
-            raise UnscorableError(f"The {name} is not known.")
-        return _plain(found <= _number(assertion.get("threshold"), 0), f"{found:g}")
-
-    return judge
-
-
-def _share(measure: Callable[[str, Sequence[str]], float], usual: float) -> Judge:
-    def judge(assertion: Mapping[str, JSON], output: Output, tools: Tools) -> Outcome:
-        wanted = [as_text(one) for one in _listed(assertion.get("value")) or [assertion.get("value")]]
-        share = measure(output.text, wanted)
-        return Outcome(share >= _number(assertion.get("threshold"), usual), share, f"{share:.3f}")
-
-    return judge
+        raise UnscorableError(f"Not run: {WHY.of(spec)}")
 
 
 def rouge_1(said: str, references: Sequence[str]) -> float:
@@ -338,41 +210,3 @@ def treebank(text: str) -> list[str]:
     for pattern in _CONTRACTIONS:
         text = pattern.sub(r" \1 \2 ", text)
     return text.split()
-
-
-def script_text(value: JSON) -> str:
-    """A value as JavaScript writes it into a text: `true`, `5` for 5.0."""
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e21:
-        return str(int(value))
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _listed(value: JSON) -> list[JSON]:
-    return value if isinstance(value, list) else []
-
-
-def _number(value: JSON, usual: float) -> float:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else usual
-
-
-_OF_LISTS = {"contains-any", "contains-all", "icontains-any", "icontains-all"}
-JUDGES: Mapping[str, Judge] = {
-    "equals": _equals,
-    "contains": _occurs(any_case=False, every=True),
-    "icontains": _occurs(any_case=True, every=True),
-    "contains-any": _occurs(any_case=False, every=False),
-    "contains-all": _occurs(any_case=False, every=True),
-    "icontains-any": _occurs(any_case=True, every=False),
-    "icontains-all": _occurs(any_case=True, every=True),
-    "starts-with": _starts_with,
-    "regex": _regex,
-    "is-json": _is_json,
-    "contains-json": _contains_json,
-    "levenshtein": _levenshtein,
-    "rouge-n": _share(rouge_1, 0.75),
-    "bleu": _share(bleu, 0.5),
-    "gleu": _share(gleu, 0.5),
-    "word-count": _word_count,
-    "cost": _within(lambda output: output.cost, "cost"),
-    "latency": _within(lambda output: None if output.latency_ms is None else float(output.latency_ms), "latency"),
-}

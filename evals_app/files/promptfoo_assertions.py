@@ -1,0 +1,315 @@
+"""A promptfoo assertion as scorers of ours that give the same verdicts, or kept without being run, with the reason."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from evals_app.files.yaml_tree import Part, read_yaml
+from evals_app.scorers import read_scorers
+from registry.core.canonical import JSON
+from registry.core.errors import FieldError, Invalid
+
+CODE = {"javascript", "python", "ruby", "webhook"}
+MEMBERS = {"type", "value", "threshold", "weight", "metric", "assert", "config", "provider", "rubricPrompt"}
+NEVER = "custom code is never run here"
+SIMPLE = re.compile(r"\{\{-?\s*([A-Za-z_]\w*)\s*-?\}\}")
+_LONGEST_NAME = 90
+
+type Spec = dict[str, JSON]
+type Say = Callable[[int, str], None]
+
+
+class NotSupported(ValueError):
+    """Why an assertion cannot be run; `line` is where that stands."""
+
+    def __init__(self, line: int, why: str) -> None:
+        super().__init__(why)
+        self.line = line
+        self.why = why
+
+
+@dataclass
+class Mapped:
+    """What a list of assertions came to: scorers with names of their own, and the groups that sets of them became."""
+
+    scorers: list[JSON] = field(default_factory=list)
+    groups: list[JSON] = field(default_factory=list)
+
+
+def map_assertions(parts: list[Part], *, taken: set[str], say: Say, disabled: str = "") -> Mapped:
+    """Each assertion as a scorer, in order; `taken` are names in use, and gains those given. `disabled` disables all."""
+    mapped = Mapped()
+    for part in parts:
+        if part.members().get("type", Part(0)).value == "assert-set":
+            _map_set(part, mapped, taken, say, disabled)
+        else:
+            mapped.scorers.append(_mapped(part, taken, say, disabled))
+    return mapped
+
+
+def script_text(value: JSON) -> str:
+    """A value as JavaScript writes it into a text: `true`, `5` for 5.0."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e21:
+        return str(int(value))
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def free_name(name: str, taken: set[str]) -> str:
+    """The name itself, or with a number where that is taken; it is taken then."""
+    stem, found, number = name[:_LONGEST_NAME] or "assertion", name[:_LONGEST_NAME] or "assertion", 2
+    while found in taken:
+        found, number = f"{stem}-{number}", number + 1
+    taken.add(found)
+    return found
+
+
+def _map_set(part: Part, mapped: Mapped, taken: set[str], say: Say, disabled: str) -> None:
+    members = part.members()
+    name = free_name(members.get("metric", Part(0)).text() or "set", taken)
+    group: Spec = {"name": name}
+    weight, threshold = members.get("weight"), members.get("threshold")
+    if weight is not None:
+        group["weight"] = _number(weight)
+    if threshold is not None:
+        group |= {"combine": "weighted_mean", "threshold": _number(threshold)}
+        if group["threshold"] == 0:
+            say(threshold.line, "a threshold of 0 is reached by everything: the set is only reported")
+            group = {"name": name, "weight": 0}
+    mapped.groups.append(group)
+    for inner in members.get("assert", Part(0)).entries():
+        spec = _mapped(inner, taken, say, disabled)
+        mapped.scorers.append({**spec, "group": name})
+
+
+def _mapped(part: Part, taken: set[str], say: Say, disabled: str) -> Spec:
+    members = part.members()
+    kind = members.get("type", Part(0)).text()
+    base = kind.removeprefix("not-")
+    name = free_name(members.get("metric", Part(0)).text() or kind or "assertion", taken)
+    try:
+        if disabled:
+            raise NotSupported(part.line, disabled)
+        spec = _spec(kind, base, members, part.line)
+        _refuse_mistakes(spec, part.line)
+    except NotSupported as problem:
+        say(problem.line, f"{kind or 'this assertion'} is imported disabled: {problem.why}")
+        was = json.dumps(part.plain(), ensure_ascii=False)[:5000]
+        return {"kind": "disabled", "name": name, "weight": 0, "why": problem.why[:500], "was": was}
+    return {**spec, "name": name}
+
+
+def _spec(kind: str, base: str, members: Mapping[str, Part], line: int) -> Spec:
+    for unknown in members.keys() - MEMBERS:
+        raise NotSupported(members[unknown].line, f"{unknown} changes what is judged, and {NEVER}")
+    value = members.get("value", Part(line))
+    if base in CODE:
+        raise NotSupported(line, NEVER)
+    if any(text.startswith(("file://", "package:")) for text in _texts(value)):
+        raise NotSupported(value.line, "files are never read: write the value itself")
+    maker = MAKERS.get(base)
+    if maker is None:
+        raise NotSupported(line, f"there is no scorer for {base or 'an assertion without a type'}")
+    spec = maker(value, members)
+    if kind.startswith("not-"):
+        spec["negate"] = True
+    if "weight" in members:
+        spec["weight"] = _number(members["weight"])
+    return spec
+
+
+def _refuse_mistakes(spec: Spec, line: int) -> None:
+    errors: list[FieldError] = []
+    read_scorers([{**spec}], errors)
+    if errors:
+        field_ = errors[0].field.partition(".")[2] or errors[0].field
+        raise NotSupported(line, f"{field_} {errors[0].message}")
+
+
+def _texts(part: Part) -> list[str]:
+    return [one.value for one in part.walk() if isinstance(one.value, str)]
+
+
+def _number(part: Part) -> float:
+    if isinstance(part.value, bool) or not isinstance(part.value, int | float):
+        raise NotSupported(part.line, "a weight or threshold must be a number")
+    return part.value
+
+
+def _required(value: Part, line: int) -> JSON:
+    if value.value in (None, ""):
+        raise NotSupported(value.line or line, "it has no value")
+    return value.plain()
+
+
+def _equals(value: Part, members: Mapping[str, Part]) -> Spec:
+    plain = value.plain()
+    return {"kind": "equals", "exact": True, "value": plain if isinstance(plain, dict | list) else script_text(plain)}
+
+
+def _containing(kind: str, of: str = "") -> Callable[[Part, Mapping[str, Part]], Spec]:
+    def make(value: Part, members: Mapping[str, Part]) -> Spec:
+        plain = _required(value, members["type"].line)
+        if not of:
+            return {"kind": kind, "value": script_text(plain)}
+        entries = plain if isinstance(plain, list) else comma_separated(script_text(plain))
+        return {"kind": kind, "of": of, "value": [script_text(one) for one in entries]}
+
+    return make
+
+
+def _starts_with(value: Part, members: Mapping[str, Part]) -> Spec:
+    return {"kind": "starts_with", "exact": True, "value": script_text(_required(value, members["type"].line))}
+
+
+def _regex(value: Part, members: Mapping[str, Part]) -> Spec:
+    return {"kind": "regex", "value": python_pattern(script_text(_required(value, members["type"].line)))}
+
+
+def _is_json(value: Part, members: Mapping[str, Part]) -> Spec:
+    schema = _schema(value)
+    return {"kind": "is_json"} if schema is None else {"kind": "json_schema", "exact": True, "value": schema}
+
+
+def _contains_json(value: Part, members: Mapping[str, Part]) -> Spec:
+    return {"kind": "contains_json", "value": _schema(value) or {"type": "object"}}
+
+
+def _schema(value: Part) -> JSON:
+    """The schema; one that is written as a text is YAML."""
+    if not isinstance(value.value, str):
+        return value.plain()
+    try:
+        return read_yaml(value.value).plain()
+    except Invalid as error:
+        raise NotSupported(value.line, f"the schema cannot be read: {error.detail}") from None
+
+
+def _levenshtein(value: Part, members: Mapping[str, Part]) -> Spec:
+    most = _number(members["threshold"]) if "threshold" in members else 5
+    return {"kind": "edit_distance", "exact": True, "most": most, "value": _required(value, members["type"].line)}
+
+
+def _share(kind: str) -> Callable[[Part, Mapping[str, Part]], Spec]:
+    def make(value: Part, members: Mapping[str, Part]) -> Spec:
+        threshold: Spec = {"threshold": _number(members["threshold"])} if "threshold" in members else {}
+        return {"kind": kind, "value": _required(value, members["type"].line), **threshold}
+
+    return make
+
+
+def _word_count(value: Part, members: Mapping[str, Part]) -> Spec:
+    bounds = value.members()
+    if not bounds:
+        plain = value.plain()
+        number = int(plain) if isinstance(plain, str) and plain.isdecimal() else plain
+        return {"kind": "word_count", "least": number, "most": number}
+    spec: Spec = {"kind": "word_count"}
+    spec |= {"least": bounds["min"].plain()} if "min" in bounds and bounds["min"].value else {}
+    return spec | ({"most": bounds["max"].plain()} if "max" in bounds else {})
+
+
+def _budget(kind: str) -> Callable[[Part, Mapping[str, Part]], Spec]:
+    def make(value: Part, members: Mapping[str, Part]) -> Spec:
+        if "threshold" not in members:
+            raise NotSupported(members["type"].line, "it has no threshold")
+        return {"kind": kind, "most": _number(members["threshold"])}
+
+    return make
+
+
+def _without_value(kind: str) -> Callable[[Part, Mapping[str, Part]], Spec]:
+    return lambda value, members: {"kind": kind}
+
+
+def _graded(kind: str) -> Callable[[Part, Mapping[str, Part]], Spec]:
+    def make(value: Part, members: Mapping[str, Part]) -> Spec:
+        for name in ("rubricPrompt", "config"):
+            if name in members:
+                raise NotSupported(members[name].line, f"{name} is not taken over: judges' prompts are kept as prompts")
+        spec: Spec = {"kind": kind}
+        spec |= {} if value.value is None else {"value": value.plain()}
+        return spec | ({"threshold": _number(members["threshold"])} if "threshold" in members else {})
+
+    return make
+
+
+def comma_separated(text: str) -> list[JSON]:
+    """Entries between commas; quotes hold commas together, and are doubled inside."""
+    found: list[JSON] = []
+    for match in re.finditer(r'\s*(?:"((?:[^"]|"")*)"|([^,]*))\s*(?:,|$)', text):
+        quoted, plain = match[1], match[2]
+        entry = quoted.replace('""', '"') if quoted is not None else (plain or "").strip()
+        found += [entry] if entry or quoted is not None else []
+    return found
+
+
+def python_pattern(pattern: str) -> str:
+    """A JavaScript pattern as Python reads it: named groups, and `$` at the very end only."""
+    named = re.sub(r"\(\?<([A-Za-z_]\w*)>", r"(?P<\1>", pattern)
+    named = re.sub(r"\\k<([A-Za-z_]\w*)>", r"(?P=\1)", named)
+    out, in_class, index = [], False, 0
+    while index < len(named):
+        character = named[index]
+        if character == "\\":
+            out.append(named[index : index + 2])
+            index += 2
+            continue
+        in_class = (in_class or character == "[") and not (in_class and character == "]")
+        out.append(r"\Z" if character == "$" and not in_class else character)
+        index += 1
+    return "".join(out)
+
+
+MAKERS: Mapping[str, Callable[[Part, Mapping[str, Part]], Spec]] = {
+    "equals": _equals,
+    "contains": _containing("contains"),
+    "icontains": _containing("icontains"),
+    "contains-any": _containing("contains", "any"),
+    "contains-all": _containing("contains", "all"),
+    "icontains-any": _containing("icontains", "any"),
+    "icontains-all": _containing("icontains", "all"),
+    "starts-with": _starts_with,
+    "regex": _regex,
+    "is-json": _is_json,
+    "contains-json": _contains_json,
+    "levenshtein": _levenshtein,
+    "rouge-n": _share("promptfoo_rouge_n"),
+    "bleu": _share("promptfoo_bleu"),
+    "gleu": _share("promptfoo_gleu"),
+    "word-count": _word_count,
+    "cost": _budget("cost"),
+    "latency": _budget("latency"),
+    "is-refusal": _without_value("refusal"),
+    "is-valid-openai-tools-call": _without_value("valid_tool_call"),
+    "is-valid-openai-function-call": _without_value("valid_tool_call"),
+    "is-valid-function-call": _without_value("valid_tool_call"),
+    "llm-rubric": _graded("rubric"),
+    "g-eval": _graded("rubric"),
+    "model-graded-closedqa": _graded("rubric"),
+    "factuality": _graded("factuality"),
+    "model-graded-factuality": _graded("factuality"),
+    "answer-relevance": _graded("answer_relevance"),
+    "context-faithfulness": _graded("groundedness"),
+    "context-recall": _graded("context_recall"),
+    "context-relevance": _graded("context_precision"),
+    "similar": _graded("similarity"),
+    "similar:cosine": _graded("similarity"),
+}
+
+
+def substituted(value: JSON, variables: Mapping[str, JSON]) -> JSON:
+    """A value whose texts hold `{{ name }}` of other variables, with those put in once, as promptfoo does before asking."""
+    if isinstance(value, dict):
+        return {name: substituted(one, variables) for name, one in value.items()}
+    if isinstance(value, list):
+        return [substituted(one, variables) for one in value]
+    if not isinstance(value, str) or "{{" not in value:
+        return value
+
+    def put(match: re.Match[str]) -> str:
+        return script_text(variables[match[1]]) if match[1] in variables else match[0]
+
+    return SIMPLE.sub(put, value)
