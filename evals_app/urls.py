@@ -31,6 +31,7 @@ urlpatterns = [
     path(f"{SUITE}/draft/discard", suite_edit.suite_draft_discard, name="suite_draft_discard"),
     path(f"{SUITE}/import", suite_import.suite_import, name="suite_import"),
     path(f"{SUITE}/diff", suite_diff.suite_diff, name="suite_diff"),
+    path(f"{SUITE}/judge", suites.suite_judge, name="suite_judge"),
     path(f"{SUITE}/attach", suites.suite_attach, name="suite_attach"),
     path(f"{SUITE}/detach", suites.suite_detach, name="suite_detach"),
     path("w/<slug:workspace>/runs", runs.runs_page, name="runs"),

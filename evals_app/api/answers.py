@@ -80,6 +80,46 @@ class SuiteVersion(SuiteVersionSummary):
     outlook = Outlook(many=True)
 
 
+class SuiteJudge(serializers.Serializer[Any]):
+    """Who judges for a scorer of a suite's newest version, and how far people agree.
+
+    Of `labels` answers that people have labelled, judge and people agree on the share `agreed`; `kappa` leaves out what
+    chance explains, with 95 % bounds. Null where nothing is known.
+    """
+
+    scorer = serializers.CharField()
+    judge = serializers.CharField(help_text="A prompt.")
+    version = serializers.IntegerField()
+    digest = serializers.CharField()
+    newest_version = serializers.IntegerField(help_text="Offered, never taken by itself.")
+    provider = serializers.CharField()
+    model = serializers.CharField()
+    labels = serializers.IntegerField()
+    agreed = serializers.FloatField(allow_null=True)
+    kappa = serializers.FloatField(allow_null=True)
+    lower = serializers.FloatField(allow_null=True)
+    upper = serializers.FloatField(allow_null=True)
+    may_claim_superior = serializers.BooleanField(help_text="Whether there are enough labels for it.")
+    warnings = serializers.ListField(child=serializers.CharField())
+
+
+class SuiteJudges(serializers.Serializer[Any]):
+    """The judges of a suite's newest version; `problem` says why they could not be asked now."""
+
+    judges = SuiteJudge(many=True)
+    problem = serializers.CharField()
+
+
+class RunJudge(serializers.Serializer[Any]):
+    """Who judges in a run; version 0 where no prompt judges but a model's embeddings."""
+
+    judge = serializers.CharField()
+    version = serializers.IntegerField()
+    digest = serializers.CharField()
+    provider = serializers.CharField()
+    model = serializers.CharField()
+
+
 class Attachment(serializers.Serializer[Any]):
     """A suite asked of a prompt's versions."""
 
@@ -182,6 +222,9 @@ class Run(RunSummary):
     repeats = serializers.IntegerField()
     look = serializers.IntegerField(help_text="How many runs are pooled for the verdict, this one included.")
     settings = JsonObject(help_text="The effective model settings by arm.")
+    judges = RunJudge(many=True)
+    warnings = serializers.ListField(child=serializers.CharField(), help_text="What speaks against its judges.")
+    judge_cost = serializers.FloatField(allow_null=True, help_text="The judges' part of the cost.")
     url = serializers.CharField(help_text="Its page.")
     started_at = serializers.DateTimeField(allow_null=True)
 

@@ -173,6 +173,13 @@ class NewSuiteVersion(StrictSerializer):
     )
 
 
+class NewJudge(StrictSerializer):
+    """A judge that the suite asks already, and the version to ask from now on."""
+
+    judge = Text(max_length=255)
+    version = Whole(min_value=1)
+
+
 class NewAttachment(StrictSerializer):
     """Where a suite is asked; sent again for the same prompt it changes how."""
 

@@ -4,6 +4,7 @@ import json
 from decimal import Decimal
 
 from evals_app.actions.providers import settings_of
+from evals_app.judge_reports import JudgeReport, run_seats, run_warnings
 from evals_app.models import (
     Provider,
     Result,
@@ -77,6 +78,30 @@ def show_suite_version(version: SuiteVersion) -> dict[str, JSON]:
     }
 
 
+def show_suite_judges(report: JudgeReport) -> dict[str, JSON]:
+    """Who judges in a suite's version."""
+    lines: list[JSON] = [
+        {
+            "scorer": line.judged.scorer,
+            "judge": line.name,
+            "version": line.version,
+            "digest": line.judged.seat.digest,
+            "newest_version": line.newest,
+            "provider": line.judged.seat.settings.provider,
+            "model": line.judged.seat.settings.model,
+            "labels": line.agreement.n,
+            "agreed": line.agreement.agreed,
+            "kappa": line.agreement.kappa,
+            "lower": line.agreement.lower,
+            "upper": line.agreement.upper,
+            "may_claim_superior": line.agreement.is_enough,
+            "warnings": list(line.warnings),
+        }
+        for line in report.lines
+    ]
+    return {"judges": lines, "problem": report.problem}
+
+
 def show_attachment(attachment: SuiteAttachment) -> dict[str, JSON]:
     """An attachment; suite and prompt must be loaded."""
     return {
@@ -125,6 +150,18 @@ def show_run(sheet: RunSheet) -> dict[str, JSON]:
         "repeats": run.repeats,
         "look": run.look,
         "settings": settings,
+        "judges": [
+            {
+                "judge": key,
+                "version": seat.version,
+                "digest": seat.digest,
+                "provider": seat.settings.provider,
+                "model": seat.settings.model,
+            }
+            for key, seat in run_seats(run).items()
+        ],
+        "warnings": list(run_warnings(run)),
+        "judge_cost": as_dollars(sheet.judged.cost),
         "url": run.url,
         "started_at": rfc3339(run.started_at),
     }

@@ -4,6 +4,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from evals_app.actions.newer_judges import take_judge
 from evals_app.actions.suites import (
     attach_suite,
     create_suite,
@@ -13,8 +14,16 @@ from evals_app.actions.suites import (
     save_suite_version,
 )
 from evals_app.api import answers, bodies
-from evals_app.api.shapes import show_attachment, show_listed_suite_version, show_suite, show_suite_version
+from evals_app.api.shapes import (
+    show_attachment,
+    show_listed_suite_version,
+    show_suite,
+    show_suite_judges,
+    show_suite_version,
+)
+from evals_app.judge_reports import JudgeReport, suite_judges
 from evals_app.models import RunOn, Suite, SuiteAttachment, SuiteVersion
+from evals_app.queries import newest_suite_version
 from prompts_app.actions.prompts import find_prompt
 from registry.core.api.openapi import listing
 from registry.core.api.views import RegistryView
@@ -88,6 +97,27 @@ class SuiteVersionView(SuiteBase):
         version = find_suite_version(self.find(suite), number)
         self.allow(Permission.READ)
         return self.single(show_suite_version(version))
+
+
+class JudgesView(SuiteBase):
+    """Who judges in a suite."""
+
+    @extend_schema(responses=answers.SuiteJudges)
+    def get(self, request: Request, suite: str) -> Response:
+        """The judges of the newest version, and how far they agree with people."""
+        found = self.find(suite)
+        self.allow(Permission.READ)
+        version = newest_suite_version(found.pk)
+        return self.single(show_suite_judges(suite_judges(version) if version else JudgeReport()))
+
+    @extend_schema(request=bodies.NewJudge, responses={200: answers.SuiteVersion, 201: answers.SuiteVersion})
+    def post(self, request: Request, suite: str) -> Response:
+        """Ask another version of a judge from now on; that is a new version of the suite."""
+        found = self.find(suite)
+        self.allow(Permission.WRITE)
+        given = self.body(bodies.NewJudge)
+        saved = take_judge(self.actor, found, name=given["judge"], version=given["version"])
+        return self.single(show_suite_version(saved.version), status=201 if saved.is_new else 200)
 
 
 class AttachmentsView(SuiteBase):

@@ -13,6 +13,7 @@ urlpatterns: list[URLPattern] = [
     path(f"{SUITE}/versions", suites.SuiteVersionsView.as_view(), name="api_suite_versions"),
     path(f"{SUITE}/versions/<int:number>", suites.SuiteVersionView.as_view(), name="api_suite_version"),
     path(f"{SUITE}/compare", compare.CompareVersionsView.as_view(), name="api_suite_compare"),
+    path(f"{SUITE}/judges", suites.JudgesView.as_view(), name="api_suite_judges"),
     path(f"{SUITE}/attachments", suites.AttachmentsView.as_view(), name="api_attachments"),
     path(f"{SUITE}/attachments/<path:name>", suites.AttachmentView.as_view(), name="api_attachment"),
     path("runs", runs.RunsView.as_view(), name="api_runs"),

@@ -2,9 +2,11 @@
 
 import json
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from evals_app.claims import why_no_claim
+from evals_app.judge_agreement import labels_behind
 from evals_app.metric_rules import MEASURES
 from evals_app.models import Arm, Result, Run, RunMetric, RunSlice
 from evals_app.queries import attempts_at, evidence_lasts, places_of
@@ -92,7 +94,10 @@ def judge_run(run: Run) -> Judgement:
         return Judgement("error", fault)
     answers = _answers(run)
     specs = dict(zip(_case_ids(run), suite.cases, strict=True))
-    rules = [_barred(rule, suite) for rule in suite.rules()]
+    rules = suite.rules()
+    if any(rule.mode == "superior" for rule in rules):
+        labels = labels_behind(run, suite)
+        rules = tuple(_barred(rule, suite, labels) for rule in rules)
     judged = [(_scores(run, suite, specs, answers, rule.name), rule) for rule in rules]
     metrics = judge_all(judged, any_superior=suite.superior_on == "any")
     slices = _slices(judged, metrics)
@@ -102,10 +107,10 @@ def judge_run(run: Run) -> Judgement:
     return Judgement(str(verdict or ""), _summary(metrics, slices, verdict, run), tuple(metrics), slices)
 
 
-def _barred(rule: Rule, suite: SuiteContent) -> Rule:
+def _barred(rule: Rule, suite: SuiteContent, labels: Mapping[str, int]) -> Rule:
     """The rule, told why no claim to be better may rest on its scores; untouched where one may."""
     counted = [spec.name for spec in suite.all_specs() if spec.counts] if rule.name == PASSES else [rule.name]
-    return replace(rule, barred=why_no_claim(counted, {})) if rule.mode == "superior" else rule
+    return replace(rule, barred=why_no_claim(counted, labels)) if rule.mode == "superior" else rule
 
 
 def _scores(

@@ -9,6 +9,7 @@ from django.shortcuts import redirect, render
 
 from evals_app.actions.runs import cancel_run, find_run, retry_errors
 from evals_app.case_queries import case_sheet
+from evals_app.judge_reports import run_seats, run_warnings
 from evals_app.models import Run, Suite
 from evals_app.run_queries import PICKS, Pick, case_grid, lines, run_list, sheet
 from evals_app.tag_queries import PER_PAGE, tag_report
@@ -135,6 +136,7 @@ def run_retry(request: PageRequest, pk: int) -> HttpResponse:
 
 def _run_page(request: PageRequest, run: Run, refused: Conflict | None = None) -> HttpResponse:
     about = {"run": run, "sheet": sheet(run), "refused": refused, "report": tag_report(run)}
+    about |= {"judges": run_seats(run), "warnings": run_warnings(run)}
     context = {**about, **_rights(request), **_cases(request, run)}
     return render(request, "evals/run.html", context, status=refused.status if refused else 200)
 

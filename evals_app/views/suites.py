@@ -5,11 +5,13 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
+from evals_app.actions.newer_judges import take_judge
 from evals_app.actions.suites import attach_suite, create_suite, detach_suite, find_suite, find_suite_version
+from evals_app.judge_reports import suite_judges
 from evals_app.models import RunOn, Suite
 from evals_app.suite_queries import attachments_of, prompts_to_choose, recent_runs, suite_list, suite_sheet, versions_of
 from prompts_app.actions.prompts import find_prompt
-from registry.core.errors import NotFound, RegistryError
+from registry.core.errors import Conflict, Forbidden, Invalid, NotFound, RegistryError
 from registry.core.pages import PageForm, attempt, page, status_of
 from registry.core.permissions import Permission, allows, require
 from registry.core.web import PageRequest
@@ -100,6 +102,23 @@ def suite_detach(request: PageRequest, suite: str) -> HttpResponse:
     return redirect("suite", request.workspace.slug, found.slug)
 
 
+@page("POST")
+def suite_judge(request: PageRequest, suite: str) -> HttpResponse:
+    """Take a newer version of a judge: that saves the suite anew."""
+    found = find_suite(request.workspace.pk, suite)
+    name, text = (request.POST.get(field, "").replace("\0", "") for field in ("judge", "version"))
+    try:
+        saved = take_judge(
+            request.actor, found, name=name, version=int(text) if text.isdecimal() and len(text) < 10 else 0
+        )
+        messages.success(
+            request, f"Version {saved.version.number} asks version {text} of {name}. Earlier evidence is stale."
+        )
+    except (Invalid, Conflict, Forbidden) as refused:
+        messages.error(request, refused.errors[0].message if refused.errors else refused.detail)
+    return redirect("suite", request.workspace.slug, found.slug)
+
+
 def _answer(request: PageRequest, suite: Suite, form: AttachForm | None = None) -> HttpResponse:
     context = {
         "suite": suite,
@@ -116,6 +135,7 @@ def _answer(request: PageRequest, suite: Suite, form: AttachForm | None = None) 
         version = find_suite_version(suite, _number(request) or suite.last_number)
         tag = request.GET.get("tag", "").replace("\0", "")
         context |= {"tag": tag, "sheet": suite_sheet(suite, version, tag=tag, page=request.GET.get("page"))}
+        context["judges"] = suite_judges(version)
     return render(request, "evals/suite.html", context, status=status_of(form) if form else 200)
 
 

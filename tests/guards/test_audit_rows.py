@@ -14,12 +14,12 @@ from django.db import transaction
 import evals_app.actions
 import prompts_app.actions
 import registry.core.actions
-from evals_app.actions import labels, providers, runs, suite_drafts, suites
-from evals_app.models import Result, Run
+from evals_app.actions import labels, newer_judges, providers, runs, suite_drafts, suites
+from evals_app.models import Result, Run, Suite
 from evals_app.provider_settings import parse_provider
 from prompts_app.actions import applying, checks, environments, keys, promotions, prompts, reviews, rollback, versions
 from prompts_app.facts import subject_of
-from prompts_app.models import CheckState, Deployment, Override, Promotion, Vote
+from prompts_app.models import CheckState, Deployment, Override, Promotion, Prompt, Vote
 from registry.core.actions import keys as core_keys
 from registry.core.actions import people, workspaces
 from registry.core.actor import KeyKind, Role
@@ -101,6 +101,14 @@ def _now(act: Callable[[World], Any]) -> Callable[[World], Callable[[], Any]]:
 
 def _quarantined(w: World) -> None:
     rollback.roll_back(w.cast.rosa, w.prompt, w.staging, reason="x")
+
+
+def _with_newer_judge(w: World) -> Suite:
+    suite = building.suite(w.cast.ada, "judged", scorers=[{"kind": "rubric", "value": "polite"}])
+    judge = Prompt.objects.get(name="judges/rubric")
+    newer = {**judge.versions.get().editable(), "config": {"seed": 1}}
+    versions.create_version(w.cast.ada, judge, newer)
+    return suite
 
 
 def _answered(w: World) -> Result:
@@ -227,6 +235,10 @@ ROWS: dict[str, Callable[[World], Callable[[], Any]]] = {
     "evals.suite_drafts.save_suite_draft": _after(
         lambda w: suite_drafts.add_cases(w.cast.ada, w.suite, [{"key": "new", "expected": "1"}]),
         lambda w, _: suite_drafts.save_suite_draft(w.cast.ada, w.suite),
+    ),
+    "evals.newer_judges.take_judge": _after(
+        _with_newer_judge,
+        lambda w, suite: newer_judges.take_judge(w.cast.ada, suite, name="judges/rubric", version=2),
     ),
     "evals.suites.attach_suite": _now(lambda w: suites.attach_suite(w.cast.ada, w.suite, w.prompt, required=True)),
     "evals.suites.detach_suite": _after(

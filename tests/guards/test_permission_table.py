@@ -121,6 +121,8 @@ GET    api_suite_compare                  viewer    read     -
 GET    api_attachments                    viewer    read     -
 POST   api_attachments                    editor    write    -
 DELETE api_attachment                     reviewer  -        -
+GET    api_suite_judges                   viewer    read     -
+POST   api_suite_judges                   editor    write    -
 GET    api_runs                           viewer    read     -
 POST   api_runs                           editor    run      -
 GET    api_run                            viewer    read     -
