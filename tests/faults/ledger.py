@@ -17,7 +17,7 @@ import httpx2 as httpx
 
 from evals_app.models import Result, Run
 from evals_app.models.run import OPEN_STATES
-from prompts_app.models import VersionCheck
+from prompts_app.models import Deployment, VersionCheck
 from registry.core.models import AuditEvent
 from tests.builders import Key
 from tests.invariants.checker import violations
@@ -57,6 +57,12 @@ class Ledger:
         asked = {line["id"] for line in self.lines() if line.get("asked", "").startswith(what)}
         answers = {line["id"]: line["body"] for line in self.lines() if 200 <= line.get("answered", 0) < 300}
         return {one: answers[one] for one in asked if one in answers}
+
+    def applied(self) -> set[int]:
+        """The promotions of which a client was told that they are live."""
+        asked = {line["id"]: line["asked"].split("/") for line in self.lines() if "asked" in line}
+        told = [line["id"] for line in self.lines() if line.get("answered") == 200]
+        return {int(asked[one][1]) for one in told if asked[one][-1] == "apply"}
 
 
 @dataclass
@@ -123,6 +129,10 @@ def settle(ledger: Ledger, workspace_id: int) -> Account:
     account.lost += [f"run {pk} was acknowledged and is not there" for pk in runs - set(there)]
     for run in there.values():
         _look_at(run, account)
+    for told_of in ledger.applied():
+        deployments = Deployment.objects.filter(promotion=told_of).count()
+        account.lost += [f"promotion {told_of} was acknowledged and is not live"] if not deployments else []
+        account.double += [f"promotion {told_of} was applied {deployments} times"] if deployments > 1 else []
     started = Counter(_started(workspace_id))
     account.double += [f"run {pk} was started {count} times" for pk, count in started.items() if count > 1]
     account.lost += [f"run {pk} has no audit row" for pk in set(there) - set(started)]

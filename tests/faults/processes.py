@@ -31,3 +31,11 @@ def memory_mb(pids: set[int]) -> float:
             continue
         total += int(status.split("VmRSS:")[1].split()[0]) if "VmRSS:" in status else 0
     return total / 1024
+
+
+def command_of(pid: int) -> str:
+    """Its command line; "" when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""

@@ -21,7 +21,7 @@ from registry import embedded
 from registry.core.models import JobState
 from tests import builders
 from tests.builders import Cast, make_cast
-from tests.evals.building import add_provider, cases, suite
+from tests.evals.building import add_provider, suite
 from tests.faults import table
 from tests.faults.ledger import Client, Ledger, Told, settle
 from tests.servers import Part, Web, run_worker
@@ -107,8 +107,9 @@ class Stage:
         add_provider(self.cast, self.provider, **fields)
 
     def suite(self, count: int, slug: str = "numbers", **rules: Any) -> Suite:
-        """Cases whose question is a number, to be echoed."""
-        return suite(self.cast.ada, slug, of=cases(count), **rules)
+        """Cases whose question is `é <n>`, to be echoed: a rule of the provider finds the one it is about by `<n>`."""
+        of = [{"key": f"case-{n}", "variables": {"q": f"é <{n}>"}, "expected": f"é <{n}>"} for n in range(count)]
+        return suite(self.cast.ada, slug, of=of, **rules)
 
     def worker(self, *, concurrency: int = 2, with_beat: bool = True, **extra: str) -> AbstractContextManager[Part]:
         """A worker that sweeps as often as one in production, unless told otherwise."""
