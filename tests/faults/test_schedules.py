@@ -11,11 +11,11 @@ import pytest
 
 from evals_app.models import RunChunk, Suite
 from registry.celery import app
-from registry.core.models import JobState
-from tests import builders
+from registry.core.models import JobState, OutboxMessage
 from tests.faults.ledger import Told
 from tests.faults.processes import command_of, descendants
 from tests.faults.stage import Stage, pid_of, wait
+from tests.invariants.checker import untold
 from tests.servers import Part, run_web
 
 SCHEDULES = int(os.environ.get("SCHEDULES", "3"))
@@ -160,7 +160,8 @@ def test_schedules__of_kills_and_restarts__lose_nothing_and_do_nothing_twice(sta
         play.start_worker()
         for seed in range(SCHEDULES):
             took.append(play_one(play, suite, seed))
-        wait("messages were not delivered", lambda: builders.deliver() == 0)
+        wait("messages were not delivered", lambda: not OutboxMessage.objects.exclude(state=JobState.DONE).exists())
+    assert untold(stage.cast.workspace.pk) == []
     took.sort()
     recovery = f"all ended {took[len(took) // 2]:.0f} s after the last fault (median), {took[-1]:.0f} s at most"
     stage.close("random schedules of kills and restarts", recovery=recovery, schedules=SCHEDULES)
