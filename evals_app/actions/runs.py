@@ -1,5 +1,6 @@
 """Runs: started by hand, cancelled, their errors asked again. What the engine does by itself is `engine`."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict
 
@@ -7,15 +8,17 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
+from evals_app.budgets import NO_BUDGET, Budget
+from evals_app.costs import cost_of
 from evals_app.engine.starting import Wish, post_check, start
-from evals_app.model_settings import SettingsError
-from evals_app.models import Reason, Result, Run, RunChunk, RunState, Suite
+from evals_app.model_settings import ModelSettings, SettingsError
+from evals_app.models import Provider, Reason, Result, Run, RunChunk, RunState, Suite
 from evals_app.run_totals import totals_of
 from prompts_app.models import CheckState, PromptVersion
 from registry.core import audit, jobs
 from registry.core.actor import Actor
 from registry.core.canonical import JSON
-from registry.core.errors import Conflict, NotFound
+from registry.core.errors import Conflict, NotFound, invalid_field
 from registry.core.models import JobState
 from registry.core.permissions import Permission, require
 
@@ -29,22 +32,26 @@ def start_run(
     baseline: PromptVersion | None,
     config: Mapping[str, JSON] | None = None,
     again: bool = False,
+    budget: Budget = NO_BUDGET,
 ) -> Run:
     """Replay a suite on a version, beside `baseline` where there is one; a run that answers the same is reused.
 
     `config` goes over the candidate's own settings: such a run compares models and posts no check. `again` asks once
-    more although the answer is fresh: pooled with what was asked before, as long as the suite has looks left. Raises
-    Conflict `suite.empty` and `model.unavailable`.
+    more although the answer is fresh: pooled with what was asked before, as long as the suite has looks left. A
+    run that is reused keeps the budget it has. Raises Conflict `suite.empty` and `model.unavailable`, Invalid for a budget
+    in money where a model's price is not known.
     """
     require(actor, Permission.RUN)
     wish = Wish(
         candidate, baseline, suite, Reason.BY_HAND,
-        member_id=actor.member_id, by_name=actor.name, config=config, again=again,
+        member_id=actor.member_id, by_name=actor.name, config=config, again=again, budget=budget,
     )  # fmt: skip
     try:
         started = start(wish)
     except SettingsError as error:
         raise Conflict("model.unavailable", f"No model can be asked: {error}.") from None
+    if started.is_new and budget.cost is not None:
+        _check_prices(started.run)
     if started.is_new:
         _record(actor, "run.started", started.run)
     return started.run
@@ -71,9 +78,10 @@ def cancel_run(actor: Actor, run: Run) -> Run:
 
 
 @transaction.atomic
-def retry_errors(actor: Actor, run: Run) -> Run:
+def retry_errors(actor: Actor, run: Run, *, budget: Budget = NO_BUDGET) -> Run:
     """Ask again where no answer came. That is no look: the same question, not a second chance.
 
+    `budget` takes the place of the run's, which counts what was spent before too; left out, the run's own goes on.
     Raises Conflict while the run is open, when nothing failed, and once a later run asks the same.
     """
     require(actor, Permission.RUN)
@@ -94,12 +102,24 @@ def retry_errors(actor: Actor, run: Run) -> Run:
         chunk.state, chunk.attempt, chunk.owner, chunk.error = JobState.QUEUED, 0, "", ""
         chunk.save()
     run.metrics.all().delete()
-    Run.objects.filter(pk=run.pk).update(state=RunState.QUEUED, verdict="", summary="", finished_at=None)
+    limits = {} if budget.is_empty else {"budget_cost": budget.cost, "budget_requests": budget.requests}
+    Run.objects.filter(pk=run.pk).update(state=RunState.QUEUED, verdict="", summary="", finished_at=None, **limits)
     post_check(run, CheckState.PENDING, "asking again where no answer came")
     _record(actor, "run.retried", run)
     jobs.hint_all_after_commit(chunks)
     run.refresh_from_db()
     return run
+
+
+def _check_prices(run: Run) -> None:
+    """A budget in money holds only where every model's price is known."""
+    for text in filter(None, (run.candidate_settings, run.baseline_settings)):
+        settings = ModelSettings.from_json(json.loads(text))
+        base_url = Provider.objects.in_workspace(run.workspace_id).get(name=settings.provider).base_url
+        if cost_of(base_url=base_url, model=settings.model, input_tokens=1, output_tokens=1) is None:
+            raise invalid_field(
+                "budget.cost", "price", f"Nobody knows the price of {settings.model}: limit the requests instead."
+            )
 
 
 def find_run(workspace_id: int, pk: int) -> Run:

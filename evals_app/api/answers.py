@@ -205,6 +205,15 @@ class RunSummary(serializers.Serializer[Any]):
     finished_at = serializers.DateTimeField(allow_null=True)
 
 
+class Budget(serializers.Serializer[Any]):
+    """What a run may spend; null for no limit. `spent_…` count what was sent, or may have been when a worker was lost."""
+
+    cost = serializers.FloatField(allow_null=True)
+    requests = serializers.IntegerField(allow_null=True)
+    spent_cost = serializers.FloatField()
+    spent_requests = serializers.IntegerField()
+
+
 class Run(RunSummary):
     """A suite replayed on a version.
 
@@ -215,6 +224,7 @@ class Run(RunSummary):
     cost = serializers.FloatField(allow_null=True)
     input_tokens = serializers.IntegerField(allow_null=True)
     output_tokens = serializers.IntegerField(allow_null=True)
+    budget = Budget(allow_null=True, help_text="Null for none.")
     metrics = Metric(many=True)
     slices = Slice(many=True, help_text="By tag, the hundred largest.")
     check = RunCheck(allow_null=True)

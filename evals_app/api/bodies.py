@@ -139,6 +139,19 @@ class BaselineField(Json):
         return self.fail("invalid")
 
 
+@extend_schema_field({
+    "type": "object", "additionalProperties": False,
+    "description": "The most a run may spend; it stops before that is exceeded.",
+    "properties": {
+        "cost": {"type": ["number", "null"], "minimum": 0.000001, "maximum": 1_000_000, "description": "US dollars."},
+        "requests": {"type": ["integer", "null"], "minimum": 1, "maximum": 2_000_000_000,
+                     "description": "Requests to providers, every try and every judge's included."},
+    },
+})  # fmt: skip
+class BudgetField(Json):
+    """A budget, read by `budgets.parse_budget`, which names every mistake."""
+
+
 class NewSuite(StrictSerializer):
     """A suite; its slug is for good."""
 
@@ -196,6 +209,14 @@ class NewRun(StrictSerializer):
     suite = Text(max_length=63)
     baseline = BaselineField(required=False, allow_null=True)
     config = JsonObject(required=False, allow_null=True)
+    again = Flag(required=False, help_text="Ask once more although the answer is fresh: pooled, while looks are left.")
+    budget = BudgetField(required=False, allow_null=True)
+
+
+class RunRetry(StrictSerializer):
+    """What an ended run is asked again with; a budget takes the place of the run's, and counts what was spent before."""
+
+    budget = BudgetField(required=False, allow_null=True)
 
 
 class NewLabel(StrictSerializer):

@@ -12,6 +12,7 @@ from evals_app.actions.runs import cancel_run, find_run, retry_errors, start_run
 from evals_app.actions.suites import find_suite
 from evals_app.api import answers, bodies
 from evals_app.api.shapes import show_label, show_listed_run, show_result, show_run
+from evals_app.budgets import parse_budget
 from evals_app.models import Run, RunState, Verdict
 from evals_app.run_queries import progress_of, results_of, runs_of, sheet
 from prompts_app.actions.environments import find_environment
@@ -77,6 +78,8 @@ class RunsView(RunBase):
             find_suite(self.actor.workspace_id, given["suite"]),
             baseline=_baseline(prompt, given),
             config=given.get("config"),
+            again=given.get("again", False),
+            budget=parse_budget(given.get("budget")),
         )
         return self.answer(started, status=202)
 
@@ -155,13 +158,13 @@ class CancelRunView(RunBase):
 class RetryErrorsView(RunBase):
     """A run's errors asked again."""
 
-    @extend_schema(request=Nothing, responses=answers.Run)
+    @extend_schema(request=bodies.RunRetry, responses=answers.Run)
     def post(self, request: Request, pk: int) -> Response:
         """Ask again where no answer came; that is no look."""
         run = self.find(pk)
         self.allow(Permission.RUN)
-        self.body(Nothing)
-        return self.answer(retry_errors(self.actor, run))
+        budget = parse_budget(self.body(bodies.RunRetry).get("budget"))
+        return self.answer(retry_errors(self.actor, run, budget=budget))
 
 
 def _baseline(prompt: Prompt, given: Mapping[str, Any]) -> PromptVersion | None:

@@ -143,6 +143,7 @@ def show_run(sheet: RunSheet) -> dict[str, JSON]:
         "cost": as_dollars(sheet.cost),
         "input_tokens": sheet.totals.input_tokens,
         "output_tokens": sheet.totals.output_tokens,
+        "budget": _budget(run),
         "metrics": metrics,
         "slices": [show_slice(one) for one in run.slices.all()],
         "check": _check(run),
@@ -164,6 +165,17 @@ def show_run(sheet: RunSheet) -> dict[str, JSON]:
         "judge_cost": as_dollars(sheet.judged.cost),
         "url": run.url,
         "started_at": rfc3339(run.started_at),
+    }
+
+
+def _budget(run: Run) -> JSON:
+    if not run.has_budget:
+        return None
+    return {
+        "cost": as_dollars(run.budget_cost),
+        "requests": run.budget_requests,
+        "spent_cost": float(run.spent_cost),
+        "spent_requests": run.spent_requests,
     }
 
 

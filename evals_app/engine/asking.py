@@ -5,13 +5,15 @@ import functools
 import queue
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from evals_app.engine.budget import Purse, most_of, settle
 from evals_app.engine.machinery import Machinery
 from evals_app.engine.plan import Slot
 from evals_app.engine.questions import request_digest
-from evals_app.providers.limits import Limits
+from evals_app.providers.limits import Limits, Turn
 from evals_app.providers.patience import Deadline, ask_patiently
 from evals_app.providers.talk import Answer, Endpoint, ProviderError, Question
 
@@ -97,8 +99,9 @@ class Batch:
     Only as many are begun as keep their providers busy, so that what comes first need not wait for all that was there.
     """
 
-    def __init__(self, machinery: Machinery, arrivals: Arrivals) -> None:
+    def __init__(self, machinery: Machinery, arrivals: Arrivals, purse: Purse | None = None) -> None:
         self._machinery = machinery
+        self._purse = purse
         self._arrivals = arrivals
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting: deque[Ask] = deque()
@@ -172,10 +175,28 @@ class Batch:
         return await ask_patiently(
             ask,
             time_s=desk.endpoint.timeout_s,
-            take_turn=lambda: limits.turn(desk.limits, tokens=estimate, is_patient=is_patient),
+            take_turn=lambda: self._turn(way, tokens=estimate, is_patient=is_patient),
             hold_back=lambda seconds: limits.pause(desk.limits.provider_id, seconds),
             deadline=deadline,
         )
+
+    @asynccontextmanager
+    async def _turn(self, way: Way, *, tokens: int, is_patient: bool) -> AsyncIterator[Turn]:
+        """A turn at the provider, with what the question may cost held first where the run has a budget."""
+        limits = self._machinery.limits
+        if self._purse is None:
+            async with limits.turn(way.desk.limits, tokens=tokens, is_patient=is_patient) as turn:
+                yield turn
+            return
+        endpoint, question = way.desk.endpoint, way.question
+        async with (
+            self._purse.hold(most_of(endpoint, question)) as held,
+            limits.turn(way.desk.limits, tokens=tokens, is_patient=is_patient) as turn,
+        ):
+            held.is_sent = True
+            yield turn
+            if turn.outcome is not None:
+                settle(held, endpoint, question, turn.outcome)
 
 
 def _estimate(question: Question) -> int:

@@ -12,11 +12,13 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from evals_app.engine.asking import Arrivals, Batch, Outcome
+from evals_app.engine.budget import Purse
 from evals_app.engine.grading import Grader
 from evals_app.engine.machinery import machinery
 from evals_app.engine.preparing import prepare
 from evals_app.engine.queue import claim_next
 from evals_app.engine.saving import copy_in
+from evals_app.engine.stopping import stop
 from evals_app.models import Result, Run, RunChunk, RunState
 from registry.core import jobs
 
@@ -85,8 +87,10 @@ class _Shift:
             return False
         self.run_ids.add(chunk.run_id)
         Run.objects.filter(pk=chunk.run_id, state=RunState.QUEUED).update(state=RunState.RUNNING, started_at=Now())
-        batch = Batch(machinery(), self._arrivals)
-        self._works[batch] = work = _Work(chunk, batch)
+        run = Run.objects.only("budget_cost", "budget_requests").get(pk=chunk.run_id)
+        purse = Purse(chunk) if run.has_budget else None
+        batch = Batch(machinery(), self._arrivals, purse)
+        self._works[batch] = work = _Work(chunk, batch, purse)
         self._guarded(batch, work, work.begin)
         return True
 
@@ -115,8 +119,9 @@ class _Shift:
 class _Work:
     """One chunk being worked on. Each step returns whether it is over, and raises ChunkLostError when it is not ours."""
 
-    def __init__(self, chunk: RunChunk, batch: Batch) -> None:
+    def __init__(self, chunk: RunChunk, batch: Batch, purse: Purse | None) -> None:
         self.chunk = chunk
+        self._purse = purse
         self.capacity = 0
         self._batch = batch
         self._beat_at = time.monotonic()
@@ -135,12 +140,20 @@ class _Work:
     def go_on(self, outcomes: Sequence[Outcome], *, is_late: bool) -> bool:
         self._save(self._results(outcomes))
         self._beat()
+        self._balance()
         if self._batch.left and not is_late:
             return False
         ended = jobs.hand_on(self.chunk) if self._batch.left else jobs.finish(self.chunk)
         if not ended:
             raise ChunkLostError
         return True
+
+    def _balance(self) -> None:
+        """Takes what the questions that wait may cost; ends the run where that would exceed its budget."""
+        reason = self._purse.balance() if self._purse else ""
+        if reason:
+            stop(self.chunk.run_id, reason)
+            raise ChunkLostError
 
     def _results(self, outcomes: Sequence[Outcome]) -> list[Result]:
         """What these complete; who judges is asked before anything else."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from django.db import IntegrityError, transaction
 
+from evals_app.budgets import NO_BUDGET, Budget
 from evals_app.engine.plan import spans
 from evals_app.judge_queries import seats_of
 from evals_app.judge_seats import Seat, seats_to_text
@@ -32,6 +33,7 @@ class Wish:
     by_name: str = ""
     config: Mapping[str, JSON] | None = None
     again: bool = False
+    budget: Budget = NO_BUDGET
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,8 @@ def _create(
         candidate_settings=json.dumps(candidate.to_json()),
         baseline_settings=json.dumps(baseline.to_json()) if baseline else "",
         judges=seats_to_text(judges),
+        budget_cost=wish.budget.cost,
+        budget_requests=wish.budget.requests,
         first_repeat=attempts.next_repeat,
         repeats=version.repeats,
         look=look,

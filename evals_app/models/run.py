@@ -91,6 +91,10 @@ class Run(models.Model):
     verdict = models.CharField(max_length=12, choices=Verdict, blank=True, default="")
     summary = models.TextField(blank=True, default="")
     cost = models.DecimalField(max_digits=18, decimal_places=8, null=True)
+    budget_cost = models.DecimalField(max_digits=18, decimal_places=8, null=True)
+    budget_requests = models.PositiveIntegerField(null=True)
+    spent_cost = models.DecimalField(max_digits=18, decimal_places=8, default=0, db_default=0)
+    spent_requests = models.PositiveIntegerField(default=0, db_default=0)
     input_tokens = models.PositiveBigIntegerField(null=True)
     output_tokens = models.PositiveBigIntegerField(null=True)
     created_at = models.DateTimeField(db_default=Now())
@@ -124,6 +128,11 @@ class Run(models.Model):
         return f"/w/{self.workspace.slug}/runs/{self.pk}"
 
     @property
+    def has_budget(self) -> bool:
+        """Whether what it may spend is limited; only then is `spent_…` counted."""
+        return self.budget_cost is not None or self.budget_requests is not None
+
+    @property
     def is_open(self) -> bool:
         """True while it may still change by itself."""
         return self.state in OPEN_STATES
@@ -149,7 +158,8 @@ class Priority(models.IntegerChoices):
 class RunChunk(LeasedJob):
     """Consecutive cases of a run, on all arms and repeats, worked through by one worker at a time.
 
-    What the order of the queue depends on is repeated as columns.
+    What the order of the queue depends on is repeated as columns. `held_…` is what of the run's budget its worker has
+    taken for questions that are not settled yet.
     """
 
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="+")
@@ -160,6 +170,8 @@ class RunChunk(LeasedJob):
     total = models.PositiveIntegerField()
     done = models.PositiveIntegerField(default=0)
     errors = models.PositiveIntegerField(default=0)
+    held_cost = models.DecimalField(max_digits=18, decimal_places=8, default=0, db_default=0)
+    held_requests = models.PositiveIntegerField(default=0, db_default=0)
 
     class Meta(LeasedJob.Meta):
         abstract = False

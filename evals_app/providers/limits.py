@@ -20,6 +20,7 @@ from redis.exceptions import RedisError
 
 from evals_app.providers.gate import Gate, Limits, Standing, Timing
 from evals_app.providers.scripts import FAILED, SYNC
+from evals_app.providers.talk import Answer, ProviderError
 
 LEASE_S = 4.0
 RENEWED_EVERY_S = 0.25
@@ -36,11 +37,12 @@ log = structlog.get_logger(__name__)
 
 @dataclass
 class Turn:
-    """Leave to ask one question. Before giving it back, set what is known: the tokens used, whether the provider is alive."""
+    """Leave to ask one question. Before giving it back, set what came of it, and whether the provider is alive."""
 
     tokens_reserved: int
     tokens_used: int | None = None
     is_alive: bool | None = None
+    outcome: Answer | ProviderError | None = None
 
 
 class SharedLimits:

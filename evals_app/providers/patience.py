@@ -65,7 +65,7 @@ async def ask_patiently(
                 try:
                     answer = await ask(min(left_s, deadline.left_s))
                 except ProviderError as error:
-                    failure = error
+                    failure = turn.outcome = error
                     turn.is_alive = False if error.kind.says_down else True if error.kind.says_alive else None
                 else:
                     _account(turn, answer)
@@ -86,7 +86,7 @@ async def ask_patiently(
 
 
 def _account(turn: Turn, answer: Answer) -> None:
-    turn.is_alive = True
+    turn.is_alive, turn.outcome = True, answer
     if answer.input_tokens is not None and answer.output_tokens is not None:
         turn.tokens_used = answer.input_tokens + answer.output_tokens
 

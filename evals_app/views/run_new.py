@@ -1,6 +1,7 @@
 """A run started by hand: which prompt, then which version, asked by which suite, against what."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 from django import forms
 from django.http import HttpResponse
@@ -8,6 +9,7 @@ from django.shortcuts import redirect, render
 
 from evals_app.actions.runs import start_run
 from evals_app.actions.suites import find_suite
+from evals_app.budgets import Budget
 from evals_app.models import Run, Suite, SuiteAttachment
 from evals_app.queries import places_of
 from evals_app.suite_queries import prompts_to_choose
@@ -38,6 +40,15 @@ class RunForm(PageForm):
         help_text="Also where the answer is fresh: pooled with it, as long as the suite has looks left.",
     )
 
+    budget_cost = forms.DecimalField(
+        label="Dollars at most", required=False, min_value=Decimal("0.000001"), max_value=1_000_000,
+        help_text="It stops before more would be spent. Left empty: no limit.",
+    )  # fmt: skip
+    budget_requests = forms.IntegerField(
+        label="Requests at most", required=False, min_value=1, max_value=2_000_000_000,
+        help_text="Every try counts, judges' too. Left empty: no limit.",
+    )  # fmt: skip
+
     def __init__(self, prompt: Prompt, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         versions = [(str(n), f"v{n}" + (f" · {said[:60]}" if said else "")) for n, said, _ in numbers(prompt)]
@@ -61,6 +72,7 @@ class RunForm(PageForm):
             find_suite(request.workspace.pk, given["suite"]),
             baseline=_baseline(prompt, given["baseline"]),
             again=given["again"],
+            budget=Budget(given["budget_cost"], given["budget_requests"]),
         )
 
     def _choose(self, name: str, choices: Sequence[tuple[str, str | Sequence[tuple[str, str]]]]) -> None:

@@ -8,12 +8,14 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
 from evals_app.actions.runs import cancel_run, find_run, retry_errors
+from evals_app.budgets import Budget, parse_budget
 from evals_app.case_queries import case_sheet
 from evals_app.judge_reports import run_seats, run_warnings
 from evals_app.models import Run, Suite
 from evals_app.run_queries import PICKS, Pick, case_grid, lines, run_list, sheet
 from evals_app.tag_queries import PER_PAGE, tag_report
-from registry.core.errors import Conflict
+from registry.core.canonical import JSON
+from registry.core.errors import Conflict, Invalid, RegistryError, invalid_field
 from registry.core.pages import page
 from registry.core.permissions import Permission, allows, require
 from registry.core.web import PageRequest
@@ -127,14 +129,14 @@ def run_retry(request: PageRequest, pk: int) -> HttpResponse:
     """Ask again where no answer came."""
     run = find_run(request.workspace.pk, pk)
     try:
-        retry_errors(request.actor, run)
-    except Conflict as refused:
+        retry_errors(request.actor, run, budget=_budget(request))
+    except (Conflict, Invalid) as refused:
         return _run_page(request, find_run(request.workspace.pk, pk), refused)
     messages.success(request, "Asking again where no answer came.")
     return redirect("run", request.workspace.slug, pk)
 
 
-def _run_page(request: PageRequest, run: Run, refused: Conflict | None = None) -> HttpResponse:
+def _run_page(request: PageRequest, run: Run, refused: RegistryError | None = None) -> HttpResponse:
     about = {"run": run, "sheet": sheet(run), "refused": refused, "report": tag_report(run)}
     about |= {"judges": run_seats(run), "warnings": run_warnings(run)}
     context = {**about, **_rights(request), **_cases(request, run)}
@@ -165,6 +167,18 @@ def _cases(request: PageRequest, run: Run) -> dict[str, object]:
 def _pick(request: PageRequest) -> Pick:
     status = request.GET.get("status", "")
     return Pick(status if status in PICKS else "", request.GET.get("tag", "").replace("\0", ""))
+
+
+def _budget(request: PageRequest) -> Budget:
+    """What is typed beside the button, empty for what the run has; raises Invalid."""
+    given: dict[str, JSON] = {}
+    for name, kind in (("cost", float), ("requests", int)):
+        text = request.POST.get(f"budget_{name}", "").strip()
+        try:
+            given |= {name: kind(text)} if text else {}
+        except ValueError:
+            raise invalid_field(f"budget.{name}", "type", f"“{text[:40]}” is not a number.") from None
+    return parse_budget(given)
 
 
 def _rights(request: PageRequest) -> dict[str, bool]:
