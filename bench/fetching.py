@@ -43,7 +43,7 @@ def web() -> Iterator[str]:
     command = [
         str(Path(sys.executable).with_name("granian")),
         "--interface",
-        "asginl",
+        "asgi",
         "--host",
         "127.0.0.1",
         "--port",

@@ -185,7 +185,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "PATH_CONVERTER_OVERRIDES": {"prompt": {"type": "string", "minLength": 1, "maxLength": 255}},
 }
-API_REQUESTS_PER_MINUTE = 1200
+API_REQUESTS_PER_MINUTE = ENV.api_requests_per_minute
 WEB_THREADS = ENV.web_threads
 METRICS_TOKEN = ENV.metrics_token
 # Counted, and held, by each process in its own memory.

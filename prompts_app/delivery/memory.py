@@ -7,11 +7,18 @@ from dataclasses import dataclass, field
 from prompts_app.delivery.bodies import Entry
 
 FRESH = b"private, max-age=10, stale-while-revalidate=60, stale-if-error=86400"
-# What an answer costs besides its body: headers, messages, dictionary slots. Measured with 100,000 small entries.
+# What an answer costs besides its body: headers, messages, dictionary slots. Measured over 100,000 of them.
 OVERHEAD_BYTES = 2_000
 
 type Message = dict[str, object]
 type Place = tuple[int, str, str]  # workspace id, environment, prompt; an empty prompt is the environment's snapshot
+
+
+JSON_TYPE = (b"content-type", b"application/json")
+CACHED = (b"cache-control", FRESH)
+VARYING = (b"vary", b"Authorization, X-Workspace")
+NOT_SNIFFED = (b"x-content-type-options", b"nosniff")
+EMPTY: Message = {"type": "http.response.body", "body": b""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,19 +40,14 @@ def held(entry: Entry | None) -> Held:
     """An entry with its messages."""
     if entry is None:
         return Held(None)
-    headers = [
-        (b"etag", entry.etag.encode()),
-        (b"cache-control", FRESH),
-        (b"vary", b"Authorization, X-Workspace"),
-        (b"x-registry-revision", str(entry.revision).encode()),
-        (b"x-content-type-options", b"nosniff"),
-    ]
-    content = [(b"content-type", b"application/json"), (b"content-length", str(len(entry.body)).encode())]
+    tag = entry.etag.encode()
+    headers = [(b"etag", tag), CACHED, VARYING, NOT_SNIFFED, (b"x-registry-revision", b"%d" % entry.revision)]
+    length = (b"content-length", b"%d" % len(entry.body))
     return Held(
         entry,
-        full=(_start(200, content + headers), {"type": "http.response.body", "body": entry.body}),
-        known=(_start(304, headers), {"type": "http.response.body", "body": b""}),
-        tag=entry.etag.encode(),
+        full=(_start(200, [JSON_TYPE, length, *headers]), {"type": "http.response.body", "body": entry.body}),
+        known=(_start(304, headers), EMPTY),
+        tag=tag,
     )
 
 
