@@ -16,11 +16,12 @@ import yaml
 
 from evals_app.models import Run
 from evals_app.scripted_provider import Rule, ScriptedProvider
-from prompts_app.models import VersionCheck
+from prompts_app.models import Promotion, VersionCheck
+from registry.core.models import Member
 from tests import builders
 from tests.builders import Cast, make_cast
 from tests.evals import building
-from tests.scenes import go_live
+from tests.scenes import go_live, policy
 from tests.sdk.proxy import Proxy
 from tests.servers import ROOT, Web, run_web, run_worker
 
@@ -111,7 +112,7 @@ def test_yaml__of_the_examples__is_read_and_runs_what_is_documented() -> None:
     github, gitlab = (yaml.safe_load(text) for text in blocks("yaml"))
     assert github["jobs"]["triage"]["env"]["GREENROOM_KEY"] == "${{ secrets.GREENROOM_KEY }}"
     assert gitlab["prompt gate"]["artifacts"]["reports"]["junit"] == "report.xml"
-    assert len(documented()) == 5
+    assert len(documented()) == 7
 
 
 def test_commands__of_the_documentation__do_what_it_says(
@@ -182,9 +183,30 @@ def _refusals(pipeline: Pipeline, cast: Cast) -> None:
     assert (code, out) == (0, "external/legal of support/triage v2: failed\n")
     code, _, err = pipeline.run(f"{post} --version 1 --name suite/triage")
     assert code == 3 and "name: Outside checks are named external/" in err
+    code, out, _ = pipeline.run("greenroom status")
+    assert out == "support/triage: newest v6, production v1\n"
+    _promote(pipeline, cast)
     service = cast.key("service", environment="production").token
     code, _, err = pipeline.run("greenroom run-suite support/triage triage --version 1", GREENROOM_KEY=service)
     assert code == 3 and err.startswith("greenroom: ") and service not in err
+
+
+def _promote(pipeline: Pipeline, cast: Cast) -> None:
+    """Going on with the same promotion, applied by a key that may; blocked where a gate says so; done again, the same."""
+    line = "greenroom promote support/triage --version 2 --environment staging"
+    assert [row.state for row in Promotion.objects.filter(environment__name="staging")] == ["open"]
+    code, out, _ = pipeline.run(f"{line} --apply")
+    assert code == 1 and "in the way: This key lacks the scope `promote`" in out
+    ada = Member.objects.get(pk=cast.ada.member_id)
+    may = {"GREENROOM_KEY": cast.key(scopes=["read", "write", "promote"], responsible=ada).token}
+    for said in (
+        "live: v2 of support/triage in staging, revision 1\n",
+        "live already: v2 of support/triage in staging\n",
+    ):
+        assert pipeline.run(f"{line} --apply", **may)[:2] == (0, said)
+    policy(cast, "development", approvals=1)
+    code, out, _ = pipeline.run(f"{line.replace('staging', 'development')} --apply", **may)
+    assert code == 1 and "  in the way: " in out and "approvals.insufficient" in out
 
 
 def _until(condition: Callable[[], bool]) -> None:

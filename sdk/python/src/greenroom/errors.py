@@ -1,6 +1,8 @@
 """What can go wrong, in words that say what to do."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+from greenroom.templates.values import JSON
 
 
 class GreenroomError(Exception):
@@ -16,13 +18,22 @@ class Unreachable(GreenroomError):
 
 
 class Refused(GreenroomError):
-    """The server answered and said no: `status` and `code` are the machine's words, the text is for people."""
+    """The server answered and said no: `status`, `code` and `extra` are the machine's words, the text is for people."""
 
-    def __init__(self, status: int, code: str, detail: str, *, fields: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        fields: Sequence[str] = (),
+        extra: Mapping[str, JSON] | None = None,
+    ) -> None:
         super().__init__("\n".join([detail, *(f"  {field}" for field in fields)]))
         self.status = status
         self.code = code
         self.detail = detail
+        self.extra = extra or {}
 
 
 class StrangeAnswer(GreenroomError):

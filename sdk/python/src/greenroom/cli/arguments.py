@@ -26,6 +26,9 @@ exit codes:
   64   the command line, the address or the key cannot be right
   130  stopped by Ctrl-C; the run itself goes on
 """
+PROMOTE_ENDS = """\
+exit codes: 0 asked for, or with --apply live; 1 with --apply where something is in the way; 3 refused; 64 usage
+"""
 RUN_WITHIN_S, CALL_WITHIN_S = 3600.0, 60.0
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -57,12 +60,20 @@ def make_parser() -> Parser:
     _add_check(post)
     get = commands.add_parser("get", help="print what is live of a prompt, as JSON", allow_abbrev=False)
     get.add_argument("prompt", metavar="PROMPT")
+    promote = commands.add_parser(
+        "promote", help="ask for a version to go live", epilog=PROMOTE_ENDS, formatter_class=raw, allow_abbrev=False
+    )
+    _add_promote(promote)
+    status = commands.add_parser("status", help="newest versions, and what is live where", allow_abbrev=False)
+    status.add_argument("prompt", metavar="PROMPT", nargs="?", default="", help="only this one")
+    status.add_argument("--json", action="store_true", help="a line of JSON each, as the API tells of them")
     pull = commands.add_parser(
         "pull", help="print everything that is live, as a lock file to package with a service", allow_abbrev=False
     )
     for each in (get, pull):
         each.add_argument("--environment", "--env", required=True, metavar="NAME")
-    for each, within in ((run, RUN_WITHIN_S), (post, CALL_WITHIN_S), (get, CALL_WITHIN_S), (pull, CALL_WITHIN_S)):
+    for each in (run, post, get, promote, status, pull):
+        within = RUN_WITHIN_S if each is run else CALL_WITHIN_S
         each.add_argument("--key-file", type=Path, metavar="FILE", help="holds the API key, instead of GREENROOM_KEY")
         each.add_argument(
             "--timeout", type=_seconds, default=within, metavar="S", help=f"seconds to try and wait ({within:g})"
@@ -85,6 +96,15 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--wait", action="store_true", help="until it has ended; the exit code is its verdict's")
     parser.add_argument("--junit", type=Path, metavar="FILE", help="write a JUnit XML report there (with --wait)")
     parser.add_argument("--json", action="store_true", help="print the run as JSON, as the API tells of it")
+
+
+def _add_promote(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("prompt", metavar="PROMPT")
+    parser.add_argument("--version", type=_number, required=True, metavar="N")
+    parser.add_argument("--environment", "--env", required=True, metavar="NAME")
+    parser.add_argument("--title", default="", help="what reviewers read first")
+    parser.add_argument("--acknowledge-breaking", action="store_true", help="the change of the contract is intended")
+    parser.add_argument("--apply", action="store_true", help="make it live at once if nothing is in the way")
 
 
 def _add_check(parser: argparse.ArgumentParser) -> None:

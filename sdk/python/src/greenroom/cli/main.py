@@ -1,6 +1,7 @@
 """The command `greenroom`: reads what was said, does it, and ends with the exit code that says how it went."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -9,6 +10,8 @@ from greenroom.cli.checks import Finding, post_check
 from greenroom.cli.exit_codes import ExitCode
 from greenroom.cli.fetching import print_live, print_lock_file
 from greenroom.cli.progress import Screen
+from greenroom.cli.promoting import Move, promote
+from greenroom.cli.status import print_status
 from greenroom.cli.suites import Wish, run_suite
 from greenroom.cli.talk import Talk
 from greenroom.cli.words import visible
@@ -18,8 +21,14 @@ from greenroom.templates.values import JSON
 
 
 def run() -> None:
-    """What the installed command calls."""
-    sys.exit(main())
+    """What the installed command calls. A reader that has seen enough, as `head`, is no error worth a trace."""
+    try:
+        code = main()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = ExitCode.ERROR
+    sys.exit(code)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,6 +54,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _do(options: argparse.Namespace, talk: Talk, screen: Screen) -> ExitCode:
     if options.command == "get":
         return print_live(talk, options.prompt, options.environment)
+    if options.command == "status":
+        return print_status(talk, options.prompt, as_json=options.json)
+    if options.command == "promote":
+        move = Move(options.prompt, options.version, options.environment, options.title, options.acknowledge_breaking)
+        return promote(talk, move, apply=options.apply)
     if options.command == "pull":
         return print_lock_file(talk, options.environment)
     if options.command == "check":

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from urllib.parse import parse_qs, urlsplit
 
 from greenroom.cli.exit_codes import ExitCode
-from greenroom.cli.talk import Talk
+from greenroom.cli.talk import Talk, after_of
 from greenroom.cli.words import cut
 from greenroom.errors import StrangeAnswer
 from greenroom.fields import Fields
@@ -211,12 +210,4 @@ def _results(talk: Talk, run: Run) -> Iterator[Fields]:
         following = page.text_or_none("next")
         if following is None:
             return
-        after = _after_of(following, after)
-
-
-def _after_of(address: str, before: str) -> str:
-    """Where the next page starts. Only that is taken of the address: we go where we were told to, not where it points."""
-    (after,) = parse_qs(urlsplit(address).query).get("after", [""])
-    if not after or after == before:
-        raise StrangeAnswer("The list of answers has a next page that leads nowhere.")
-    return after
+        after = after_of(following, after)

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Self
+from urllib.parse import parse_qs, urlsplit
 
 import httpx2 as httpx
 
@@ -60,18 +61,29 @@ class Talk:
         """A JSON object; raises Refused, StrangeAnswer, or Unreachable once the time is up."""
         return _object(self._call("GET", path, params=params))
 
+    def get_tagged(self, path: str) -> tuple[Fields, str]:
+        """The same with its ETag, to be sent with what is done about it."""
+        answer = self._call("GET", path)
+        return _object(answer), answer.headers.get("etag", "")
+
     def get_bytes(self, path: str) -> bytes:
         """The answer as it came."""
         return self._call("GET", path).content
 
-    def post(self, path: str, body: dict[str, JSON]) -> Fields:
+    def post(self, path: str, body: dict[str, JSON], *, if_match: str = "") -> Fields:
         """Done once, however often it had to be sent; raises as `get` does."""
-        return _object(self._call("POST", path, body=body, key=uuid.uuid4().hex))
+        headers = {"Idempotency-Key": uuid.uuid4().hex} | ({"If-Match": if_match} if if_match else {})
+        return _object(self._call("POST", path, body=body, headers=headers))
 
     def _call(
-        self, method: str, path: str, *, params: Mapping[str, str] | None = None, body: JSON = None, key: str = ""
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: JSON = None,
+        headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
-        headers = {"Idempotency-Key": key} if key else {}
         request = self._http.build_request(
             method,
             f"{self.settings.api}/{path}",
@@ -138,7 +150,9 @@ def _refusal(answer: httpx.Response) -> GreenroomError:
         )
     problem = _object(answer)
     fields = [f"{one.text('field') or 'body'}: {one.text('message')}" for one in problem.objects("errors")]
-    return Refused(answer.status_code, problem.text("code"), problem.text("detail"), fields=fields)
+    return Refused(
+        answer.status_code, problem.text("code"), problem.text("detail"), fields=fields, extra=problem.values
+    )
 
 
 def _object(answer: httpx.Response) -> Fields:
@@ -156,3 +170,11 @@ def _is_about_certificates(error: BaseException | None) -> bool:
             return True
         error = error.__cause__ or error.__context__
     return False
+
+
+def after_of(address: str, before: str) -> str:
+    """Where the next page starts. Only that is taken of the address: we go where we were told to, not where it points."""
+    (after,) = parse_qs(urlsplit(address).query).get("after", [""])
+    if not after or after == before:
+        raise StrangeAnswer("A list has a next page that leads nowhere.")
+    return after
