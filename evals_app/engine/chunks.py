@@ -42,14 +42,14 @@ def new_owner() -> str:
     return f"{socket.gethostname()[:32]}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
-def work(hint: int) -> set[int]:
+def work() -> set[int]:
     """Works through the chunks that come first, at least one if any waits; the runs they belong to.
 
-    `hint` is the chunk whose message woke the worker; the order is the database's. A chunk ends done, handed on after
+    The order is the database's, whichever chunk's message woke the worker. A chunk ends done, handed on after
     eight minutes, or left to whoever took it over. A bug leaves the lease to run out: the sweeper starts another
     attempt, three in all.
     """
-    _free_from_the_dead(hint)
+    _free_from_the_dead()
     shift = _Shift()
     try:
         shift.work()
@@ -186,14 +186,18 @@ def _save(chunk: RunChunk, results: Sequence[Result]) -> None:
         copy_in(results)
 
 
-def _free_from_the_dead(pk: int) -> None:
-    """Ends the lease of an owner on this very host whose process is gone, so that nobody waits for it to run out."""
-    owner = RunChunk.objects.filter(pk=pk).values_list("owner", flat=True).first() or ""
-    host, _, process = owner.partition(":")
-    number = process.partition(":")[0]
-    if host != socket.gethostname()[:32] or not number.isdecimal() or _is_running(int(number)):
-        return
-    RunChunk.objects.filter(pk=pk, owner=owner, state="running").update(lease_until=Now())
+def _free_from_the_dead() -> None:
+    """Ends the leases of owners on this very host whose process is gone, so that nobody waits for them to run out.
+
+    A message that comes again says that a process died, not which chunks it held: those of the message, or others.
+    """
+    here = f"{socket.gethostname()[:32]}:"
+    held = RunChunk.objects.filter(state="running", lease_until__gte=Now(), owner__startswith=here)
+    owners = set(held.values_list("owner", flat=True))
+    pids = {owner: owner.removeprefix(here).partition(":")[0] for owner in owners}
+    gone = [owner for owner, pid in pids.items() if pid.isdecimal() and not _is_running(int(pid))]
+    if gone:
+        RunChunk.objects.filter(state="running", owner__in=gone).update(lease_until=Now())
 
 
 def _is_running(pid: int) -> bool:

@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 def run_chunk(pk: int) -> None:
     """Work through the chunks that come first; end their runs, and that of the chunk hinted at, if it was the last one."""
     hinted = RunChunk.objects.filter(pk=pk).values_list("run_id", flat=True)
-    for run_id in sorted({*chunks.work(pk), *hinted}):
+    for run_id in sorted({*chunks.work(), *hinted}):
         settle(run_id)
 
 

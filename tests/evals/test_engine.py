@@ -1,5 +1,8 @@
 """Chunks: claimed once, resumed anywhere, never saved by who lost them; and what becomes of errors."""
 
+import os
+import socket
+import subprocess
 from collections import Counter
 from collections.abc import Iterator
 
@@ -52,8 +55,8 @@ def test_chunk__worked_on_by_two__the_second_finds_nothing(
     run = started(cast, version)
     pk = run.chunks.order_by("pk")[0].pk
     run.chunks.exclude(pk=pk).update(state=JobState.DONE)
-    assert chunks.work(pk) == {run.pk}
-    assert chunks.work(pk) == set()
+    assert chunks.work() == {run.pk}
+    assert chunks.work() == set()
     assert provider.calls == run.chunks.get(pk=pk).total == run.chunks.get(pk=pk).done
 
 
@@ -76,6 +79,25 @@ def test_chunk__half_saved_and_lost__the_next_attempt_asks_only_what_is_missing(
     assert set(run.results.filter(case__position__range=(0, 4)).values_list("attempt", flat=True)) == {2}
 
 
+def test_chunk__its_owner_on_this_host_is_gone__is_taken_up_whichever_message_woke_the_worker(
+    cast: Cast, provider: ScriptedProvider, version: PromptVersion
+):
+    run = started(cast, version)
+    first, *others = run.chunks.order_by("pk").values_list("pk", flat=True)
+    with subprocess.Popen(["true"]) as gone:
+        pass
+    host = socket.gethostname()[:32]
+    for pk, pid in zip(others, [gone.pid, gone.pid, os.getpid()], strict=True):
+        assert jobs.claim(RunChunk, pk, owner=f"{host}:{pid}:x", lease_s=60) is not None
+    running.run_chunk(first)
+    assert run.chunks.get(pk=others[0]).state == JobState.DONE, "what a worker has lost comes first"
+    for _ in range(3):
+        running.run_chunk(first)
+    states = dict(run.chunks.values_list("pk", "state"))
+    assert [states[pk] for pk in (first, *others)] == ["done", "done", "done", "running"]
+    assert run.chunks.get(pk=others[0]).attempt == 2
+
+
 def test_chunk__taken_over_while_asking__the_first_writes_nothing_more(
     cast: Cast, provider: ScriptedProvider, version: PromptVersion, monkeypatch: pytest.MonkeyPatch
 ):
@@ -90,7 +112,7 @@ def test_chunk__taken_over_while_asking__the_first_writes_nothing_more(
         return prepared
 
     monkeypatch.setattr(chunks, "prepare", prepare_and_be_robbed)
-    assert chunks.work(pk) == {run.pk}
+    assert chunks.work() == {run.pk}
     assert run.results.count() == 0
     assert RunChunk.objects.get(pk=pk).state == JobState.RUNNING
 
@@ -103,7 +125,7 @@ def test_chunk__its_time_is_up__is_handed_on_and_goes_on_where_it_was(
     provider.latency_s = 0.6
     pk = run.chunks.order_by("pk")[0].pk
     run.chunks.exclude(pk=pk).update(state=JobState.CANCELLED)
-    chunks.work(pk)
+    chunks.work()
     run.chunks.filter(state=JobState.CANCELLED).update(state=JobState.QUEUED)
     chunk = RunChunk.objects.get(pk=pk)
     assert (chunk.state, chunk.attempt) == (JobState.QUEUED, 0)
@@ -130,8 +152,8 @@ def test_run__every_chunk_ended_but_nobody_said_so__the_sweep_ends_it(
     cast: Cast, provider: ScriptedProvider, version: PromptVersion
 ):
     run = started(cast, version)
-    for pk in run.chunks.values_list("pk", flat=True):
-        chunks.work(pk)
+    for _ in range(run.chunks.count()):
+        chunks.work()
     assert running.settle_lost_runs() == 1
     run.refresh_from_db()
     assert (run.state, run.verdict) == ("finished", "passed")
