@@ -32,7 +32,7 @@ from registry.core.errors import Invalid
 type Place = tuple[int, int, str]  # case, repeat, and the arm; empty where both are judged together
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class JudgeAsk(Ask):
     """A question to a judge about one answer: for which scorer, and which of its questions."""
 

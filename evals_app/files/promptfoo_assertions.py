@@ -295,8 +295,8 @@ MAKERS: Mapping[str, Callable[[Part, Mapping[str, Part]], Spec]] = {
     "context-faithfulness": _graded("groundedness"),
     "context-recall": _graded("context_recall"),
     "context-relevance": _graded("context_precision"),
-    "similar": _graded("similarity"),
-    "similar:cosine": _graded("similarity"),
+    "similar": _graded("embedding_similarity"),
+    "similar:cosine": _graded("embedding_similarity"),
 }
 
 

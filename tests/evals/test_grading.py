@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db.models import Sum
 
 from evals_app.actions.judges import add_judges
@@ -375,8 +376,9 @@ def test_save__with_a_judge_that_cannot_judge__is_refused(
     assert any(re.search(message, error.message) for error in refused.value.errors), refused.value.errors
 
 
-def test_judges__added_twice__are_made_once_and_left_alone(cast: Cast) -> None:
-    assert len(add_judges(cast.ada)) == 8
+def test_judges__added_twice__are_made_once_and_left_alone(cast: Cast, capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("add_judges", "--workspace", "acme")
+    assert len(capsys.readouterr().out.split()) == 8
     assert add_judges(cast.ada) == ()
     assert Prompt.objects.filter(name__startswith="judges/").count() == 8
 
