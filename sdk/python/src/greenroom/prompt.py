@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from greenroom.content import Content
 from greenroom.rendering import Message, render
@@ -100,10 +100,10 @@ class Prompt:
         rendered = self.render(**variables)
         return [{"role": "user", "content": rendered}] if isinstance(rendered, str) else rendered
 
-    def to_openai(self, /, **variables: object) -> dict[str, object]:
+    def to_openai(self, /, **variables: object) -> dict[str, Any]:
         """Keyword arguments for `client.chat.completions.create` of the openai package. Raises RenderError."""
         config = self._content.config
-        asked: dict[str, object] = {name: config[name] for name in PARAMETERS if config.get(name) is not None}
+        asked: dict[str, Any] = {name: config[name] for name in PARAMETERS if config.get(name) is not None}
         extra = {name: asked.pop(name) for name in EXTRA if name in asked}
         if extra:
             asked["extra_body"] = extra

@@ -21,6 +21,8 @@ from greenroom.templates.values import InvalidJson, parse_json
 
 TIMEOUT_S = 2.0
 FEED_WAIT_S = 25
+# Longer than from one refresh to the next.
+KEPT_S = 60.0
 # A body that drips in resets every read's own time limit.
 WHOLE_ANSWER_S = 10.0
 MOST_BYTES = 32_000_000
@@ -131,7 +133,8 @@ class Wire:
                     "Authorization": f"Bearer {self.settings.key}",
                     "User-Agent": f"greenroom-python/{__version__}",
                 }
-                self._http = httpx.Client(headers=headers, timeout=TIMEOUT_S)
+                limits = httpx.Limits(keepalive_expiry=KEPT_S)
+                self._http = httpx.Client(headers=headers, timeout=TIMEOUT_S, limits=limits)
             return self._http
 
     def _path(self, key: Key) -> str:
