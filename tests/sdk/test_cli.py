@@ -127,6 +127,29 @@ def test_run_suite__with_a_baseline__asks_for_it(serve: Any, options: list[str],
     assert body["baseline"] == baseline and body["config"] == {"temperature": 0, "model": "big", "stop": ["x"]}
 
 
+def test_run_suite__again_and_with_limits__asks_for_that(serve: Any) -> None:
+    stub = serve(Reply(run_body()))
+    assert run_suite(stub, "--again", "--max-cost", "1.5", "--max-requests", "200") == 0
+    body = json.loads(stub.calls[0].body)
+    assert body["again"] is True and body["budget"] == {"cost": 1.5, "requests": 200}
+
+
+def test_run_suite__with_slices_and_warnings__tells_those_that_matter(
+    serve: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = [
+        {"metric": "passes", "tag": "refund", "verdict": "failed", "sentence": "Worse."},
+        {"metric": "passes", "tag": "card", "verdict": "passed", "sentence": "Not worse."},
+    ]
+    stub = serve(Reply(run_body(slices=told, warnings=["The judge is of the same family."])), Reply(PAGE))
+    report = tmp_path / "report.xml"
+    assert run_suite(stub, "--junit", str(report)) == 0
+    said = capsys.readouterr().out
+    assert "  passes where refund: Worse.\n" in said and "card" not in said and "warning: The judge is" in said
+    listed = {one.attrib["name"]: one.attrib["value"] for one in ET.parse(report).getroot().iter("property")}
+    assert listed["slice.passes.refund.sentence"] == "Worse." and listed["warning"].startswith("The judge")
+
+
 def test_run_suite__without_a_version__takes_the_newest_and_without_wait_ends_at_once(serve: Any) -> None:
     stub = serve(Reply({"newest_version": 5}), Reply(run_body("queued", None, metrics=[]), 202))
     assert main(["run-suite", "support/triage", "triage"]) == 0
@@ -290,6 +313,7 @@ def test_progress__on_a_terminal_is_one_line_and_elsewhere_a_few(monkeypatch: py
         ["run-suite", "p", "s", "--timeout", "nan"],
         ["run-suite", "p", "s", "--junit", "x.xml"],
         ["run-suite", "p", "s", "--wai"],
+        ["run-suite", "p", "s", "--max-cost", "-1"],
         ["check", "post", "p", "--name", "external/x", "--state", "passed"],
         ["check", "post", "p", "--version", "1", "--name", "external/x", "--state", "green"],
         ["check", "post", "p", "--digest", "ABC", "--name", "external/x", "--state", "passed"],

@@ -61,6 +61,16 @@ class Fields:
             raise self._strange(name)
         return value
 
+    def texts(self, name: str) -> list[str]:
+        """A list of strings; none where it is left out."""
+        value = self.values.get(name, [])
+        if not isinstance(value, list):
+            raise self._strange(name)
+        found = [one for one in value if isinstance(one, str)]
+        if len(found) != len(value):
+            raise self._strange(name)
+        return found
+
     def object(self, name: str) -> Fields:
         """An object inside."""
         return Fields.of(self.values.get(name), f"`{name}` of {self.where}")

@@ -93,6 +93,13 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         "--config", type=_setting, action="append", default=[], metavar="K=V",
         help="model setting over the version's own, such as temperature=0; the value is JSON, else text; posts no check",
     )  # fmt: skip
+    parser.add_argument(
+        "--again", action="store_true", help="ask once more although the answer is fresh: a further look"
+    )
+    parser.add_argument(
+        "--max-cost", type=_amount, metavar="USD", help="the run ends in error where it would cost more"
+    )
+    parser.add_argument("--max-requests", type=_number, metavar="N", help="or where it would ask the model more often")
     parser.add_argument("--wait", action="store_true", help="until it has ended; the exit code is its verdict's")
     parser.add_argument("--junit", type=Path, metavar="FILE", help="write a JUnit XML report there (with --wait)")
     parser.add_argument("--json", action="store_true", help="print the run as JSON, as the API tells of it")
@@ -132,6 +139,16 @@ def _seconds(text: str) -> float:
     if not 0 < seconds < 1e7:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
     return seconds
+
+
+def _amount(text: str) -> float:
+    try:
+        amount = float(text)
+    except ValueError:
+        amount = math.nan
+    if not 0 < amount < 1e9:
+        raise argparse.ArgumentTypeError(f"{text!r} is no amount of dollars above 0")
+    return amount
 
 
 def _digest(text: str) -> str:

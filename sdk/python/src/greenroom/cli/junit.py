@@ -76,6 +76,10 @@ def _properties(run: Run, page: str) -> Iterator[tuple[str, str]]:
         yield "cost_usd", f"{run.cost:.6f}"
     for metric in run.metrics:
         yield from _metric(metric)
+    for one in run.slices:
+        yield f"slice.{one.metric}.{one.tag}.sentence", one.sentence
+    for warning in run.warnings:
+        yield "warning", warning
 
 
 def _metric(metric: Metric) -> Iterator[tuple[str, str]]:

@@ -66,7 +66,9 @@ def _do(options: argparse.Namespace, talk: Talk, screen: Screen) -> ExitCode:
         return post_check(talk, options.prompt, finding, version=options.version, digest=options.digest or "")
     config: dict[str, JSON] = dict(options.config)
     baseline = {"environment": options.environment} if options.environment else options.baseline
-    wish = Wish(options.prompt, options.suite, options.version, baseline, config)
+    limits: dict[str, JSON] = {"cost": options.max_cost, "requests": options.max_requests}
+    budget: dict[str, JSON] = {name: most for name, most in limits.items() if most is not None}
+    wish = Wish(options.prompt, options.suite, options.version, baseline, config, budget, options.again)
     return run_suite(talk, screen, wish, wait=options.wait, junit=options.junit, as_json=options.json)
 
 

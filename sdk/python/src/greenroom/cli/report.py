@@ -48,6 +48,15 @@ class Metric:
 
 
 @dataclass(frozen=True)
+class Slice:
+    """The cases of one tag that got worse by more than is allowed."""
+
+    metric: str
+    tag: str
+    sentence: str
+
+
+@dataclass(frozen=True)
 class Run:
     """A run; `verdict` is empty while it is open, and where it only reports."""
 
@@ -69,6 +78,8 @@ class Run:
     started_at: str | None
     finished_at: str | None
     metrics: tuple[Metric, ...]
+    slices: tuple[Slice, ...]
+    warnings: tuple[str, ...]
     source: Fields = field(repr=False, compare=False)
 
     @classmethod
@@ -94,6 +105,8 @@ class Run:
             started_at=fields.text_or_none("started_at"),
             finished_at=fields.text_or_none("finished_at"),
             metrics=tuple(Metric.read(one) for one in fields.objects("metrics")),
+            slices=tuple(_failed_slices(fields)),
+            warnings=tuple(fields.texts("warnings")),
             source=fields,
         )
 
@@ -127,6 +140,13 @@ class Run:
             "inconclusive": ExitCode.INCONCLUSIVE,
         }
         return by_verdict.get(self.verdict, ExitCode.ERROR)
+
+
+def _failed_slices(run: Fields) -> Iterator[Slice]:
+    """A server that knows no slices tells of none."""
+    for one in run.objects("slices") if "slices" in run.values else ():
+        if one.text("verdict") == "failed":
+            yield Slice(one.text("metric"), one.text("tag"), one.text("sentence"))
 
 
 @dataclass

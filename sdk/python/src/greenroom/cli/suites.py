@@ -30,12 +30,16 @@ class Wish:
     version: int | None = None
     baseline: int | dict[str, str] | None = None
     config: dict[str, JSON] = field(default_factory=dict)
+    budget: dict[str, JSON] = field(default_factory=dict)
+    again: bool = False
 
     def to_body(self, version: int) -> dict[str, JSON]:
         """The body of the call; without `baseline` nothing is compared."""
         baseline: JSON = {**self.baseline} if isinstance(self.baseline, dict) else self.baseline
         body: dict[str, JSON] = {"prompt": self.prompt, "version": version, "suite": self.suite, "baseline": baseline}
-        return body | ({"config": self.config} if self.config else {})
+        body |= {"config": self.config} if self.config else {}
+        body |= {"budget": self.budget} if self.budget else {}
+        return body | ({"again": True} if self.again else {})
 
 
 def run_suite(talk: Talk, screen: Screen, wish: Wish, *, wait: bool, junit: Path | None, as_json: bool) -> ExitCode:
@@ -105,6 +109,8 @@ def _print(talk: Talk, run: Run, *, as_json: bool, trouble: str = "") -> None:
         return
     lines = [f"{run.outcome}: {run.title}"] if not run.is_open else []
     lines += [f"  {metric.name}: {metric.sentence}" for metric in run.metrics]
+    lines += [f"  {one.metric} where {one.tag}: {one.sentence}" for one in run.slices]
+    lines += [f"warning: {warning}" for warning in run.warnings]
     lines += [f"trouble: {trouble}"] if trouble else []
     lines += [f"check {run.check}"] if run.check else []
     lines += [f"run {talk.settings.page(run.url)}"]
