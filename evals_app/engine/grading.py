@@ -7,7 +7,7 @@ again with everything else that is missing. What is judged goes into the judge's
 import functools
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from evals_app.costs import cost_of
@@ -180,7 +180,7 @@ class Grader:
             except JudgeError as mistake:
                 unit.error = unit.error or f"{spec.name}: {_told(mistake, outcome.answer)}"
                 return
-        score = kind.combine(readings)
+        score = _signed(kind.combine(readings), replies.values())
         unit.graded[arm][spec.name] = settled(spec, score)
         if kind.compares:
             unit.graded[Arm.BASELINE][spec.name] = settled(spec, for_baseline(score))
@@ -232,6 +232,12 @@ def _reading(answer: Answer, kind: Graded, spec: ScorerSpec, material: Material,
     if mistakes:
         raise JudgeError(f"{mistakes[0].field or 'it'} {mistakes[0].message}")
     return kind.read(reply, material, spec)
+
+
+def _signed(score: Score, replies: Iterable[Outcome]) -> Score:
+    """The score, saying who judged where another provider stood in."""
+    others = {reply.way.desk.name for reply in replies if reply.way is not reply.ask.ways[0]}
+    return replace(score, detail=f"({', '.join(sorted(others))} stood in) {score.detail}") if others else score
 
 
 def _told(mistake: JudgeError, answer: Answer) -> str:

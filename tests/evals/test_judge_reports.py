@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.test import Client
+from django.test import Client, override_settings
 
 from evals_app.actions.labels import set_label
 from evals_app.actions.newer_judges import take_judge
 from evals_app.actions.runs import start_run
 from evals_app.actions.suites import attach_suite
+from evals_app.engine import machinery
 from evals_app.judge_reports import run_warnings, suite_judges
 from evals_app.models import Result, ResultLabel, Run, Suite
 from evals_app.scripted_provider import Rule, ScriptedProvider
@@ -135,6 +136,23 @@ def test_judges__that_nobody_can_be_asked_for__are_a_problem_that_the_page_tells
     take_judge(cast.ada, made, name="judges/rubric", version=2)
     report = suite_judges(made.versions.select_related("suite").order_by("-number")[0])
     assert report.lines == () and "gone" in report.problem
+
+
+def test_judge__whose_provider_is_down__is_asked_of_the_fallback_and_that_is_told(
+    cast: Cast, provider: ScriptedProvider, version: PromptVersion
+) -> None:
+    with ScriptedProvider([Rule(status=500)]) as dead:
+        allow = frozenset({f"127.0.0.1:{port}" for port in (dead.port, provider.port)})
+        with override_settings(OUTBOUND_ALLOW=allow):
+            add_provider(cast, dead, name="down", models=["judge"], fallback="scripted")
+            made, _ = judged(cast, version, 3)
+            newer(cast, provider="down", model="judge")
+            take_judge(cast.ada, made, name="judges/rubric", version=2)
+            machinery.shut_down()
+            run = work(start_run(cast.ada, version, made, baseline=None))
+            machinery.shut_down()
+    result = run.results.get(case__key="case-2")
+    assert result.is_passed and "(scripted stood in) met" in result.scores and dead.calls > 0
 
 
 @pytest.mark.parametrize(("labels", "verdict"), [(49, "inconclusive"), (50, "passed")])

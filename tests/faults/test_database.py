@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from greenroom import Client
 
+from greenroom import Client
 from tests.faults import table
 from tests.faults.ledger import Account
 from tests.faults.own_database import Database, Shop, own_database
