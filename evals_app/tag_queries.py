@@ -18,7 +18,7 @@ _BY_TAG = """
   ), found AS (
     SELECT t.tag, count(DISTINCT t.id) AS cases,
            avg(a.rate) FILTER (WHERE a.arm = 'candidate') AS new, avg(a.rate) FILTER (WHERE a.arm = 'baseline') AS base,
-           coalesce(sum(a.errors), 0) AS errors
+           coalesce(sum(a.errors), 0)::int AS errors
     FROM tagged t LEFT JOIN answered a ON a.case_id = t.id GROUP BY t.tag
   )
   SELECT tag, cases, new::float8, base::float8, errors, count(*) OVER () FROM found

@@ -13,6 +13,7 @@ from evals_app.views import (
     suite_edit,
     suite_import,
     suites,
+    usage,
 )
 
 SUITE = "w/<slug:workspace>/suites/<slug:suite>"
@@ -35,6 +36,7 @@ urlpatterns = [
     path(f"{SUITE}/attach", suites.suite_attach, name="suite_attach"),
     path(f"{SUITE}/detach", suites.suite_detach, name="suite_detach"),
     path("w/<slug:workspace>/runs", runs.runs_page, name="runs"),
+    path("w/<slug:workspace>/usage", usage.usage_page, name="usage"),
     path("w/<slug:workspace>/runs/new", run_new.run_new, name="run_new"),
     path(RUN, runs.run_page, name="run"),
     path(f"{RUN}/progress", runs.run_progress, name="run_progress"),

@@ -32,6 +32,7 @@ MAIN = (
     ("Promotions", "git-pull-request", "promotions", ("promotion",)),
     ("Suites", "list-checks", "suites", ("suite", "case")),
     ("Runs", "flask-conical", "runs", ("run",)),
+    ("Usage", "activity", "usage", ("usage",)),
 )
 SETTINGS = (
     ("Members", "users", "settings_members", ("settings_members", "member")),

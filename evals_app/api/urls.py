@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from evals_app.api import compare, providers, runs, scorers, suites
+from evals_app.api import compare, providers, runs, scorers, suites, usage
 
 SUITE = "suites/<slug:suite>"
 RUN = "runs/<int:pk>"
@@ -26,6 +26,7 @@ urlpatterns: list[URLPattern] = [
     path(f"{RUN}/retry-errors", runs.RetryErrorsView.as_view(), name="api_run_retry_errors"),
     path("scorers", scorers.ScorersView.as_view(), name="api_scorers"),
     path("scorers/try", scorers.TryScorerView.as_view(), name="api_scorers_try"),
+    path("usage", usage.UsageView.as_view(), name="api_usage"),
     path("providers", providers.ProvidersView.as_view(), name="api_providers"),
     path("providers/<slug:provider>", providers.ProviderView.as_view(), name="api_provider"),
 ]

@@ -6,6 +6,7 @@ from evals_app.models.label import Label, ResultLabel
 from evals_app.models.provider import Provider
 from evals_app.models.run import Arm, Priority, Reason, Result, Run, RunChunk, RunMetric, RunSlice, RunState, Verdict
 from evals_app.models.suite import Case, RunOn, Suite, SuiteAttachment, SuiteVersion
+from evals_app.models.usage import RunUsage
 
 __all__ = [
     "Arm",
@@ -25,6 +26,7 @@ __all__ = [
     "RunOn",
     "RunSlice",
     "RunState",
+    "RunUsage",
     "Suite",
     "SuiteAttachment",
     "SuiteDraft",

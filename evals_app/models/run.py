@@ -114,6 +114,7 @@ class Run(models.Model):
         ]
         indexes = [
             models.Index(fields=["workspace", "-id"], name="run_by_workspace"),
+            models.Index(fields=["workspace", "finished_at"], name="run_by_end"),
             models.Index(fields=["prompt", "-id"], name="run_by_prompt"),
             models.Index(fields=["prompt", "evidence_key"], condition=~Q(evidence_key=""), name="run_by_evidence"),
             models.Index(fields=["state"], condition=Q(state__in=["queued", "running"]), name="run_open"),

@@ -10,6 +10,7 @@ from evals_app.actions.runs import start_run
 from evals_app.actions.suites import attach_suite, find_suite
 from evals_app.evidence_queries import Lack, checks_panel, evidence_between, judged_evidence
 from evals_app.models import Suite
+from evals_app.usage_queries import usage_of_version
 from evals_app.views.suites import RUN_ON
 from prompts_app.actions.promotions import find_promotion
 from prompts_app.actions.prompts import find_prompt
@@ -103,6 +104,7 @@ def _panel(request: PageRequest, prompt: Prompt, number: int, version: PromptVer
     context = {
         "prompt": prompt,
         "panel": panel,
+        "usage": usage_of_version(version),
         "back": "version" if number else "prompt",
         "unattached": Suite.objects.in_workspace(request.workspace.pk).exclude(pk__in=attached),
         "run_on_choices": RUN_ON,

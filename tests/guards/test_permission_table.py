@@ -135,6 +135,7 @@ POST   api_run_cancel                     editor    run      -
 POST   api_run_retry_errors               editor    run      -
 GET    api_scorers                        viewer    read     -
 POST   api_scorers_try                    editor    write    -
+GET    api_usage                          viewer    read     -
 GET    api_providers                      admin     -        -
 POST   api_providers                      admin     -        -
 GET    api_provider                       admin     -        -

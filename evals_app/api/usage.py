@@ -1,0 +1,86 @@
+"""`/usage`: what evaluation has used in a month."""
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from evals_app.usage_queries import UsageLine, month_usage
+from registry.core.api.views import RegistryView
+from registry.core.canonical import JSON
+from registry.core.errors import invalid_field
+from registry.core.permissions import Permission
+
+
+class Usage(serializers.Serializer[Any]):
+    """What one thing has used. `cost` is in US dollars, without `unpriced` answers, whose price is not known; null: none is."""
+
+    name = serializers.CharField()
+    runs = serializers.IntegerField()
+    answers = serializers.IntegerField(help_text="Asked for and got.")
+    errors = serializers.IntegerField()  # type: ignore[assignment]
+    cached = serializers.IntegerField(help_text="Answers from the cache: they cost nothing.")
+    unpriced = serializers.IntegerField()
+    input_tokens = serializers.IntegerField()
+    output_tokens = serializers.IntegerField()
+    cost = serializers.FloatField(allow_null=True)
+
+
+class MonthOfUsage(serializers.Serializer[Any]):
+    """A month by UTC, by when runs ended; runs that are under way are in none yet."""
+
+    month = serializers.CharField()
+    total = Usage()
+    by_prompt = Usage(many=True)
+    by_model = Usage(many=True)
+    runs_under_way = serializers.IntegerField()
+
+
+class UsageView(RegistryView):
+    """A month."""
+
+    @extend_schema(
+        parameters=[OpenApiParameter("month", str, description="As 2030-01; the present one if left out.")],
+        responses=MonthOfUsage,
+    )
+    def get(self, request: Request) -> Response:
+        """Cost and tokens of the workspace in a month, by prompt and by model."""
+        self.allow(Permission.READ)
+        usage = month_usage(self.actor.workspace_id, _month(self.text("month")))
+        by_prompt: list[JSON] = [_show(line) for line in usage.by_prompt]
+        by_model: list[JSON] = [_show(line) for line in usage.by_model]
+        return self.single(
+            {
+                "month": f"{usage.month:%Y-%m}",
+                "total": _show(usage.total),
+                "by_prompt": by_prompt,
+                "by_model": by_model,
+                "runs_under_way": usage.under_way,
+            }
+        )
+
+
+def _month(text: str) -> date:
+    if not text:
+        return datetime.now(UTC).date()
+    try:
+        return datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC).date()
+    except ValueError:
+        raise invalid_field("month", "format", "Name a month as 2030-01.") from None
+
+
+def _show(line: UsageLine) -> dict[str, JSON]:
+    return {
+        "name": line.name,
+        "runs": line.runs,
+        "answers": line.answers,
+        "errors": line.errors,
+        "cached": line.cached,
+        "unpriced": line.unpriced,
+        "input_tokens": line.input_tokens,
+        "output_tokens": line.output_tokens,
+        "cost": None if line.cost is None else float(line.cost),
+    }

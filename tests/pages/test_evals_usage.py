@@ -1,0 +1,92 @@
+"""What runs used, added up by month, prompt, model and version; what is not known is said."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pytest
+
+from evals_app.actions.runs import cancel_run, retry_errors, start_run
+from evals_app.models import Result, Run, RunUsage
+from evals_app.scripted_provider import Rule
+from evals_app.usage_queries import month_usage, months_of, record_usage, usage_of_version
+from tests.api.client import Api
+from tests.builders import Cast
+from tests.evals import building
+from tests.pages.conftest import SignedIn
+from tests.pages.evaluated import Evaluated, evaluated
+
+THIS_MONTH = datetime.now(UTC).date()
+
+
+@pytest.fixture
+def world(cast: Cast) -> Iterator[Evaluated]:
+    with evaluated(cast) as made:
+        yield made
+
+
+def test_usage__of_an_ended_run__is_written_by_arm_and_model(world: Evaluated) -> None:
+    rows = RunUsage.objects.filter(run=world.run).order_by("part").values_list("part", "answers", "errors", "unpriced")
+
+    assert [row for row in rows if row[0] == "baseline"] == [("baseline", 60, 0, 60)]
+    assert sum(row[1] for row in rows if row[0] == "candidate") == 59
+    assert sum(row[2] for row in rows if row[0] == "candidate") == 1
+    assert RunUsage.objects.filter(run=world.waiting).count() == 0
+
+
+def test_usage__price_known_of_some__sums_those_and_counts_the_others(cast: Cast, world: Evaluated) -> None:
+    some = Result.objects.filter(run=world.run, arm="candidate", case__position__lt=3)
+    some.update(cost="0.5")
+    Result.objects.filter(run=world.run, arm="candidate", case__position=10).update(is_cached=True, cost=0)
+    record_usage(world.run)
+
+    month = month_usage(cast.workspace.pk, THIS_MONTH)
+
+    assert (month.total.cost, month.total.unpriced, month.total.answers) == (Decimal("1.5"), 115, 118)
+    assert (month.total.cached, month.total.errors, month.under_way) == (1, 1, 1)
+    assert [line.name for line in month.by_prompt] == ["numbers/echo"] and month.by_prompt[0].runs == 1
+    assert month.by_model[0].name == "scripted: scripted"
+    second = usage_of_version(world.run.candidate)
+    assert (second.answers, second.unpriced, second.cost) == (58, 55, Decimal("1.5"))
+    assert usage_of_version(world.run.baseline).answers == 60  # type: ignore[arg-type]
+
+
+def test_usage__errors_asked_again__is_written_anew(cast: Cast, world: Evaluated) -> None:
+    world.provider.script(Rule())
+    building.work(retry_errors(cast.ada, world.run))
+
+    total = month_usage(cast.workspace.pk, THIS_MONTH).total
+
+    assert (total.answers, total.errors, total.runs) == (120, 0, 1)
+
+
+def test_usage__of_a_cancelled_run__counts_what_was_answered(cast: Cast, world: Evaluated) -> None:
+    cancel_run(cast.ada, world.waiting)
+    asked = start_run(cast.ada, world.run.candidate, world.suite, baseline=None, again=True)
+    Result.objects.create(run=asked, case=asked.suite_version.cases.first(), arm="candidate", repeat=0, output="x")
+    cancel_run(cast.ada, asked)
+
+    assert RunUsage.objects.get(run=asked).answers == 1
+
+
+def test_usage__of_another_month_or_workspace__is_apart(cast: Cast, world: Evaluated) -> None:
+    Run.objects.filter(pk=world.run.pk).update(finished_at=datetime(2025, 12, 31, 23, 59, tzinfo=UTC))
+
+    assert month_usage(cast.workspace.pk, date(2025, 12, 5)).total.answers == 119
+    assert month_usage(cast.workspace.pk, date(2026, 1, 1)).total.answers == 0
+    assert month_usage(cast.linus.workspace_id, date(2025, 12, 1)).total.answers == 0
+    assert [month for month, _ in months_of(cast.workspace.pk)] == [date(2025, 12, 1)]
+
+
+def test_usage__on_its_page_and_over_the_api__says_what_is_not_known(
+    cast: Cast, world: Evaluated, as_: SignedIn
+) -> None:
+    page = as_(cast.vera).get("/w/acme/usage").content.decode()
+    told = Api(cast.vera).get("usage").json
+    panel = as_(cast.vera).get("/w/acme/prompts/numbers/echo/versions/2/checks").content.decode()
+
+    assert "price not known for 119 answers" in page and "numbers/echo" in page and "$0" not in page
+    assert (told["month"], told["total"]["unpriced"], told["total"]["cost"]) == (f"{THIS_MONTH:%Y-%m}", 119, None)
+    assert "Asking v2 has taken 59 answers" in panel and "price not known for 59" in panel
+    assert Api(cast.vera).get("usage?month=2026-13").status == 422
+    assert as_(cast.vera).get("/w/acme/usage?month=last").status_code == 404
