@@ -1,17 +1,17 @@
 """Suites as pages read them: the list, and one version with cases, scorers, versions and where it is attached."""
 
-import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from django.core.paginator import Page, Paginator
 from django.db.models import Count, F, Q, QuerySet
 
+from evals_app.draft_queries import clusters_of, with_clusters
 from evals_app.models import Case, Run, Suite, SuiteAttachment, SuiteVersion
 from evals_app.outlook import Outlook
 from evals_app.outlook_queries import outlooks
 from evals_app.run_queries import RunLine, lines, runs_of
 from evals_app.scorers import ScorerSpec
-from evals_app.suite_content import CaseSpec, SuiteContent, too_small
+from evals_app.suite_content import SuiteContent, too_small
 from evals_app.tag_queries import tags_with_counts
 from evals_app.verdict_words import asked
 from prompts_app.models import Prompt
@@ -117,11 +117,9 @@ def suite_sheet(suite: Suite, version: SuiteVersion, *, tag: str, page: str | No
 
 
 def outline(version: SuiteVersion) -> SuiteContent:
-    """A version's rules and scorers, its cases by key and cluster only; two queries."""
+    """A version's rules and scorers over as many observations as it has, its cases left out; one query or two."""
     rules = version.load_rules(version.cases.order_by("position")[:1])
-    contents = version.cases.order_by("position").values_list("key", "content")
-    cases = tuple(CaseSpec(key, cluster=_cluster(content)) for key, content in contents)
-    return replace(rules, cases=cases)
+    return with_clusters(rules, clusters_of(version))
 
 
 def versions_of(suite: Suite) -> QuerySet[SuiteVersion]:
@@ -143,11 +141,3 @@ def prompts_to_choose(workspace_id: int, *, most: int = 500) -> list[str]:
     """Names of prompts that have a version, for completing what is typed; one query."""
     rows = Prompt.objects.in_workspace(workspace_id).archived(archived=False).filter(last_number__gt=0)
     return list(rows.order_by("name").values_list("name", flat=True)[:most])
-
-
-def _cluster(content: str) -> str | None:
-    """The cluster of a stored case, which most have none of: those are not parsed."""
-    if '"cluster"' not in content:
-        return None
-    cluster = json.loads(content).get("cluster")
-    return cluster if isinstance(cluster, str) else None

@@ -3,8 +3,10 @@
 from django.urls import path
 
 from evals_app.views import (
+    add_to_suite,
     compare,
     evidence,
+    exports,
     labels,
     providers,
     run_new,
@@ -33,6 +35,7 @@ urlpatterns = [
     path(f"{SUITE}/import", suite_import.suite_import, name="suite_import"),
     path(f"{SUITE}/diff", suite_diff.suite_diff, name="suite_diff"),
     path(f"{SUITE}/judge", suites.suite_judge, name="suite_judge"),
+    path(f"{SUITE}/versions/<int:number>/export/<slug:form>", exports.suite_export, name="suite_export"),
     path(f"{SUITE}/attach", suites.suite_attach, name="suite_attach"),
     path(f"{SUITE}/detach", suites.suite_detach, name="suite_detach"),
     path("w/<slug:workspace>/runs", runs.runs_page, name="runs"),
@@ -41,7 +44,9 @@ urlpatterns = [
     path(RUN, runs.run_page, name="run"),
     path(f"{RUN}/progress", runs.run_progress, name="run_progress"),
     path(f"{RUN}/results", runs.run_results, name="run_results"),
+    path(f"{RUN}/export/<slug:form>", exports.run_export, name="run_export"),
     path(f"{RUN}/cases/<int:number>", runs.run_case, name="run_case"),
+    path(f"{RUN}/cases/<int:number>/add", add_to_suite.run_case_add, name="run_case_add"),
     path(f"{RUN}/cases/<int:number>/label", labels.run_label, name="run_label"),
     path(f"{RUN}/tags", runs.run_tags, name="run_tags"),
     path(f"{RUN}/compare", compare.run_compare_choose, name="run_compare_choose"),

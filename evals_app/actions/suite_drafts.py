@@ -12,7 +12,7 @@ from evals_app.actions.suites import SavedSuite, save_suite_version
 from evals_app.models import DraftCase, Suite, SuiteDraft, SuiteVersion
 from evals_app.models.draft import LONGEST_KEY
 from evals_app.suite_cells import MOST_COLUMNS, TypedPage, case_of
-from evals_app.suite_content import MOST_CASES
+from evals_app.suite_content import MOST_CASES, case_problems
 from evals_app.suite_editing import FIRST_RULES, broken_rows, read_rules, typed_rules
 from registry.core.actor import Actor
 from registry.core.canonical import JSON
@@ -70,6 +70,23 @@ def add_cases(actor: Actor, suite: Suite, cases: Sequence[Case], *, how: How = "
     _append(draft, fresh)
     _touch(draft)
     return DraftCase.objects.filter(draft=draft).count()
+
+
+@transaction.atomic
+def add_to_suite(actor: Actor, suite: Suite, case: Case) -> DraftCase:
+    """Put one case, such as what somebody tried or a result of a run, at the end of the person's draft of a suite.
+
+    A key that is there already gets a number. Raises Invalid for what is no case, and past 10,000.
+    """
+    draft = _open(actor, suite, 0)
+    given = dict(case)
+    key = given.get("key")
+    if isinstance(key, str) and DraftCase.objects.filter(draft=draft, key=key[:LONGEST_KEY]).exists():
+        given["key"] = _free_key(draft, key)
+    refuse_mistakes("case.invalid", "This cannot be a case: correct the fields named.", case_problems(given))
+    _append(draft, [given])
+    _touch(draft)
+    return DraftCase.objects.get(draft=draft, row=draft.next_row - 1)
 
 
 @transaction.atomic

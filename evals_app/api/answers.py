@@ -9,7 +9,7 @@ from evals_app.models import Arm, Label, Reason, RunOn, RunState, Verdict
 from evals_app.scorers.combining import HOWS
 from evals_app.verdicts import MODES
 from prompts_app.models import CheckState
-from registry.core.api.bodies import JsonObject
+from registry.core.api.bodies import Json, JsonObject
 
 RESULT_STATES = ("passed", "failed", "error")
 METRIC_VERDICTS = (*Verdict.values, "error", "reported")
@@ -305,3 +305,83 @@ class Provider(serializers.Serializer[Any]):
     timeout_s = serializers.IntegerField()
     streams = serializers.BooleanField()
     fallback = serializers.CharField(allow_null=True)
+
+
+class FieldDifference(serializers.Serializer[Any]):
+    """One field that differs; null where a side has none."""
+
+    field = serializers.CharField()
+    old = Json()
+    new = Json()
+
+
+class CaseDifference(serializers.Serializer[Any]):
+    """A case that differs."""
+
+    key = serializers.CharField()
+    op = serializers.ChoiceField(["added", "removed", "changed"])
+    changes = FieldDifference(many=True)
+
+
+class ScorerDifference(serializers.Serializer[Any]):
+    """A scorer that differs."""
+
+    name = serializers.CharField()
+    op = serializers.ChoiceField(["added", "removed", "changed"])
+    changes = FieldDifference(many=True)
+
+
+class DifferenceSummary(serializers.Serializer[Any]):
+    """How many cases."""
+
+    added = serializers.IntegerField()
+    removed = serializers.IntegerField()
+    changed = serializers.IntegerField()
+    unchanged = serializers.IntegerField()
+
+
+class SuiteDifference(serializers.Serializer[Any]):
+    """What differs from one version of a suite to another."""
+
+    suite = serializers.CharField()
+    to = serializers.IntegerField()
+    summary = DifferenceSummary()
+    cases = CaseDifference(many=True)
+    scorers = ScorerDifference(many=True)
+    rules = FieldDifference(many=True)
+
+    def get_fields(self) -> dict[str, Any]:
+        """`from` is no name that Python permits for a member."""
+        return {**super().get_fields(), "from": serializers.IntegerField()}
+
+
+class ReadCase(serializers.Serializer[Any]):
+    """A case and the line it comes from."""
+
+    line = serializers.IntegerField()
+    case = JsonObject()
+
+
+class FileMistake(serializers.Serializer[Any]):
+    """What is wrong in a file; an empty column is the whole line."""
+
+    line = serializers.IntegerField()
+    column = serializers.CharField(allow_blank=True)
+    message = serializers.CharField()
+
+
+class FileNote(serializers.Serializer[Any]):
+    """What of a file is not taken over as it stands; line 0 is the whole of it."""
+
+    line = serializers.IntegerField()
+    message = serializers.CharField()
+
+
+class ReadCases(serializers.Serializer[Any]):
+    """What a file of cases comes to."""
+
+    cases = ReadCase(many=True)
+    mistakes = FileMistake(many=True)
+    columns = serializers.ListField(child=JsonObject())
+    rules = JsonObject()
+    notes = FileNote(many=True)

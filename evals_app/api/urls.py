@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from evals_app.api import compare, providers, runs, scorers, suites, usage
+from evals_app.api import compare, exports, providers, runs, scorers, suites, usage
 
 SUITE = "suites/<slug:suite>"
 RUN = "runs/<int:pk>"
@@ -12,6 +12,11 @@ urlpatterns: list[URLPattern] = [
     path(SUITE, suites.SuiteView.as_view(), name="api_suite"),
     path(f"{SUITE}/versions", suites.SuiteVersionsView.as_view(), name="api_suite_versions"),
     path(f"{SUITE}/versions/<int:number>", suites.SuiteVersionView.as_view(), name="api_suite_version"),
+    path(f"{SUITE}/versions/<int:number>/diff/<int:second>", exports.SuiteDiffView.as_view(), name="api_suite_diff"),
+    path(
+        f"{SUITE}/versions/<int:number>/export/<slug:form>", exports.SuiteExportView.as_view(), name="api_suite_export"
+    ),
+    path(f"{SUITE}/import", exports.SuiteReadView.as_view(), name="api_suite_read"),
     path(f"{SUITE}/compare", compare.CompareVersionsView.as_view(), name="api_suite_compare"),
     path(f"{SUITE}/judges", suites.JudgesView.as_view(), name="api_suite_judges"),
     path(f"{SUITE}/attachments", suites.AttachmentsView.as_view(), name="api_attachments"),
@@ -19,6 +24,7 @@ urlpatterns: list[URLPattern] = [
     path("runs", runs.RunsView.as_view(), name="api_runs"),
     path(RUN, runs.RunView.as_view(), name="api_run"),
     path(f"{RUN}/results", runs.ResultsView.as_view(), name="api_run_results"),
+    path(f"{RUN}/export/<slug:form>", exports.RunExportView.as_view(), name="api_run_export"),
     path(f"{RUN}/results/<int:result>/label", runs.ResultLabelView.as_view(), name="api_run_result_label"),
     path(f"{RUN}/tags", compare.TagsView.as_view(), name="api_run_tags"),
     path(f"{RUN}/compare/<int:other>", compare.CompareView.as_view(), name="api_run_compare"),

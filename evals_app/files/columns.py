@@ -229,7 +229,8 @@ def _placed(line: int, columns: Sequence[Column], problem: FieldError) -> Mistak
         header = next((one.header for one in columns if one.use == "variable" and one.name == wanted), "")
     else:
         header = _header_of(columns, name)
-    text = problem.message if header in (problem.field, name) or header else f"{problem.field} {problem.message}"
+    is_whole = problem.field == name or problem.field.startswith("variables.")
+    text = problem.message if header and is_whole else f"{problem.field} {problem.message}"
     return Mistake(line, header, text.strip())
 
 

@@ -103,3 +103,9 @@ def scorer_kinds() -> list[tuple[str, list[Scorer]]]:
 def expects(spec: ScorerSpec) -> bool:
     """Whether a scorer without a value compares with what the case expects."""
     return SCORERS[spec.kind].target == "value or expected"
+
+
+@register.filter
+def words(text: str) -> list[str]:
+    """The words of a text."""
+    return text.split()

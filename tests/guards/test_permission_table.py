@@ -117,6 +117,9 @@ GET    api_suite                          viewer    read     -
 GET    api_suite_versions                 viewer    read     -
 POST   api_suite_versions                 editor    write    -
 GET    api_suite_version                  viewer    read     -
+GET    api_suite_diff                     viewer    read     -
+GET    api_suite_export                   viewer    read     -
+POST   api_suite_read                     editor    write    -
 GET    api_suite_compare                  viewer    read     -
 GET    api_attachments                    viewer    read     -
 POST   api_attachments                    editor    write    -
@@ -127,6 +130,7 @@ GET    api_runs                           viewer    read     -
 POST   api_runs                           editor    run      -
 GET    api_run                            viewer    read     -
 GET    api_run_results                    viewer    read     -
+GET    api_run_export                     viewer    read     -
 POST   api_run_result_label               editor    write    -
 DELETE api_run_result_label               editor    write    -
 GET    api_run_tags                       viewer    read     -
@@ -265,6 +269,8 @@ def world(cast: Cast) -> World:
         "quarantine_id": olga.get("environments/development/quarantines").json["results"][0]["id"],
         "key": cast.key(name="a key").pk,
         "suite": "numbers",
+        "form": "csv",
+        "second": 1,
         "provider": "local",
         "run": run.pk,
         "result": answer.pk,

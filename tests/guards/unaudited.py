@@ -99,6 +99,7 @@ OTHERWISE: dict[str, str] = {
             "evals.suite_drafts.add_variable",
             "evals.suite_drafts.add_cases",
             "evals.suite_drafts.set_rules",
+            "evals.suite_drafts.add_to_suite",
             "evals.suite_drafts.duplicate_case",
             "evals.suite_drafts.drop_case",
             "evals.suite_drafts.discard_suite_draft",

@@ -1,10 +1,11 @@
 """A run on its page: while it works, when it has ended, case by case; and started by hand."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
 
-from evals_app.models import Run, RunState
+from evals_app.models import DraftCase, Result, Run, RunState
 from evals_app.scripted_provider import Rule
 from tests.builders import Cast
 from tests.evals import building
@@ -130,3 +131,20 @@ def test_case__answered_by_calling_a_tool__shows_the_call(cast: Cast, world: Eva
 
     assert "calls a tool" in page and "look_up" in page and "&lt;b&gt;Rome" in page
     assert "an empty answer" not in page
+
+
+def test_case__added_to_a_suite_with_an_answer_as_expected__is_in_the_draft(
+    cast: Cast, world: Evaluated, as_: SignedIn
+) -> None:
+    client, path = as_(cast.ada), f"/w/acme/runs/{world.run.pk}/cases/4/add"
+    asked = client.get(path).content.decode()
+    answer = Result.objects.get(run=world.run, case__key="case-3", arm="candidate")
+    added = client.post(path, {"suite": "shape", "expected": str(answer.pk)})
+    row = DraftCase.objects.get(draft__suite__slug="shape", key="case-3 (2)")
+
+    assert "What the candidate answered" in asked and "<b>bold</b>" not in asked
+    assert added.status_code == 302 and added["Location"].endswith(f"#row-{row.row}")
+    assert json.loads(row.content)["expected"] == "four <b>bold</b>"
+    assert client.post(path, {"suite": "none"}).status_code == 404
+    assert client.post(path, {"suite": "shape", "expected": "1"}).status_code == 404
+    assert as_(cast.vera).get(path).status_code == 403 and as_(cast.linus).get(path).status_code == 404
