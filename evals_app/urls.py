@@ -29,6 +29,7 @@ urlpatterns = [
     path("w/<slug:workspace>/new-suite", suites.suite_new, name="suite_new"),
     path(SUITE, suites.suite_page, name="suite"),
     path(f"{SUITE}/edit", suite_edit.suite_edit, name="suite_edit"),
+    path(f"{SUITE}/history", compare.suite_history_page, name="suite_history"),
     path(f"{SUITE}/compare", compare.suite_compare, name="suite_compare"),
     path(f"{SUITE}/draft", suite_edit.suite_draft, name="suite_draft"),
     path(f"{SUITE}/draft/discard", suite_edit.suite_draft_discard, name="suite_draft_discard"),

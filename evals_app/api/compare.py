@@ -9,10 +9,11 @@ from rest_framework.response import Response
 from evals_app.actions.runs import find_run
 from evals_app.actions.suites import find_suite
 from evals_app.api import compare_answers as answers
-from evals_app.api.compare_shapes import show_comparison, show_tag
+from evals_app.api.compare_shapes import show_comparison, show_point, show_tag
 from evals_app.comparison_queries import Flip, compare, flips_after
 from evals_app.comparison_sql import RunArm
 from evals_app.models import Arm
+from evals_app.suite_history import suite_history
 from evals_app.tag_queries import tag_report
 from evals_app.version_answers import answers_of
 from prompts_app.actions.prompts import find_prompt
@@ -95,6 +96,21 @@ class CompareVersionsView(ComparingView):
                 missing=missing,
             )
         return self.answer_comparison(old, new)
+
+
+class HistoryView(RegistryView):
+    """A suite over versions."""
+
+    @extend_schema(parameters=[OpenApiParameter("prompt", str, required=True)], responses=listing(answers.VersionScore))
+    def get(self, request: Request, suite: str) -> Response:
+        """Pass rates of the last twenty versions that have a finished run, by number, each by its newest."""
+        found = find_suite(self.actor.workspace_id, suite)
+        self.allow(Permission.READ)
+        name = self.text("prompt")
+        if not name:
+            raise invalid_field("prompt", "required", "Name a `prompt`.")
+        points = suite_history(found, find_prompt(self.actor.workspace_id, name))
+        return Response({"results": [show_point(point) for point in points], "next": None})
 
 
 class TagsView(RegistryView):

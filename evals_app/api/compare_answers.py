@@ -116,3 +116,15 @@ class TagRate(serializers.Serializer[Any]):
     baseline = serializers.FloatField(allow_null=True)
     delta = serializers.FloatField(allow_null=True)
     errors = serializers.IntegerField(help_text="Answers in error, on either side.")  # type: ignore[assignment]
+
+
+class VersionScore(serializers.Serializer[Any]):
+    """A version's pass rate on a suite; the bounds are null where there is too little to say."""
+
+    version = serializers.IntegerField()
+    run = serializers.IntegerField()
+    suite_version = serializers.IntegerField()
+    score = serializers.FloatField()
+    lower = serializers.FloatField(allow_null=True)
+    upper = serializers.FloatField(allow_null=True)
+    case_count = serializers.IntegerField()

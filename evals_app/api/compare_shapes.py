@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from evals_app.comparison_queries import Comparison, DifferenceLine, Distribution, Flip
 from evals_app.comparison_sql import RunArm, Spread
+from evals_app.suite_history import Point
 from evals_app.tag_queries import TagLine
 from registry.core.canonical import JSON
 
@@ -24,6 +25,19 @@ def show_comparison(compared: Comparison, flipped: Sequence[Flip], following: st
         "distributions": distributions,
         "flipped": rows,
         "next": following,
+    }
+
+
+def show_point(point: Point) -> dict[str, JSON]:
+    """A version in a suite's history."""
+    return {
+        "version": point.run.candidate.number,
+        "run": point.run.pk,
+        "suite_version": point.run.suite_version.number,
+        "score": point.score,
+        "lower": point.lower,
+        "upper": point.upper,
+        "case_count": point.cases,
     }
 
 

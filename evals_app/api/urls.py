@@ -17,6 +17,7 @@ urlpatterns: list[URLPattern] = [
         f"{SUITE}/versions/<int:number>/export/<slug:form>", exports.SuiteExportView.as_view(), name="api_suite_export"
     ),
     path(f"{SUITE}/import", exports.SuiteReadView.as_view(), name="api_suite_read"),
+    path(f"{SUITE}/history", compare.HistoryView.as_view(), name="api_suite_history"),
     path(f"{SUITE}/compare", compare.CompareVersionsView.as_view(), name="api_suite_compare"),
     path(f"{SUITE}/judges", suites.JudgesView.as_view(), name="api_suite_judges"),
     path(f"{SUITE}/attachments", suites.AttachmentsView.as_view(), name="api_attachments"),

@@ -8,6 +8,7 @@ from evals_app.actions.runs import find_run
 from evals_app.actions.suites import find_suite
 from evals_app.comparison_queries import arm_of, compare, flips_page
 from evals_app.comparison_sql import RunArm
+from evals_app.suite_history import STEP, suite_history
 from evals_app.version_answers import answers_of, others_of
 from evals_app.views.run_new import VERSIONS_OFFERED
 from prompts_app.actions.prompts import find_prompt
@@ -55,6 +56,17 @@ def suite_compare(request: PageRequest, suite: str) -> HttpResponse:
         "choices": numbers(prompt)[:VERSIONS_OFFERED],
     }
     return render(request, "evals/suite_compare.html", context)
+
+
+@page()
+def suite_history_page(request: PageRequest, suite: str) -> HttpResponse:
+    """How a prompt's versions did on a suite over time."""
+    require(request.actor, Permission.READ)
+    found = find_suite(request.workspace.pk, suite)
+    prompt = find_prompt(request.workspace.pk, request.GET.get("prompt", "").replace("\0", ""))
+    points = suite_history(found, prompt)
+    context = {"suite": found, "prompt": prompt, "points": points, "width": max(320, STEP * (len(points) + 1))}
+    return render(request, "evals/suite_history.html", context)
 
 
 @page()

@@ -120,6 +120,7 @@ GET    api_suite_version                  viewer    read     -
 GET    api_suite_diff                     viewer    read     -
 GET    api_suite_export                   viewer    read     -
 POST   api_suite_read                     editor    write    -
+GET    api_suite_history                  viewer    read     -
 GET    api_suite_compare                  viewer    read     -
 GET    api_attachments                    viewer    read     -
 POST   api_attachments                    editor    write    -

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from evals_app.models import Result
+from evals_app.stats import wilson
+from tests.api.client import Api
 from tests.builders import Cast
 from tests.evals import building
 from tests.pages.conftest import SignedIn
@@ -89,3 +91,14 @@ def test_compare_page__whatever_it_shows__takes_as_many_queries(
     for query in ("", "&flips=worse", "&page=9"):
         with django_assert_num_queries(14):
             client.get(address + query)
+
+
+def test_history__of_a_suite__tells_each_version_with_its_interval(cast: Cast, world: Evaluated, as_: SignedIn) -> None:
+    page = as_(cast.vera).get("/w/acme/suites/numbers/history?prompt=numbers/echo").content.decode()
+    (told,) = Api(cast.vera).get("suites/numbers/history?prompt=numbers/echo").json["results"]
+
+    bounds = wilson(58, 59, 0.05)
+    assert (told["version"], told["score"], told["case_count"]) == (2, pytest.approx(58 / 59), 59)
+    assert (told["lower"], told["upper"]) == (pytest.approx(bounds.lower), pytest.approx(bounds.upper))
+    assert "v2: 98.3" in page and '<svg class="chart"' in page
+    assert Api(cast.vera).get("suites/numbers/history").status == 422

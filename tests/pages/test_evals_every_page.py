@@ -61,6 +61,7 @@ def addresses(world: Evaluated) -> Iterator[str]:
         same,
         f"{same}?old_arm=baseline&flips=worse&page=2",
     )
+    yield "/w/acme/suites/numbers/history?prompt=numbers/echo"
     yield from ("/w/acme/usage", "/w/acme/usage?month=2026-01")
     yield "/w/acme/suites/shape/compare?prompt=numbers/echo&from=1&to=2"
     yield from ("/w/acme/runs/new", "/w/acme/runs/new?prompt=numbers/echo&suite=shape&baseline=version:1")
