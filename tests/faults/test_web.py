@@ -33,7 +33,7 @@ def asked_promotion(stage: Stage) -> int:
     return int(told.body["id"])
 
 
-@pytest.mark.parametrize("failpoint", ["before_commit", "after_commit"])
+@pytest.mark.parametrize("failpoint", [pytest.param("before_commit", marks=pytest.mark.faults), "after_commit"])
 def test_web__killed_in_a_promotion__all_of_it_or_nothing_and_what_was_done_is_told(
     stage: Stage, failpoint: str
 ) -> None:
