@@ -196,15 +196,16 @@ def suite_digest(content: SuiteContent) -> str:
     return digest(content.to_json())
 
 
-def recipe_digest(content: SuiteContent, *, default: JSON) -> str:
+def recipe_digest(slug: str, content: SuiteContent, *, default: JSON) -> str:
     """What fresh evidence depends on besides the two versions: the suite, its scorers' versions, the model asked.
 
+    The suite is told by its slug too: two of the same content are two questions, each with runs and a check of its own.
     A judge's prompt, and the model that it names, are in the suite by the digest of its pinned version. `default` is
     whatever settings apply where neither the suite nor a version, a judge's included, names any.
     """
     specs = [spec for case in content.cases for spec in content.scorers_of(case)]
     versions: dict[str, JSON] = dict(scorer_versions(specs))
-    return digest({"suite": suite_digest(content), "scorers": versions, "default": default})
+    return digest({"slug": slug, "suite": suite_digest(content), "scorers": versions, "default": default})
 
 
 def too_small(content: SuiteContent) -> str:

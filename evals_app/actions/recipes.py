@@ -28,11 +28,11 @@ def define_suite_check(actor: Actor, suite: Suite, version: SuiteVersion, *, cha
 
 
 def recipe_of(version: SuiteVersion, default: Provider | None) -> str:
-    """Digest of suite version, scorers' versions and what is asked where neither suite nor prompt names a model."""
+    """Digest of suite and version, scorers' versions and what is asked where neither suite nor prompt names a model."""
     asked: JSON = [default.name, default.base_url, default.default_model] if default else None
-    return recipe_digest(version.load(), default=asked)
+    return recipe_digest(version.suite.slug, version.load(), default=asked)
 
 
 def newest_of(suite: Suite) -> SuiteVersion:
     """The suite's newest version; it must have one."""
-    return SuiteVersion.objects.filter(suite=suite).order_by("-number")[0]
+    return SuiteVersion.objects.filter(suite=suite).select_related("suite").order_by("-number")[0]

@@ -207,3 +207,17 @@ def test_start__broker_is_down__the_run_is_there_and_the_broker_was_asked_once(m
         version = only(builders.prompt(cast.ada, text="{{ q }}"))
         run = start_run(cast.ada, version, suite(cast.ada), baseline=None)
     assert (run.state, run.chunks.count(), len(hinted)) == ("queued", 4, 1)
+
+
+def test_start__two_suites_of_the_same_content__are_two_runs_and_two_checks(
+    cast: Cast, provider: ScriptedProvider, prompt: Prompt
+):
+    made = [suite(cast.ada, slug) for slug in ("numbers", "numerals")]
+    for one in made:
+        require(cast.ada, one, prompt)
+    runs = [work(start_run(cast.ada, only(prompt), one, baseline=None)) for one in made]
+    assert runs[0].pk != runs[1].pk and runs[0].evidence_key != runs[1].evidence_key
+    policy = current_policy(cast.environment("production")).load()
+    facts = required_check_facts(prompt, only(prompt), policy, None)
+    states = {fact.name: fact.counts_as(database_now(), policy.max_age_days) for fact in facts}
+    assert states == {"suite/numbers": "passed", "suite/numerals": "passed"}

@@ -1,3 +1,5 @@
+from functools import partial
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -126,8 +128,10 @@ def test_digest__a_case_changed_or_moved__is_another_and_defaults_written_out_ar
 
 def test_recipe__the_default_model_changes__is_another():
     content = parse_suite(suite())
-    assert recipe_digest(content, default={"model": "a"}) != recipe_digest(content, default={"model": "b"})
-    assert recipe_digest(content, default=None) == recipe_digest(parse_suite(suite()), default=None)
+    digest = partial(recipe_digest, "numbers", content)
+    assert digest(default={"model": "a"}) != digest(default={"model": "b"})
+    assert digest(default=None) == recipe_digest("numbers", parse_suite(suite()), default=None)
+    assert digest(default=None) != recipe_digest("others", content, default=None)
 
 
 @pytest.mark.parametrize(
