@@ -2,6 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
+from prompts_app.api.mcp import McpView
 from registry.core.api import documents
 from registry.core.views import health
 
@@ -14,6 +15,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", include("registry.api_urls")),
     path("api/schema", documents.schema, name="api_schema"),
     path("api/docs", documents.reference, name="api_docs"),
+    path("mcp", McpView.as_view(), name="mcp"),
     path("", include("registry.core.urls")),
     path("", include("evals_app.urls")),
     path("", include("prompts_app.urls")),

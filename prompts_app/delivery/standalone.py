@@ -1,4 +1,4 @@
-"""What a process that only delivers lets through to Django: reads of services, rendering, and its health."""
+"""What a process that only delivers lets through to Django: reads of services, rendering, `/mcp`, and its health."""
 
 import re
 
@@ -26,5 +26,5 @@ class OnlyReads:
 
     def _is_read(self, method: str, path: str) -> bool:
         if method == "POST":
-            return bool(_LIVE.fullmatch(path)) and path.endswith("/render")
+            return path == "/mcp" or (bool(_LIVE.fullmatch(path)) and path.endswith("/render"))
         return method in {"GET", "HEAD"} and bool(_PATHS.fullmatch(path) or _LIVE.fullmatch(path))

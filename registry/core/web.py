@@ -35,4 +35,4 @@ def address_of(request: HttpRequest) -> str:
 
 def is_api(request: HttpRequest) -> bool:
     """Whether the answer to this request is JSON rather than a page."""
-    return request.path.startswith("/api/")
+    return request.path.startswith("/api/") or request.path == "/mcp"

@@ -1,0 +1,1 @@
+"""The Model Context Protocol over what is live: its messages, and prompts in its terms."""
