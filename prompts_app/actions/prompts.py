@@ -69,15 +69,19 @@ def change_prompt(
     description: str | None = None,
     tags: Sequence[str] | None = None,
     archived: bool | None = None,
+    written_at: datetime | None = None,
 ) -> Prompt:
-    """Describe, tag, archive or unarchive; what is left out stays. Nothing is recorded where nothing changes."""
+    """Describe, tag, archive or unarchive; what is left out stays. Nothing is recorded where nothing changes.
+
+    `written_at` dates the archiving of a history written elsewhere; callers on the network never choose it.
+    """
     require(actor, Permission.WRITE if archived is None else Permission.CURATE)
     prompt = Prompt.objects.select_for_update(no_key=True).get(pk=prompt.pk)
     before = (prompt.description, prompt.tags, prompt.is_archived)
     if archived and not prompt.is_archived:
         _leave_promotions_behind(prompt)
     if archived is not None and archived != prompt.is_archived:
-        prompt.archived_at = Now() if archived else None
+        prompt.archived_at = date_of(written_at) if archived else None
     prompt.description = prompt.description if description is None else checked_text("description", description)
     prompt.tags = prompt.tags if tags is None else checked_tags(tags)
     prompt.searchable = searchable(prompt)
@@ -111,6 +115,11 @@ def date_of(written_at: datetime | None, *, after: datetime | None = None) -> da
     if written_at > database_now() or (after is not None and written_at < after):
         raise invalid_field("written_at", "range", "A time in the past, not before the version it follows.")
     return written_at
+
+
+def not_in_future(moment: datetime | None) -> datetime | None:
+    """A moment of another server's clock, but not of the future."""
+    return None if moment is None else min(moment, database_now())
 
 
 def checked_text(field: str, text: str, *, most: int | None = None) -> str:

@@ -115,8 +115,13 @@ def prepare(prompt: Prompt, content: Mapping[str, JSON]) -> tuple[TemplateSource
 
 
 @transaction.atomic
-def yank_version(actor: Actor, version: PromptVersion, *, reason: str) -> VersionYank:
-    """Withdraw a version for good; raises Conflict where it is live, and where it was yanked before."""
+def yank_version(
+    actor: Actor, version: PromptVersion, *, reason: str, written_at: datetime | None = None
+) -> VersionYank:
+    """Withdraw a version for good; raises Conflict where it is live, and where it was yanked before.
+
+    `written_at` dates a withdrawal of a history written elsewhere; callers on the network never choose it.
+    """
     require(actor, Permission.CURATE)
     if not reason.strip():
         raise invalid_field("reason", "required", "Say why this version is withdrawn.")
@@ -131,7 +136,9 @@ def yank_version(actor: Actor, version: PromptVersion, *, reason: str) -> Versio
         )
     if VersionYank.objects.filter(version=version).exists():
         raise Conflict("version.yanked", "This version was withdrawn before.")
-    yank = VersionYank.objects.create(version=version, reason=checked_text("reason", reason), by_id=actor.member_id)
+    yank = VersionYank.objects.create(
+        version=version, reason=checked_text("reason", reason), by_id=actor.member_id, at=date_of(written_at)
+    )
     audit.record(
         actor,
         "version.yanked",

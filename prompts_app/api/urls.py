@@ -10,6 +10,7 @@ from prompts_app.api import (
     promotion_changes,
     promotions,
     prompts,
+    transfer,
     versions,
 )
 from prompts_app.api.converters import PromptName
@@ -32,6 +33,8 @@ urlpatterns: list[URLPattern] = [
     path("prompts/<prompt:name>/drafts/mine", prompts.DraftView.as_view(), name="api_draft"),
     path("prompts/<prompt:name>", prompts.PromptView.as_view(), name="api_prompt"),
     path("preview", versions.PreviewView.as_view(), name="api_preview"),
+    path("export/bundle", transfer.ExportBundleView.as_view(), name="api_export_bundle"),
+    path("import/bundle", transfer.ImportBundleView.as_view(), name="api_import_bundle"),
     path("promotions", promotions.PromotionsView.as_view(), name="api_promotions"),
     path(PROMOTION, promotions.PromotionView.as_view(), name="api_promotion"),
     path(f"{PROMOTION}/approve", promotions.ApproveView.as_view(), name="api_promotion_approve"),

@@ -17,9 +17,22 @@ import registry.core.actions
 from evals_app.actions import labels, newer_judges, providers, runs, suite_drafts, suites
 from evals_app.models import Result, Run, Suite
 from evals_app.provider_settings import parse_provider
-from prompts_app.actions import applying, checks, environments, keys, promotions, prompts, reviews, rollback, versions
+from prompts_app.actions import (
+    applying,
+    checks,
+    environments,
+    histories,
+    imports,
+    keys,
+    promotions,
+    prompts,
+    reviews,
+    rollback,
+    versions,
+)
 from prompts_app.facts import subject_of
 from prompts_app.models import CheckState, Deployment, Override, Promotion, Prompt, Vote
+from prompts_app.transfer.histories import PromptHistory, WrittenVersion
 from registry.core.actions import keys as core_keys
 from registry.core.actions import people, workspaces
 from registry.core.actor import KeyKind, Role
@@ -73,6 +86,10 @@ class World:
             "default": True,
         }
         return parse_provider(body, allow=frozenset())
+
+    def written(self) -> histories.Prepared:
+        history = PromptHistory("p", "text", (WrittenVersion(9, {"text": "z"}),))
+        return histories.prepare_written(history, history.versions[0], lambda pin: pytest.fail(str(pin)))
 
     def run(self) -> Run:
         providers.create_provider(self.cast.olga, self.provider())
@@ -171,6 +188,10 @@ ROWS: dict[str, Callable[[World], Callable[[], Any]]] = {
     "prompts.prompts.change_prompt": _now(lambda w: prompts.change_prompt(w.cast.ada, w.prompt, description="d")),
     "prompts.versions.create_version": _now(lambda w: versions.create_version(w.key.actor, w.prompt, {"text": "n"})),
     "prompts.versions.yank_version": _now(lambda w: versions.yank_version(w.cast.ada, w.first, reason="x")),
+    "prompts.histories.keep_version": _now(lambda w: histories.keep_version(w.cast.ada, w.prompt, w.written())),
+    "prompts.imports.import_histories": _now(
+        lambda w: imports.import_histories(w.cast.ada, [PromptHistory("new", "text", ())])
+    ),
     "prompts.checks.post_external_check": _now(
         lambda w: checks.post_external_check(w.key.actor, w.first, name="external/lint", state="passed")
     ),

@@ -69,6 +69,8 @@ GET    api_draft                          viewer    -        -
 PUT    api_draft                          editor    -        -
 DELETE api_draft                          editor    -        -
 POST   api_preview                        editor    write    -
+GET    api_export_bundle                  viewer    read     -
+POST   api_import_bundle                  editor    write    -
 
 GET    api_promotions                     viewer    read     -
 POST   api_promotions                     editor    write    -

@@ -9,7 +9,7 @@ from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
-from registry.core.canonical import InvalidJson, parse_json
+from registry.core.canonical import MAX_DEPTH, InvalidJson, parse_json
 from registry.core.errors import FieldError, Invalid
 
 
@@ -17,6 +17,7 @@ class StrictJsonParser(BaseParser):
     """Refuses duplicate keys, NaN, oversized numbers, depth, NUL and lone surrogates with the position."""
 
     media_type = "application/json"
+    max_depth = MAX_DEPTH
 
     def parse(
         self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
@@ -26,7 +27,7 @@ class StrictJsonParser(BaseParser):
         if not raw:
             return {}
         try:
-            return parse_json(raw)
+            return parse_json(raw, max_depth=self.max_depth)
         except InvalidJson as problem:
             errors = [FieldError(problem.path, "json", problem.message)]
             raise Invalid("json.invalid", problem.message, errors=errors, position=problem.position) from None

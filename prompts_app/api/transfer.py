@@ -1,0 +1,69 @@
+"""`/import` and `/export`: prompts from elsewhere, and prompts to take along."""
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from prompts_app.actions.imports import import_histories, plan_import
+from prompts_app.actions.prompts import find_prompt
+from prompts_app.api.transfer_answers import Bundle, Imported
+from prompts_app.transfer.bundle import DEEPEST, parse_bundle
+from prompts_app.transfer.histories import PromptHistory
+from prompts_app.transfer_queries import bundle_pieces
+from registry.core.api.parsing import StrictJsonParser
+from registry.core.api.views import RegistryView
+from registry.core.downloads import download
+from registry.core.models import Workspace
+from registry.core.permissions import Permission
+
+PREVIEW = OpenApiParameter("preview", bool, description="true: say what would change, and change nothing.")
+
+
+class BundleParser(StrictJsonParser):
+    """JSON that may hold a version's content some levels down."""
+
+    max_depth = DEEPEST
+
+
+class ExportBundleView(RegistryView):
+    """Prompts to take along."""
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter("folder", str, description="Only prompts below it, at any depth."),
+            OpenApiParameter("prompt", str, description="Only this prompt."),
+        ],
+        responses={(200, "application/json"): OpenApiTypes.OBJECT},
+    )
+    def get(self, request: Request) -> Response:
+        """A bundle of all prompts, with every version: without loss, sent while it is read."""
+        self.allow(Permission.READ)
+        name = self.text("prompt")
+        if name:
+            find_prompt(self.actor.workspace_id, name)
+        workspace = Workspace.objects.get(pk=self.actor.workspace_id)
+        pieces = bundle_pieces(workspace, folder=self.text("folder"), name=name)
+        return download(f"{workspace.slug}.bundle.json", "application/json", pieces)  # type: ignore[return-value]
+
+
+class ImportView(RegistryView):
+    """How every import answers."""
+
+    def carry_out(self, histories: list[PromptHistory]) -> Response:
+        """What changed; with `preview=true`, what would."""
+        is_preview = bool(self.flag("preview"))
+        plan = (plan_import if is_preview else import_histories)(self.actor, histories)
+        return Response(plan.to_json(preview=is_preview))
+
+
+class ImportBundleView(ImportView):
+    """A bundle, imported."""
+
+    parser_classes = [BundleParser]
+
+    @extend_schema(parameters=[PREVIEW], request=Bundle, responses={200: Imported})
+    def post(self, request: Request) -> Response:
+        """Import what is not here yet; nothing is overwritten, nothing goes live, twice is as good as once."""
+        self.allow(Permission.WRITE)
+        return self.carry_out(parse_bundle(request.data))

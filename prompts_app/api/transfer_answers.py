@@ -1,0 +1,54 @@
+"""What the routes of import and export take and answer, for the OpenAPI document."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from prompts_app.content import KINDS
+from registry.core.api.bodies import Json, StrictSerializer
+
+OUTCOMES = ("new", "known", "conflict", "refused")
+
+
+class Bundle(StrictSerializer):
+    """A bundle as `GET /export/bundle` gives it; its parts are described in the documentation of import and export."""
+
+    format = serializers.ChoiceField(["greenroom.bundle"])
+    schema = serializers.IntegerField()
+    workspace = serializers.CharField(required=False)
+    exported_at = serializers.CharField(required=False, allow_null=True)
+    prompts = Json()
+
+
+class ImportedVersion(serializers.Serializer[Any]):
+    """What becomes of one version that is not here already."""
+
+    version = serializers.IntegerField()
+    outcome = serializers.ChoiceField(OUTCOMES)
+    digest = serializers.CharField(allow_null=True)
+    why = serializers.CharField(help_text="Where it is not taken over: why.")
+    path = serializers.CharField(help_text="Where it stands in what was sent.")
+
+
+class ImportedPrompt(serializers.Serializer[Any]):
+    """What becomes of one prompt."""
+
+    name = serializers.CharField()
+    kind = serializers.ChoiceField(KINDS)
+    outcome = serializers.ChoiceField(OUTCOMES)
+    why = serializers.CharField()
+    notes = serializers.ListField(child=serializers.CharField())
+    known_versions = serializers.IntegerField()
+    versions = ImportedVersion(many=True)
+
+
+class Imported(serializers.Serializer[Any]):
+    """What an import changed; with `preview`, what it would change. `known_versions` were here already."""
+
+    preview = serializers.BooleanField()
+    new_prompts = serializers.IntegerField()
+    new_versions = serializers.IntegerField()
+    known_versions = serializers.IntegerField()
+    conflicts = serializers.IntegerField()
+    refused = serializers.IntegerField()
+    prompts = ImportedPrompt(many=True)
