@@ -1,9 +1,11 @@
 """How alike two texts are: ROUGE and BLEU against the libraries that everybody quotes, edits on known words."""
 
+import json
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rouge_score.rouge_scorer import RougeScorer
 from sacrebleu.metrics import BLEU
 
 from evals_app.engine.trying_scorers import try_scorers
@@ -32,6 +34,8 @@ PAIRS = [
     ("x " * 400, "x " * 380 + "y " * 20),
     ("under_score CamelCase 42", "under score camelcase 42"),
 ]  # fmt: skip
+# What rouge-score 0.1.2 says of these pairs and of 200 made of few letters; it has no wheel, so it is not installed here.
+ROUGE = [json.loads(line) for line in (Path(__file__).parents[1] / "data/rouge_values.jsonl").open()]
 text = st.text("ab cd.,-1\n&;'", max_size=40)
 
 
@@ -39,14 +43,14 @@ def rouge(kind, said, wanted, **more):
     return score({"kind": kind, **more}, said, wanted).value
 
 
-@pytest.mark.parametrize(("said", "wanted"), PAIRS)
-@pytest.mark.parametrize("measure", ["f1", "precision", "recall"])
-def test_rouge__on_a_table__is_what_rouge_score_says(said, wanted, measure):
-    oracle = RougeScorer(["rouge1", "rouge2", "rouge3", "rougeL"]).score(wanted, said)
-    field = {"f1": "fmeasure"}.get(measure, measure)
-    found = [rouge("rouge_n", said, wanted, n=n, measure=measure) for n in (1, 2, 3)]
-    found.append(rouge("rouge_l", said, wanted, measure=measure))
-    assert found == pytest.approx([getattr(oracle[name], field) for name in ("rouge1", "rouge2", "rouge3", "rougeL")])
+@pytest.mark.parametrize("place", range(0, len(ROUGE), 10))
+def test_rouge__of_many_pairs__is_what_rouge_score_says(place):
+    for pair in ROUGE[place : place + 10]:
+        for at, measure in enumerate(("precision", "recall", "f1")):
+            asked = [("rouge_n", {"n": n}, f"rouge{n}") for n in (1, 2, 3, 4)] + [("rouge_l", {}, "rougeL")]
+            for kind, more, name in asked:
+                found = rouge(kind, pair["said"], pair["wanted"], measure=measure, **more)
+                assert found == pytest.approx(pair[name][at]), (pair, name, measure)
 
 
 @pytest.mark.parametrize(("said", "wanted"), PAIRS)
@@ -62,14 +66,6 @@ def test_bleu__on_a_table__is_what_sacrebleu_says(said, wanted):
 def test_bleu__of_any_text__is_what_sacrebleu_says(said, wanted):
     oracle = BLEU(effective_order=True).sentence_score(said, wanted).score / 100
     assert bleu(said, wanted) == pytest.approx(oracle, abs=1e-12)
-
-
-@settings(max_examples=100)
-@given(said=text, wanted=text.filter(str.strip), n=st.integers(1, 4))
-def test_rouge__of_any_text__is_what_rouge_score_says(said, wanted, n):
-    oracle = RougeScorer([f"rouge{n}", "rougeL"]).score(wanted, said)
-    assert rouge("rouge_n", said, wanted, n=n) == pytest.approx(oracle[f"rouge{n}"].fmeasure)
-    assert rouge("rouge_l", said, wanted) == pytest.approx(oracle["rougeL"].fmeasure)
 
 
 def test_rouge__of_another_script__counts_its_words():
