@@ -3,7 +3,10 @@
 import json
 from collections import defaultdict
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from typing import cast
+
+from django.db.models import F
 
 from prompts_app.history_queries import live_deployments
 from prompts_app.models import Prompt, PromptVersion
@@ -17,29 +20,47 @@ from registry.core.times import rfc3339
 PROMPTS_AT_ONCE = 50
 
 
-def bundle_pieces(workspace: Workspace, *, folder: str = "", name: str = "") -> Iterator[str]:
+@dataclass(frozen=True)
+class Wanted:
+    """What of a workspace: below a folder, of one name; of each prompt the newest version alone, or the one live somewhere."""
+
+    folder: str = ""
+    name: str = ""
+    newest: bool = False
+    live_in: str = ""
+
+    @property
+    def is_part(self) -> bool:
+        """Whether only one version of each prompt is wanted; then none without one is told."""
+        return self.newest or bool(self.live_in)
+
+
+def bundle_pieces(workspace: Workspace, wanted: Wanted = Wanted()) -> Iterator[str]:
     """A bundle of the workspace's prompts, archived ones too, piece by piece: three queries for every 50 prompts."""
     yield opening(workspace.slug, rfc3339(database_now()))
-    rows = Prompt.objects.in_workspace(workspace.pk).in_folder(folder).defer("searchable", "search")
-    rows = rows.filter(name=name) if name else rows
+    rows = Prompt.objects.in_workspace(workspace.pk).in_folder(wanted.folder).defer("searchable", "search")
+    rows = rows.filter(name=wanted.name) if wanted.name else rows
     after, is_first = "", True
     while batch := list(rows.filter(name__gt=after).order_by("name")[:PROMPTS_AT_ONCE]):
-        for prompt in _told(batch):
+        for prompt in _told(batch, wanted):
             yield entry(prompt, is_first=is_first)
             is_first = False
         after = batch[-1].name
     yield CLOSING
 
 
-def _told(prompts: list[Prompt]) -> Iterator[dict[str, JSON]]:
+def _told(prompts: list[Prompt], wanted: Wanted) -> Iterator[dict[str, JSON]]:
     live = live_deployments(prompts)
-    rows = (
-        PromptVersion.objects.filter(prompt__in=prompts).select_related("yank__by__user").order_by("prompt", "number")
-    )
+    rows = PromptVersion.objects.filter(prompt__in=prompts)
+    if wanted.live_in:
+        places = [one for found in live.values() for one in found if one.environment.name == wanted.live_in]
+        rows = rows.filter(pk__in=[one.version_id for one in places])
+    elif wanted.newest:
+        rows = rows.filter(number=F("prompt__last_number"))
     versions: dict[int, list[PromptVersion]] = defaultdict(list)
-    for row in rows:
+    for row in rows.select_related("yank__by__user").order_by("prompt", "number"):
         versions[row.prompt_id].append(row)
-    for prompt in prompts:
+    for prompt in (one for one in prompts if versions[one.pk] or not wanted.is_part):
         yield {
             "name": prompt.name,
             "kind": prompt.kind,

@@ -10,7 +10,8 @@ from prompts_app.actions.prompts import find_prompt
 from prompts_app.api.transfer_answers import Bundle, Imported
 from prompts_app.transfer.bundle import DEEPEST, parse_bundle
 from prompts_app.transfer.histories import PromptHistory
-from prompts_app.transfer_queries import bundle_pieces
+from prompts_app.transfer_queries import Wanted, bundle_pieces
+from prompts_app.visibility import visible_environment
 from registry.core.api.parsing import StrictJsonParser
 from registry.core.api.views import RegistryView
 from registry.core.downloads import download
@@ -33,17 +34,21 @@ class ExportBundleView(RegistryView):
         parameters=[
             OpenApiParameter("folder", str, description="Only prompts below it, at any depth."),
             OpenApiParameter("prompt", str, description="Only this prompt."),
+            OpenApiParameter("newest", bool, description="true: of each prompt only the newest version."),
+            OpenApiParameter("environment", str, description="Of each prompt only the version that is live there."),
         ],
         responses={(200, "application/json"): OpenApiTypes.OBJECT},
     )
     def get(self, request: Request) -> Response:
         """A bundle of all prompts, with every version: without loss, sent while it is read."""
         self.allow(Permission.READ)
-        name = self.text("prompt")
-        if name:
-            find_prompt(self.actor.workspace_id, name)
+        wanted = Wanted(self.text("folder"), self.text("prompt"), bool(self.flag("newest")), self.text("environment"))
+        if wanted.name:
+            find_prompt(self.actor.workspace_id, wanted.name)
+        if wanted.live_in:
+            visible_environment(self.actor, wanted.live_in)
         workspace = Workspace.objects.get(pk=self.actor.workspace_id)
-        pieces = bundle_pieces(workspace, folder=self.text("folder"), name=name)
+        pieces = bundle_pieces(workspace, wanted)
         return download(f"{workspace.slug}.bundle.json", "application/json", pieces)  # type: ignore[return-value]
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from prompts_app.transfer_queries import bundle_pieces
+from prompts_app.transfer_queries import Wanted, bundle_pieces
 from registry.core.models import Workspace
 
 
@@ -23,5 +23,5 @@ class Command(BaseCommand):
         workspace = Workspace.objects.filter(slug=options["workspace"]).first()
         if workspace is None:
             raise CommandError(f"There is no workspace {options['workspace']}.")
-        for piece in bundle_pieces(workspace, folder=options["folder"]):
+        for piece in bundle_pieces(workspace, Wanted(options["folder"])):
             self.stdout.write(piece, ending="")

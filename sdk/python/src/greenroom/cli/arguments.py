@@ -70,15 +70,31 @@ def make_parser() -> Parser:
     pull = commands.add_parser(
         "pull", help="print everything that is live, as a lock file to package with a service", allow_abbrev=False
     )
+    files = _add_folders(commands)
     for each in (get, pull):
         each.add_argument("--environment", "--env", required=True, metavar="NAME")
-    for each in (run, post, get, promote, status, pull):
+    for each in (run, post, get, promote, status, pull, *files):
         within = RUN_WITHIN_S if each is run else CALL_WITHIN_S
         each.add_argument("--key-file", type=Path, metavar="FILE", help="holds the API key, instead of GREENROOM_KEY")
         each.add_argument(
             "--timeout", type=_seconds, default=within, metavar="S", help=f"seconds to try and wait ({within:g})"
         )
     return parser
+
+
+def _add_folders(commands: "argparse._SubParsersAction[Parser]") -> list[Parser]:
+    """What keeps prompts as files of a folder."""
+    pull = commands.add_parser("pull-files", help="write each prompt's newest version to a folder", allow_abbrev=False)
+    pull.add_argument("--force", action="store_true", help="write over changes that are not pushed")
+    push = commands.add_parser("push", help="save the files of a folder that say something new", allow_abbrev=False)
+    push.add_argument("--dry-run", action="store_true", help="say what would be saved")
+    push.add_argument("--message", "-m", default="", help="what changed, for the history")
+    diff = commands.add_parser("diff", help="a folder against what the server has", allow_abbrev=False)
+    for each in (pull, push, diff):
+        each.add_argument("folder", type=Path, metavar="DIR")
+    for each in (pull, diff):
+        each.add_argument("--environment", "--env", default="", metavar="NAME", help="what is live there instead")
+    return [pull, push, diff]
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:

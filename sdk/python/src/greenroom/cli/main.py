@@ -9,6 +9,7 @@ from greenroom.cli.arguments import make_parser
 from greenroom.cli.checks import Finding, post_check
 from greenroom.cli.exit_codes import ExitCode
 from greenroom.cli.fetching import print_live, print_lock_file
+from greenroom.cli.folders import diff, pull_files, push
 from greenroom.cli.progress import Screen
 from greenroom.cli.promoting import Move, promote
 from greenroom.cli.status import print_status
@@ -59,6 +60,12 @@ def _do(options: argparse.Namespace, talk: Talk, screen: Screen) -> ExitCode:
     if options.command == "promote":
         move = Move(options.prompt, options.version, options.environment, options.title, options.acknowledge_breaking)
         return promote(talk, move, apply=options.apply)
+    if options.command == "pull-files":
+        return pull_files(talk, options.folder, options.environment, force=options.force)
+    if options.command == "push":
+        return push(talk, options.folder, message=options.message, dry_run=options.dry_run)
+    if options.command == "diff":
+        return diff(talk, options.folder, options.environment)
     if options.command == "pull":
         return print_lock_file(talk, options.environment)
     if options.command == "check":
