@@ -10,11 +10,12 @@ from django.db.models import Q
 from django.db.models.functions import Left
 
 from evals_app import comparison_sql
+from evals_app.case_rates import clusters_in
 from evals_app.charts import Histogram, draw_histogram
 from evals_app.comparison_sql import FlipRow, RunArm, Spread
 from evals_app.differences import Difference, Measured, difference
 from evals_app.interval_drawing import Drawing, draw_difference
-from evals_app.models import Arm, Case, Result, SuiteVersion
+from evals_app.models import Arm, Result, SuiteVersion
 from evals_app.run_queries import EXCERPT
 from evals_app.scorers import SCORERS
 from evals_app.scorers.spec import PASSES
@@ -178,20 +179,13 @@ def with_excerpts(old: RunArm, new: RunArm, rows: Sequence[FlipRow]) -> list[Fli
     ]
 
 
-def clusters_of(version: SuiteVersion) -> dict[int, str]:
-    """The cluster of each case that shares one, by the case's id; one query."""
-    rows = Case.objects.filter(suite_version=version, content__contains='"cluster"').values_list("pk", "content")
-    named = ((case, json.loads(content).get("cluster")) for case, content in rows)
-    return {case: f"cluster:{cluster}" for case, cluster in named if isinstance(cluster, str)}
-
-
 def _differences(old: RunArm, new: RunArm) -> tuple[DifferenceLine, ...]:
     version = new.run.suite_version
     rules = json.loads(version.rules)
     kinds = {spec["name"]: SCORERS.get(spec["kind"]) for spec in rules["scorers"]}
     order = {name: place for place, name in enumerate([PASSES, *kinds])}
     is_single = old.run.repeats == new.run.repeats == 1
-    clusters = clusters_of(version)
+    clusters = clusters_in([version.pk])
     lines = []
     rows = comparison_sql.score_rows(old, new, passes=PASSES)
     for row in sorted(rows, key=lambda row: (order.get(row.name, len(order)), row.name)):

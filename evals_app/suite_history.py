@@ -4,22 +4,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db import connection
-
+from evals_app.case_rates import case_rates, clusters_in
 from evals_app.differences import rate_bounds
-from evals_app.models import Case, Run, RunState, Suite
+from evals_app.models import Run, RunState, Suite
 from evals_app.run_queries import runs_of
 from prompts_app.models import Prompt
 
 MOST = 20
 STEP, HEIGHT, TOP, BOTTOM = 36.0, 150.0, 10.0, 120.0
-
-_RATES = """
-  SELECT run_id, array_agg(case_id), array_agg(rate) FROM (
-    SELECT run_id, case_id, avg(is_passed::int)::float8 AS rate FROM evals_app_result
-    WHERE run_id = ANY(%(runs)s) AND arm = 'candidate' AND error = '' GROUP BY run_id, case_id
-  ) cases GROUP BY run_id
-"""
 
 
 @dataclass(frozen=True)
@@ -60,10 +52,8 @@ def suite_history(suite: Suite, prompt: Prompt) -> tuple[Point, ...]:
     rows = runs_of(suite.workspace_id).filter(suite_version__suite=suite, prompt=prompt, state=RunState.FINISHED)
     newest = rows.exclude(evidence_key="").order_by("-candidate__number", "-pk").distinct("candidate__number")[:MOST]
     runs = sorted(newest, key=lambda run: run.candidate.number)
-    with connection.cursor() as cursor:
-        cursor.execute(_RATES, {"runs": [run.pk for run in runs]})
-        rates = {pk: (cases, means) for pk, cases, means in cursor.fetchall()}
-    clusters = _clusters([run.suite_version_id for run in runs])
+    rates = case_rates(runs)
+    clusters = clusters_in([run.suite_version_id for run in runs])
     answered = [run for run in runs if run.pk in rates]
     return tuple(_point(run, *rates[run.pk], clusters, place) for place, run in enumerate(answered))
 
@@ -74,12 +64,6 @@ def _point(run: Run, cases: Sequence[int], means: Sequence[float], clusters: dic
     bounds = rate_bounds(means, labels, is_single=run.repeats == 1, alpha=alpha)
     lower, upper = bounds or (None, None)
     return Point(run, sum(means) / len(means), lower, upper, len(cases), x=STEP * (place + 1))
-
-
-def _clusters(versions: Sequence[int]) -> dict[int, str]:
-    rows = Case.objects.filter(suite_version__in=versions, content__contains='"cluster"').values_list("pk", "content")
-    named = ((case, json.loads(content).get("cluster")) for case, content in rows)
-    return {case: f"cluster:{cluster}" for case, cluster in named if isinstance(cluster, str)}
 
 
 def _y(score: float) -> float:

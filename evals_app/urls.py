@@ -4,6 +4,8 @@ from django.urls import path
 
 from evals_app.views import (
     add_to_suite,
+    batch_new,
+    batches,
     compare,
     evidence,
     exports,
@@ -19,6 +21,7 @@ from evals_app.views import (
 )
 
 SUITE = "w/<slug:workspace>/suites/<slug:suite>"
+BATCHES = "w/<slug:workspace>/runs/batches"
 RUN = "w/<slug:workspace>/runs/<int:pk>"
 PROMPT = "w/<slug:workspace>/prompts/<path:name>"
 PROMOTION = "w/<slug:workspace>/promotions/<int:pk>"
@@ -42,6 +45,11 @@ urlpatterns = [
     path("w/<slug:workspace>/runs", runs.runs_page, name="runs"),
     path("w/<slug:workspace>/usage", usage.usage_page, name="usage"),
     path("w/<slug:workspace>/runs/new", run_new.run_new, name="run_new"),
+    path(BATCHES, batches.batches_page, name="batches"),
+    path(f"{BATCHES}/new", batch_new.batch_new, name="batch_new"),
+    path(f"{BATCHES}/<int:pk>", batches.batch_page, name="batch"),
+    path(f"{BATCHES}/<int:pk>/progress", batches.batch_progress, name="batch_progress"),
+    path(f"{BATCHES}/<int:pk>/cancel", batches.batch_cancel, name="batch_cancel"),
     path(RUN, runs.run_page, name="run"),
     path(f"{RUN}/progress", runs.run_progress, name="run_progress"),
     path(f"{RUN}/results", runs.run_results, name="run_results"),

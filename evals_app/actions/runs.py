@@ -52,7 +52,7 @@ def start_run(
     except SettingsError as error:
         raise Conflict("model.unavailable", f"No model can be asked: {error}.") from None
     if started.is_new and budget.cost is not None:
-        _check_prices(started.run)
+        require_prices(started.run)
     if started.is_new:
         _record(actor, "run.started", started.run)
     return started.run
@@ -65,18 +65,23 @@ def cancel_run(actor: Actor, run: Run) -> Run:
     run = _locked(run)
     if not run.is_open:
         raise Conflict("run.ended", f"This run is {run.state} already.", state=run.state)
+    stop_run(run, by=actor.name)
+    _record(actor, "run.cancelled", run)
+    run.refresh_from_db()
+    return run
+
+
+def stop_run(run: Run, *, by: str) -> None:
+    """End an open run, whose row is locked, where it is."""
     RunChunk.objects.filter(run=run, state__in=[JobState.QUEUED, JobState.RUNNING]).update(
         state=JobState.CANCELLED, lease_until=None
     )
-    summary = f"cancelled by {actor.name}"
+    summary = f"cancelled by {by}"
     Run.objects.filter(pk=run.pk).update(
         state=RunState.CANCELLED, summary=summary, finished_at=Now(), **asdict(totals_of(run))
     )
     record_usage(run)
     post_check(run, CheckState.ERROR, summary)
-    _record(actor, "run.cancelled", run)
-    run.refresh_from_db()
-    return run
 
 
 @transaction.atomic
@@ -113,8 +118,8 @@ def retry_errors(actor: Actor, run: Run, *, budget: Budget = NO_BUDGET) -> Run:
     return run
 
 
-def _check_prices(run: Run) -> None:
-    """A budget in money holds only where every model's price is known."""
+def require_prices(run: Run) -> None:
+    """A budget in money holds only where every model's price is known: raises Invalid for another."""
     for text in filter(None, (run.candidate_settings, run.baseline_settings)):
         settings = ModelSettings.from_json(json.loads(text))
         base_url = Provider.objects.in_workspace(run.workspace_id).get(name=settings.provider).base_url

@@ -3,8 +3,10 @@
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from evals_app.batch_configs import FEWEST, MOST
 from evals_app.judge_seats import MOST_JUDGES
 from evals_app.metric_rules import MEASURES, MOST_METRICS, SUPERIOR_ON
+from evals_app.model_settings import PARAMETERS
 from evals_app.models import Label, RunOn
 from evals_app.scorers import SCORERS
 from evals_app.scorers.combining import HOWS, MOST_GROUPS
@@ -211,6 +213,28 @@ class NewRun(StrictSerializer):
     config = JsonObject(required=False, allow_null=True)
     again = Flag(required=False, help_text="Ask once more although the answer is fresh: pooled, while looks are left.")
     budget = BudgetField(required=False, allow_null=True)
+
+
+@extend_schema_field({
+    "type": "array", "minItems": FEWEST, "maxItems": MOST,
+    "items": {
+        "type": "object", "additionalProperties": False,
+        "description": "What goes over the version's own settings in this column; {} for the version as it is.",
+        "properties": {"provider": {"type": "string"}, "model": {"type": "string"}, **{name: {} for name in PARAMETERS}},
+    },
+})  # fmt: skip
+class ConfigsField(Json):
+    """Models to compare, read by `batch_configs.parse_configs`, which names every mistake."""
+
+
+class NewBatch(StrictSerializer):
+    """One version, asked a suite's cases with each of these settings; no check is posted. The first is told against."""
+
+    prompt = Text(max_length=255)
+    version = Whole(min_value=1)
+    suite = Text(max_length=63)
+    configs = ConfigsField()
+    budget = BudgetField(required=False, allow_null=True, help_text="Of each run.")
 
 
 class RunRetry(StrictSerializer):

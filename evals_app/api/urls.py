@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from evals_app.api import compare, exports, providers, runs, scorers, suites, usage
+from evals_app.api import batches, compare, exports, providers, runs, scorers, suites, usage
 
 SUITE = "suites/<slug:suite>"
 RUN = "runs/<int:pk>"
@@ -22,6 +22,9 @@ urlpatterns: list[URLPattern] = [
     path(f"{SUITE}/judges", suites.JudgesView.as_view(), name="api_suite_judges"),
     path(f"{SUITE}/attachments", suites.AttachmentsView.as_view(), name="api_attachments"),
     path(f"{SUITE}/attachments/<path:name>", suites.AttachmentView.as_view(), name="api_attachment"),
+    path("runs/batches", batches.BatchesView.as_view(), name="api_batches"),
+    path("runs/batches/<int:batch>", batches.BatchView.as_view(), name="api_batch"),
+    path("runs/batches/<int:batch>/cancel", batches.CancelBatchView.as_view(), name="api_batch_cancel"),
     path("runs", runs.RunsView.as_view(), name="api_runs"),
     path(RUN, runs.RunView.as_view(), name="api_run"),
     path(f"{RUN}/results", runs.ResultsView.as_view(), name="api_run_results"),

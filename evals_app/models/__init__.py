@@ -1,5 +1,6 @@
 """Tables of the evals app."""
 
+from evals_app.models.batch import RunBatch
 from evals_app.models.demo import DemoStory
 from evals_app.models.draft import DraftCase, PendingImport, SuiteDraft
 from evals_app.models.label import Label, ResultLabel
@@ -21,6 +22,7 @@ __all__ = [
     "Result",
     "ResultLabel",
     "Run",
+    "RunBatch",
     "RunChunk",
     "RunMetric",
     "RunOn",

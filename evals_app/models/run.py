@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from evals_app.models.batch import RunBatch
 from evals_app.models.suite import Case, SuiteVersion
 from prompts_app.models import Prompt, PromptVersion
 from registry.core.models import LeasedJob, Member, Workspace
@@ -67,7 +68,7 @@ class Run(models.Model):
     `repeats` answers are asked for per arm and case, numbered from `first_repeat`: a re-run goes on where the one before
     it stopped. `look` counts the runs pooled with this one, itself included; `posts_check` is false for exploratory runs
     and once the suite's looks are used up. The settings are the effective model settings of each arm, as JSON text;
-    `judges` is JSON text too: who judges (`judge_seats.Seat`), by name.
+    `judges` is JSON text too: who judges (`judge_seats.Seat`), by name. `batch_position` is its column where it is one of a batch.
     `cost` (US dollars) and the tokens are the totals of its results, what judges used included, written when it ends; null where nothing is known.
     """
 
@@ -84,6 +85,8 @@ class Run(models.Model):
     candidate_settings = models.TextField()
     baseline_settings = models.TextField(blank=True, default="")
     judges = models.TextField(default="{}", db_default="{}")
+    batch = models.ForeignKey(RunBatch, null=True, on_delete=models.PROTECT, related_name="runs")
+    batch_position = models.PositiveSmallIntegerField(null=True)
     first_repeat = models.PositiveIntegerField(default=0)
     repeats = models.PositiveSmallIntegerField()
     look = models.PositiveSmallIntegerField(default=1)
@@ -110,7 +113,8 @@ class Run(models.Model):
                 fields=["prompt", "evidence_key"],
                 condition=Q(state__in=["queued", "running"]) & ~Q(evidence_key=""),
                 name="one_open_run_per_evidence",
-            )
+            ),
+            models.UniqueConstraint(fields=["batch", "batch_position"], name="run_once_per_place_in_batch"),
         ]
         indexes = [
             models.Index(fields=["workspace", "-id"], name="run_by_workspace"),

@@ -14,8 +14,8 @@ from django.db import transaction
 import evals_app.actions
 import prompts_app.actions
 import registry.core.actions
-from evals_app.actions import labels, newer_judges, providers, runs, suite_drafts, suites
-from evals_app.models import Result, Run, Suite
+from evals_app.actions import batches, labels, newer_judges, providers, runs, suite_drafts, suites
+from evals_app.models import Result, Run, RunBatch, Suite
 from evals_app.provider_settings import parse_provider
 from prompts_app.actions import (
     applying,
@@ -94,6 +94,9 @@ class World:
     def run(self) -> Run:
         providers.create_provider(self.cast.olga, self.provider())
         return runs.start_run(self.cast.ada, self.first, self.suite, baseline=None)
+
+    def batch(self) -> RunBatch:
+        return batches.start_batch(self.cast.ada, self.first, self.suite, configs=({}, {"temperature": 1}))
 
 
 def _override_then_review(w: World) -> Callable[[], Any]:
@@ -271,6 +274,13 @@ ROWS: dict[str, Callable[[World], Callable[[], Any]]] = {
         lambda w, _: runs.start_run(w.cast.ada, w.first, w.suite, baseline=None),
     ),
     "evals.runs.cancel_run": _after(lambda w: w.run(), lambda w, run: runs.cancel_run(w.cast.ada, run)),
+    "evals.batches.start_batch": _after(
+        lambda w: providers.create_provider(w.cast.olga, w.provider()), lambda w, _: w.batch()
+    ),
+    "evals.batches.cancel_batch": _after(
+        lambda w: providers.create_provider(w.cast.olga, w.provider()) and w.batch(),
+        lambda w, batch: batches.cancel_batch(w.cast.ada, batch),
+    ),
     "evals.labels.set_label": _after(_answered, lambda w, row: labels.set_label(w.cast.ada, row, label="passed")),
     "evals.labels.remove_label": _after(_labelled, lambda w, row: labels.remove_label(w.cast.ada, row)),
     "evals.runs.retry_errors": _after(_ended_run, lambda w, run: runs.retry_errors(w.cast.ada, run)),

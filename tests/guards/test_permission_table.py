@@ -12,6 +12,7 @@ import pytest
 from django.db import transaction
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
+from evals_app.actions.batches import start_batch
 from evals_app.actions.providers import create_provider
 from evals_app.actions.runs import start_run
 from evals_app.models import Result
@@ -129,6 +130,10 @@ POST   api_attachments                    editor    write    -
 DELETE api_attachment                     reviewer  -        -
 GET    api_suite_judges                   viewer    read     -
 POST   api_suite_judges                   editor    write    -
+GET    api_batches                        viewer    read     -
+POST   api_batches                        editor    run      -
+GET    api_batch                          viewer    read     -
+POST   api_batch_cancel                   editor    run      -
 GET    api_runs                           viewer    read     -
 POST   api_runs                           editor    run      -
 GET    api_run                            viewer    read     -
@@ -278,6 +283,7 @@ def world(cast: Cast) -> World:
         "run": run.pk,
         "result": answer.pk,
         "other": run.pk,
+        "batch": start_batch(cast.ada, first, suite, configs=({}, {"temperature": 1})).pk,
     }
     return World(cast, join(cast.olga, "Adam", Role.ADMIN), ids)
 
