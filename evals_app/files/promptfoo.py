@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 
 from evals_app.files.columns import Mistake, ReadCase, Reading, made_key
 from evals_app.files.promptfoo_assertions import NEVER, Mapped, map_assertions, substituted
-from evals_app.files.yaml_tree import Part, read_yaml
 from evals_app.suite_content import MOST_CASES, case_problems
 from registry.core.canonical import JSON, InvalidJson, parse_json
 from registry.core.errors import invalid_field
+from registry.core.yaml_tree import Part, read_yaml
 
 MOST_NOTES = 500
 TOP = {"description", "prompts", "tests", "defaultTest", "scenarios"}

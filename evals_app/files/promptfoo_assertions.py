@@ -7,10 +7,10 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from evals_app.files.yaml_tree import Part, read_yaml
 from evals_app.scorers import read_scorers
 from registry.core.canonical import JSON
 from registry.core.errors import FieldError, Invalid
+from registry.core.yaml_tree import Part, read_yaml
 
 CODE = {"javascript", "python", "ruby", "webhook"}
 MEMBERS = {"type", "value", "threshold", "weight", "metric", "assert", "config", "provider", "rubricPrompt"}

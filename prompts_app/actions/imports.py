@@ -274,3 +274,50 @@ def _differences(history: PromptHistory, here: Standing) -> Iterable[str]:
         yield "Its tags are others here; they stay."
     if (history.archived_at is not None) != here.is_archived:
         yield "It is archived here, not there." if here.is_archived else "It is archived there, not here."
+
+
+def plan_prompty(actor: Actor, history: PromptHistory) -> Plan:
+    """What importing one prompt without a past would change: the next version of its prompt, or the first of a new one."""
+    require(actor, Permission.WRITE)
+    return plan_import(actor, [_as_next(actor, history)])
+
+
+def import_prompty(actor: Actor, history: PromptHistory) -> Plan:
+    """Import it; content that is there already is recognised, whichever version it is."""
+    return import_histories(actor, [_as_next(actor, history)])
+
+
+def _as_next(actor: Actor, history: PromptHistory) -> PromptHistory:
+    """The history with the number that its one version would have here, and every name of its text declared."""
+    here = standings(actor.workspace_id, [history.name]).get(history.name)
+    last = here.last_number if here else 0
+    written = replace(history.versions[0], number=last + 1, based_on=last or None)
+    history = replace(history, versions=(written,))
+    try:
+        prepare_written(history, written, _no_includes)
+    except Invalid as refused:
+        if refused.code != "variables.undeclared":
+            return history
+        return _declared(history, [one.field.rpartition(".")[2] for one in refused.errors])
+    return history
+
+
+def _declared(history: PromptHistory, names: Sequence[str]) -> PromptHistory:
+    written = history.versions[0]
+    schema = written.content["variables"]
+    assert isinstance(schema, dict)
+    properties, required = schema["properties"], schema["required"]
+    assert isinstance(properties, dict)
+    assert isinstance(required, list)
+    wider: JSON = {
+        **schema,
+        "properties": {**properties, **{name: {} for name in names}},
+        "required": [*required, *names],
+    }
+    note = f"Used and not among the inputs, so declared as required: {', '.join(names)}."
+    changed = replace(written, content={**written.content, "variables": wider})
+    return replace(history, versions=(changed,), notes=(*history.notes, note))
+
+
+def _no_includes(pin: IncludePin) -> ResolvedInclude:
+    raise Invalid("include.not_found", f"It includes {pin.name}: a file of this kind has no includes.")

@@ -1,17 +1,20 @@
 """`/import` and `/export`: prompts from elsewhere, and prompts to take along."""
 
+import re
+
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from prompts_app.actions.imports import import_histories, plan_import
+from prompts_app.actions.imports import import_histories, import_prompty, plan_import, plan_prompty
 from prompts_app.actions.prompts import find_prompt
-from prompts_app.api.transfer_answers import Bundle, Imported
+from prompts_app.api.transfer_answers import Bundle, Imported, PromptyFile
 from prompts_app.transfer.bundle import DEEPEST, parse_bundle
-from prompts_app.transfer.histories import PromptHistory
+from prompts_app.transfer.prompty import read_prompty
+from prompts_app.transfer.prompty_writing import write_prompty
 from prompts_app.transfer_queries import Wanted, bundle_pieces
-from prompts_app.visibility import visible_environment
+from prompts_app.visibility import visible_environment, visible_version
 from registry.core.api.parsing import StrictJsonParser
 from registry.core.api.views import RegistryView
 from registry.core.downloads import download
@@ -52,17 +55,7 @@ class ExportBundleView(RegistryView):
         return download(f"{workspace.slug}.bundle.json", "application/json", pieces)  # type: ignore[return-value]
 
 
-class ImportView(RegistryView):
-    """How every import answers."""
-
-    def carry_out(self, histories: list[PromptHistory]) -> Response:
-        """What changed; with `preview=true`, what would."""
-        is_preview = bool(self.flag("preview"))
-        plan = (plan_import if is_preview else import_histories)(self.actor, histories)
-        return Response(plan.to_json(preview=is_preview))
-
-
-class ImportBundleView(ImportView):
+class ImportBundleView(RegistryView):
     """A bundle, imported."""
 
     parser_classes = [BundleParser]
@@ -71,4 +64,37 @@ class ImportBundleView(ImportView):
     def post(self, request: Request) -> Response:
         """Import what is not here yet; nothing is overwritten, nothing goes live, twice is as good as once."""
         self.allow(Permission.WRITE)
-        return self.carry_out(parse_bundle(request.data))
+        histories = parse_bundle(request.data)
+        is_preview = bool(self.flag("preview"))
+        plan = (plan_import if is_preview else import_histories)(self.actor, histories)
+        return Response(plan.to_json(preview=is_preview))
+
+
+class ImportPromptyView(RegistryView):
+    """A Prompty file, imported."""
+
+    @extend_schema(parameters=[PREVIEW], request=PromptyFile, responses={200: Imported})
+    def post(self, request: Request) -> Response:
+        """Save the file as the next version of its prompt; `notes` name what of it is not taken over."""
+        self.allow(Permission.WRITE)
+        given = self.body(PromptyFile)
+        history = read_prompty(given["text"], name=given.get("name", ""))
+        is_preview = bool(self.flag("preview"))
+        plan = (plan_prompty if is_preview else import_prompty)(self.actor, history)
+        return Response(plan.to_json(preview=is_preview))
+
+
+class ExportPromptyView(RegistryView):
+    """A version as a Prompty file."""
+
+    @extend_schema(responses={(200, "text/plain"): OpenApiTypes.STR})
+    def get(self, request: Request, name: str, number: int) -> Response:
+        """One version as a Prompty file; comments at its head name what the format cannot say."""
+        self.allow(Permission.READ)
+        version = visible_version(self.actor, name, number)
+        prompt = version.prompt
+        text = write_prompty(
+            prompt.name, prompt.kind, version.to_json(), description=prompt.description, tags=prompt.tags
+        )
+        file = f"{re.sub(r'[^A-Za-z0-9._-]', '-', prompt.name)}.prompty"
+        return download(file, "text/plain; charset=utf-8", [text])  # type: ignore[return-value]

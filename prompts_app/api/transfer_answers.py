@@ -5,7 +5,8 @@ from typing import Any
 from rest_framework import serializers
 
 from prompts_app.content import KINDS
-from registry.core.api.bodies import Json, StrictSerializer
+from prompts_app.transfer.prompty import MOST_CHARACTERS
+from registry.core.api.bodies import Json, StrictSerializer, Text
 
 OUTCOMES = ("new", "known", "conflict", "refused")
 
@@ -18,6 +19,13 @@ class Bundle(StrictSerializer):
     workspace = serializers.CharField(required=False)
     exported_at = serializers.CharField(required=False, allow_null=True)
     prompts = Json()
+
+
+class PromptyFile(StrictSerializer):
+    """A Prompty file as text."""
+
+    text = Text(max_length=MOST_CHARACTERS)
+    name = Text(required=False, max_length=255, help_text="What the prompt is called here; left out: as in the file.")
 
 
 class ImportedVersion(serializers.Serializer[Any]):

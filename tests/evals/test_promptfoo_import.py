@@ -7,9 +7,9 @@ import pytest
 
 from evals_app.files.promptfoo import PromptfooSuite, read_promptfoo
 from evals_app.files.promptfoo_assertions import comma_separated, python_pattern
-from evals_app.files.yaml_tree import MOST_CHARACTERS, read_yaml
 from evals_app.suite_content import parse_suite
 from registry.core.errors import Invalid
+from registry.core.yaml_tree import MOST_CHARACTERS, read_yaml
 
 MIXED = """\
 prompts: [file://prompt.txt, "Answer {{ q }}"]

@@ -195,6 +195,11 @@ ROWS: dict[str, Callable[[World], Callable[[], Any]]] = {
     "prompts.imports.import_histories": _now(
         lambda w: imports.import_histories(w.cast.ada, [PromptHistory("new", "text", ())])
     ),
+    "prompts.imports.import_prompty": _now(
+        lambda w: imports.import_prompty(
+            w.cast.ada, PromptHistory("p", "text", (WrittenVersion(1, {"text": "from a file"}),))
+        )
+    ),
     "prompts.checks.post_external_check": _now(
         lambda w: checks.post_external_check(w.key.actor, w.first, name="external/lint", state="passed")
     ),

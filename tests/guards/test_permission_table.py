@@ -72,6 +72,8 @@ DELETE api_draft                          editor    -        -
 POST   api_preview                        editor    write    -
 GET    api_export_bundle                  viewer    read     -
 POST   api_import_bundle                  editor    write    -
+GET    api_export_prompty                 viewer    read     -
+POST   api_import_prompty                 editor    write    -
 
 GET    api_promotions                     viewer    read     -
 POST   api_promotions                     editor    write    -

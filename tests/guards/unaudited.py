@@ -31,6 +31,7 @@ OTHERWISE: dict[str, str] = {
             "prompts.prompts.not_in_future",
             "prompts.histories.prepare_written",
             "prompts.imports.plan_import",
+            "prompts.imports.plan_prompty",
             "prompts.reviews.require_eligible",
             "prompts.reviews.find_comment",
             "prompts.rollback.find_quarantine",
