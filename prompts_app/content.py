@@ -36,6 +36,7 @@ RESERVED_SEGMENTS = frozenset(
         "deployments",
         "render",
         "rollback",
+        "usage",
         "withdraw",
         "live",
     }

@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 from prompts_app.actions.applying import apply_due as apply_one_due
 from prompts_app.actions.applying import apply_if_ready
 from prompts_app.actions.promotions import expire_promotions
+from prompts_app.actions.usage import forget_usage
 from prompts_app.models import Promotion, PromotionState
 
 log = structlog.get_logger(__name__)
@@ -36,6 +37,12 @@ def _each(promotions: QuerySet[Promotion], action: Callable[[int], object]) -> N
             action(pk)
         except Exception:
             log.exception("promotion.turn_failed", promotion=pk)
+
+
+@shared_task(name="prompts.forget_usage")
+def forget() -> None:
+    """Forget what services said they served, after a month."""
+    forget_usage()
 
 
 @shared_task(name="prompts.expire")

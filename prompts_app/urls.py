@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from prompts_app.views import board, editor, environments, keys, promotions, prompts, reviews, settings, versions
+from prompts_app.views import board, editor, environments, keys, promotions, prompts, reviews, settings, usage, versions
 
 PROMPT = "w/<slug:workspace>/prompts/<path:name>"
 PROMOTION = "w/<slug:workspace>/promotions/<int:pk>"
@@ -24,6 +24,7 @@ urlpatterns = [
     path(f"{PROMPT}/versions/<int:number>/restore", versions.version_restore, name="version_restore"),
     path(f"{PROMPT}/diff", versions.compare_page, name="compare"),
     path(f"{PROMPT}/promotions", promotions.promotion_new, name="promotion_new"),
+    path(f"{PROMPT}/usage", usage.prompt_usage, name="prompt_usage"),
     path(PROMPT, prompts.prompt_page, name="prompt"),
     path("w/<slug:workspace>/promotions", promotions.promotion_list, name="promotions"),
     path(PROMOTION, promotions.promotion_page, name="promotion"),

@@ -61,6 +61,17 @@ def visible_digest(actor: Actor, name: str, digest: str) -> PromptVersion:
     return version
 
 
+def served_by(actor: Actor, wanted: set[tuple[str, int]]) -> dict[tuple[str, int], PromptVersion]:
+    """Of these names and numbers the versions that a service key may see; one query."""
+    rows = PromptVersion.objects.in_workspace(actor.workspace_id).filter(
+        Exists(_was_live(actor).filter(prompt=OuterRef("prompt"), version__digest=OuterRef("digest"))),
+        prompt__name__in={name for name, _ in wanted},
+        number__in={number for _, number in wanted},
+    )
+    found = rows.select_related("prompt").only("prompt__name", "number", "digest")
+    return {place: one for one in found if (place := (one.prompt.name, one.number)) in wanted}
+
+
 def _visible(actor: Actor, name: str, *, digest: str = "") -> PromptVersionQuerySet:
     rows = PromptVersion.objects.in_workspace(actor.workspace_id).filter(prompt__name=name)
     rows = rows.filter(digest=digest) if digest else rows

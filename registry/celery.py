@@ -45,6 +45,7 @@ app.conf.update(
         "runs-settle": {"task": "evals.settle_runs", "schedule": timedelta(seconds=settings.SWEEP_INTERVAL_S)},
         "promotions-due": {"task": "prompts.apply_due", "schedule": timedelta(seconds=settings.SWEEP_INTERVAL_S)},
         "promotions-ready": {"task": "prompts.apply_ready", "schedule": timedelta(seconds=60)},
+        "usage-forget": {"task": "prompts.forget_usage", "schedule": timedelta(hours=1)},
         "promotions-expire": {"task": "prompts.expire", "schedule": timedelta(hours=1)},
     },
 )

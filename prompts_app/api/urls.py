@@ -11,6 +11,7 @@ from prompts_app.api import (
     promotions,
     prompts,
     transfer,
+    usage,
     versions,
 )
 from prompts_app.api.converters import PromptName
@@ -31,6 +32,8 @@ urlpatterns: list[URLPattern] = [
     path("prompts/<prompt:name>/digests/<str:digest>", versions.DigestView.as_view(), name="api_digest"),
     path("prompts/<prompt:name>/diff", prompts.DifferenceView.as_view(), name="api_diff"),
     path("prompts/<prompt:name>/drafts/mine", prompts.DraftView.as_view(), name="api_draft"),
+    path("prompts/<prompt:name>/usage", usage.PromptUsageView.as_view(), name="api_prompt_usage"),
+    path("usage/reports", usage.UsageReportsView.as_view(), name="api_usage_reports"),
     path("prompts/<prompt:name>", prompts.PromptView.as_view(), name="api_prompt"),
     path("preview", versions.PreviewView.as_view(), name="api_preview"),
     path("export/bundle", transfer.ExportBundleView.as_view(), name="api_export_bundle"),

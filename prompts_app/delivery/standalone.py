@@ -1,4 +1,4 @@
-"""What a process that only delivers lets through to Django: reads of services, rendering, `/mcp`, and its health."""
+"""What a process that only delivers lets through to Django: reads of services, rendering, `/mcp`, what they report, and its health."""
 
 import re
 
@@ -26,5 +26,7 @@ class OnlyReads:
 
     def _is_read(self, method: str, path: str) -> bool:
         if method == "POST":
-            return path == "/mcp" or (bool(_LIVE.fullmatch(path)) and path.endswith("/render"))
+            return path in {"/mcp", "/api/v1/usage/reports"} or (
+                bool(_LIVE.fullmatch(path)) and path.endswith("/render")
+            )
         return method in {"GET", "HEAD"} and bool(_PATHS.fullmatch(path) or _LIVE.fullmatch(path))

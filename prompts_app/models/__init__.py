@@ -27,6 +27,7 @@ from prompts_app.models.promotion import (
     actions_in,
 )
 from prompts_app.models.prompt import Draft, Kind, Prompt, PromptVersion, VersionYank
+from prompts_app.models.usage import ServedVersion
 
 __all__ = [
     "PENDING",
@@ -53,6 +54,7 @@ __all__ = [
     "PromptVersion",
     "Quarantine",
     "RequiredCheck",
+    "ServedVersion",
     "VersionCheck",
     "VersionYank",
     "Vote",

@@ -14,6 +14,7 @@ from prompts_app.environment_queries import deployments, overview, way_back
 from prompts_app.facts import current_policy
 from prompts_app.models import Environment, Freeze, Prompt
 from prompts_app.policy import Policy
+from prompts_app.usage_queries import behind
 from prompts_app.views.drawing import draw
 from registry.core.errors import RegistryError
 from registry.core.pages import PageForm, attempt, page, read_moment, status_of
@@ -210,6 +211,7 @@ def _environment_page(
         "policy_form": policy_form_given or policy_form(found.policy.load()),
         "freeze_form": freeze_form or FreezeForm(),
         "refused": refused,
+        "behind": behind(environment=environment),
         "may_administer": allows(request.actor, Permission.ADMINISTER),
         "may_roll_back": allows(request.actor, Permission.ROLL_BACK),
     }

@@ -13,6 +13,7 @@ from prompts_app.actions.prompts import change_prompt, create_prompt, find_promp
 from prompts_app.actions.versions import newest_version
 from prompts_app.history_queries import draft_of, stages
 from prompts_app.models import Environment, Kind, Prompt
+from prompts_app.usage_queries import behind
 from registry.core.pages import PageForm, attempt, page, status_of
 from registry.core.permissions import Permission, allows, require
 from registry.core.web import PageRequest
@@ -104,6 +105,7 @@ def _prompt_page(request: PageRequest, prompt: Prompt, form: DescriptionForm | N
         "draft": draft_of(prompt, request.member.pk),
         "form": form or DescriptionForm(initial=initial),
         "may_write": allows(request.actor, Permission.WRITE),
+        "behind": behind(prompt=prompt),
         "snippet": _snippet(prompt),
     }
     return render(request, "prompts/prompt.html", context, status=status_of(form) if form else 200)

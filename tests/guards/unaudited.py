@@ -90,6 +90,8 @@ OTHERWISE: dict[str, str] = {
             "prompts.checks.record_check",
             "prompts.promotions.expire_promotions",
             "prompts.telling.tell",
+            "prompts.usage.record_usage",
+            "prompts.usage.forget_usage",
             "evals.demo_story.call_story",
             "evals.demo_story.continue_story",
         ],

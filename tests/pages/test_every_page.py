@@ -89,6 +89,7 @@ def addresses(world: World) -> Iterator[str]:
         yield from (
             prompt,
             f"{prompt}/drafts/edit",
+            f"{prompt}/usage",
             f"{prompt}/versions",
             f"{prompt}/versions/1",
             f"{prompt}/promotions",

@@ -79,6 +79,9 @@ def field_errors(detail: Any, path: str = "") -> list[FieldError]:
     if isinstance(detail, dict):
         found: list[FieldError] = []
         for key, value in detail.items():
+            if isinstance(key, int):
+                found += field_errors(value, f"{path}[{key}]")
+                continue
             here = "" if key == "non_field_errors" else str(key)
             found += field_errors(value, f"{path}.{here}" if path and here else path or here)
         return found

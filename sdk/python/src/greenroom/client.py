@@ -37,12 +37,14 @@ class _Base:
         lock_file: Path | str | None = None,
         wait_s: float = TIMEOUT_S,
         poll_s: float = POLL_S,
+        reports: bool | None = None,
     ) -> None:
         """`environment`, `url` and `key` come from GREENROOM_ENVIRONMENT, GREENROOM_URL and GREENROOM_KEY if left out.
 
         `cache_dir` is where copies are kept: a folder of the user's if left out, nowhere if None. `wait_s` is how long a
-        first `get` waits for the network, `poll_s` how often the background asks for changes. Raises Misconfigured, and
-        Corrupt for a lock file that is not as it was written.
+        first `get` waits for the network, `poll_s` how often the background asks for changes. `reports` says whether to tell
+        the registry which versions are served; if left out, unless GREENROOM_REPORTS is 0. Raises Misconfigured, and Corrupt
+        for a lock file that is not as it was written.
         """
         place = environment or os.environ.get("GREENROOM_ENVIRONMENT", "")
         if not place:
@@ -52,7 +54,10 @@ class _Base:
         _hold_place(lock, place)
         root = _cache_root() if cache_dir == "" else None if cache_dir is None else Path(cache_dir)
         disk = None if root is None else Disk(folder_for(root, settings, place))
-        self._engine = Engine(Wire(settings, place), disk=disk, lock_file=lock, wait_s=wait_s, poll_s=poll_s)
+        tells = os.environ.get("GREENROOM_REPORTS", "1") != "0" if reports is None else reports
+        self._engine = Engine(
+            Wire(settings, place), disk=disk, lock_file=lock, wait_s=wait_s, poll_s=poll_s, has_reports=tells
+        )
 
     def counts(self) -> Counter[str]:
         """How often what happened since the start, for metrics.

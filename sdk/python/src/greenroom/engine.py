@@ -25,6 +25,7 @@ from greenroom.errors import GreenroomError, NotLive, Unavailable
 from greenroom.feed import Changed, News, follow
 from greenroom.lockfile import LockFile
 from greenroom.prompt import Prompt, Source
+from greenroom.reports import Reports
 from greenroom.templates.values import JSON
 from greenroom.wire import FRESH_S, Snapshot, Wire
 from greenroom.workers import Workers
@@ -44,13 +45,21 @@ class Engine:
     """One environment as one process knows it. Safe between threads; a forked child starts its own."""
 
     def __init__(
-        self, wire: Wire, *, disk: Disk | None, lock_file: LockFile | None, wait_s: float, poll_s: float
+        self,
+        wire: Wire,
+        *,
+        disk: Disk | None,
+        lock_file: LockFile | None,
+        wait_s: float,
+        poll_s: float,
+        has_reports: bool = True,
     ) -> None:
         self._wire = wire
         self._disk = disk
         self._lock_file = lock_file
         self._wait_s = wait_s
         self._poll_s = poll_s
+        self._has_reports = has_reports
         self._entries: dict[Key, Entry] = {}
         self._epoch = disk.epoch() if disk else None
         self._snapshot_etag = ""
@@ -66,6 +75,9 @@ class Engine:
         if entry is not None:
             now = time.monotonic()
             if entry.fresh_until > now:
+                # What is fresh has a content; the count may miss one where threads meet.
+                counts, given = self._reports.served, entry.served
+                counts[given] = counts.get(given, 0) + 1
                 return Prompt(entry.content, "memory", now - entry.confirmed_at)  # type: ignore[arg-type]
         return self._get_slowly(key, default, entry)
 
@@ -159,6 +171,7 @@ class Engine:
         self._workers = Workers(FETCHERS, "greenroom")
         self._stop = threading.Event()
         self._keeper: threading.Thread | None = None
+        self._reports = Reports(self._wire.report)
 
     def _get_slowly(self, key: Key, default: Content | None, entry: Entry | None) -> Prompt:
         is_first = entry is None
@@ -172,6 +185,8 @@ class Engine:
         if entry.content is not None:
             source = _source(entry, is_first=is_first)
             self.counts[source] += 1
+            counts, given = self._reports.served, entry.served
+            counts[given] = counts.get(given, 0) + 1
             return Prompt(entry.content, source, time.monotonic() - entry.confirmed_at)
         if entry.is_absent:
             raise NotLive(str(entry.error))
@@ -328,6 +343,9 @@ class Engine:
                 target=follow, args=(self, self._stop, self._poll_s), name="greenroom-keeper", daemon=True
             )
             self._keeper.start()
+            if self._has_reports:
+                told = (self._stop,)
+                threading.Thread(target=self._reports.run, args=told, name="greenroom-reports", daemon=True).start()
 
 
 def _source(entry: Entry, *, is_first: bool) -> Source:

@@ -91,6 +91,12 @@ class Entry:
     epoch: int = -1
     revision: int = -1
 
+    @property
+    def served(self) -> tuple[str, int, str]:
+        """What is given, for reports: name, version and digest."""
+        content = self.content
+        return (content.name, content.version, content.digest) if content is not None else ("", 0, "")
+
     def is_older(self, content: Content) -> bool:
         """Whether a body is older than what was seen; pinned ones carry no revision and never are."""
         if content.epoch is None or content.revision is None:

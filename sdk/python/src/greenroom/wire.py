@@ -16,8 +16,9 @@ from greenroom.entries import PIN_LASTS_S, Absent, Failed, Fetched, Key, Outcome
 from greenroom.errors import GreenroomError, NotLive, Refused, StrangeAnswer, Unreachable
 from greenroom.feed import Changed, News
 from greenroom.fields import Fields
+from greenroom.reports import Sent
 from greenroom.settings import Settings
-from greenroom.templates.values import InvalidJson, parse_json
+from greenroom.templates.values import JSON, InvalidJson, parse_json
 
 TIMEOUT_S = 2.0
 FEED_WAIT_S = 25
@@ -29,6 +30,8 @@ MOST_BYTES = 32_000_000
 LONGEST_RETRY_AFTER_S = 300.0
 FRESH_S, LONGEST_FRESH_S = 10.0, 3600.0
 _MAX_AGE = re.compile(r"(?:^|[,\s])max-age=(\d{1,9})\b")
+# No such address, or a key that tells of nothing; 422: a server that understands reports otherwise.
+REPORTS_REFUSED = frozenset({403, 404, 405, 422})
 AWAY = frozenset({502, 503, 504})
 _PROBLEM = "application/problem+json"
 
@@ -98,6 +101,18 @@ class Wire:
         if status in {httpx.codes.NOT_FOUND, httpx.codes.METHOD_NOT_ALLOWED}:
             return "missing"
         return "pruned" if status == httpx.codes.GONE else "failed"
+
+    def report(self, body: JSON, id: str) -> Sent:
+        """Tell what was served, once however often it is sent; never raises. `refused` where this server or key takes no reports."""
+        path = f"{self.settings.api}/usage/reports"
+        headers = {"Idempotency-Key": id}
+        try:
+            status = self._client().post(path, json=body, headers=headers).status_code
+        except (httpx.HTTPError, httpx.InvalidURL, RuntimeError):
+            return "failed"
+        if status in REPORTS_REFUSED:
+            return "refused"
+        return "taken" if status == httpx.codes.OK else "failed"
 
     def _get(self, path: str, etag: str, *, patience_s: float = 0.0) -> tuple[int, httpx.Headers, bytes]:
         headers = {"If-None-Match": etag} if etag else {}

@@ -1,0 +1,129 @@
+"""Who still runs what: versions that services say they serve, beside what is live."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, QuerySet, Subquery, Sum
+
+from prompts_app.models import Environment, LivePointer, Prompt, ServedVersion
+
+# What a service told of within so much of its newest word it runs side by side: clients tell once a minute.
+SIDE_BY_SIDE = timedelta(minutes=3)
+MOST = 500
+
+
+@dataclass(frozen=True)
+class Line:
+    """A version that a key's services serve or served; `is_present` where it is among what they served last."""
+
+    environment: Environment
+    version: int
+    digest: str
+    key: int
+    key_name: str
+    client: str
+    host: str
+    count: int
+    first_served_at: datetime
+    last_served_at: datetime
+    live_version: int | None
+    live_digest: str | None
+    is_present: bool
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether it runs something else than what is live."""
+        return self.is_present and self.digest != self.live_digest
+
+
+@dataclass(frozen=True)
+class Behind:
+    """How many keys still serve a version of a prompt that is not what is live in an environment."""
+
+    environment: str
+    prompt: str
+    version: int
+    keys: int
+    live_version: int | None
+
+    @property
+    def words(self) -> str:
+        """For people."""
+        who = f"{self.keys} services still run" if self.keys > 1 else "1 service still runs"
+        now = f"live is v{self.live_version}" if self.live_version else "nothing is live"
+        return f"{who} v{self.version}, {now} in {self.environment}"
+
+
+def served(prompt: Prompt, environment: Environment | None = None) -> list[Line]:
+    """What services said of a prompt in the last month, what they run now first; 500 lines at most. One query."""
+    rows = _beside_live(ServedVersion.objects.filter(prompt=prompt))
+    if environment is not None:
+        rows = rows.filter(environment=environment)
+    groups = rows.values("environment", "key", "version").annotate(
+        number=F("version__number"),
+        digest=F("version__digest"),
+        key_name=F("key__name"),
+        told=Max("client"),
+        where=Max("host"),
+        times=Sum("count"),
+        first=Min("first_served_at"),
+        last=Max("last_served_at"),
+        live=F("live_version"),
+        live_content=F("live_digest"),
+    )
+    found = list(groups.order_by("environment__rank", "-last", "key")[:MOST])
+    places = Environment.objects.in_bulk({one["environment"] for one in found})
+    newest: dict[tuple[int, int], datetime] = {}
+    for one in found:
+        reporter = (one["environment"], one["key"])
+        newest[reporter] = max(newest.get(reporter, one["last"]), one["last"])
+    lines = [
+        Line(
+            environment=places[one["environment"]],
+            version=one["number"],
+            digest=one["digest"],
+            key=one["key"],
+            key_name=one["key_name"],
+            client=one["told"],
+            host=one["where"],
+            count=one["times"],
+            first_served_at=one["first"],
+            last_served_at=one["last"],
+            live_version=one["live"],
+            live_digest=one["live_content"],
+            is_present=one["last"] >= newest[one["environment"], one["key"]] - SIDE_BY_SIDE,
+        )
+        for one in found
+    ]
+    return sorted(lines, key=lambda line: (line.environment.rank, not line.is_behind, not line.is_present))
+
+
+def behind(*, prompt: Prompt | None = None, environment: Environment | None = None) -> Sequence[Behind]:
+    """Where services still run what is not live any more, most of them first; 50 at most. One query."""
+    rows = ServedVersion.objects.all()
+    rows = rows.filter(prompt=prompt) if prompt is not None else rows
+    rows = rows.filter(environment=environment) if environment is not None else rows
+    later = ServedVersion.objects.filter(
+        environment=OuterRef("environment"),
+        key=OuterRef("key"),
+        prompt=OuterRef("prompt"),
+        last_served_at__gt=OuterRef("last_served_at") + SIDE_BY_SIDE,
+    )
+    stale = _beside_live(rows).filter(Q(live_digest=None) | ~Q(version__digest=F("live_digest"))).filter(~Exists(later))
+    found = (
+        stale.filter(key__revoked_at=None)
+        .values_list("environment__label", "prompt__name", "version__number", "live_version")
+        .annotate(keys=Count("key", distinct=True))
+        .order_by("-keys", "environment__rank", "prompt__name", "version__number")
+    )
+    return [Behind(place, name, number, keys, live) for place, name, number, live, keys in found[:50]]
+
+
+def _beside_live(rows: QuerySet[ServedVersion]) -> QuerySet[Any]:
+    live = LivePointer.objects.live().filter(environment=OuterRef("environment"), prompt=OuterRef("prompt"))
+    return rows.annotate(
+        live_version=Subquery(live.values("deployment__version__number")[:1]),
+        live_digest=Subquery(live.values("deployment__version__digest")[:1]),
+    )

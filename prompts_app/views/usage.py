@@ -1,0 +1,19 @@
+"""Who still runs what."""
+
+from django.http import HttpResponse
+from django.shortcuts import render
+
+from prompts_app.actions.prompts import find_prompt
+from prompts_app.usage_queries import behind, served
+from registry.core.pages import page
+from registry.core.permissions import Permission, require
+from registry.core.web import PageRequest
+
+
+@page()
+def prompt_usage(request: PageRequest, name: str) -> HttpResponse:
+    """The versions of a prompt that services serve, beside what is live."""
+    require(request.actor, Permission.READ)
+    prompt = find_prompt(request.workspace.pk, name)
+    context = {"prompt": prompt, "lines": served(prompt), "behind": behind(prompt=prompt)}
+    return render(request, "prompts/usage.html", context)
