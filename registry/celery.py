@@ -4,11 +4,13 @@ import os
 from datetime import timedelta
 
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import setup_logging, worker_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "registry.settings")
 
 from django.conf import settings
+
+from registry.processes import give_way
 
 LONGEST_TASK_S = 600
 VISIBILITY = {"visibility_timeout": LONGEST_TASK_S * 2}
@@ -55,3 +57,9 @@ app.autodiscover_tasks(["registry.core", "prompts_app", "evals_app"])
 @setup_logging.connect
 def keep_our_logging(**_: object) -> None:
     """Celery would replace the root logger; the settings have already set it up."""
+
+
+@worker_init.connect
+def let_web_processes_go_first(**_: object) -> None:
+    """Who fetches a prompt waits for it; who started a run has time. Before the pool is forked, so that all of it gives way."""
+    give_way(settings.WORKER_NICENESS)

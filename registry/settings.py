@@ -195,6 +195,7 @@ DELIVERY_MEMORY_MB = ENV.delivery_memory_mb
 CELERY_BROKER_URL = ENV.broker_url
 VALKEY_URL = ENV.broker_url.replace("redis+socket://", "unix://")
 SWEEP_INTERVAL_S = ENV.sweep_interval_s
+WORKER_NICENESS = ENV.worker_niceness
 FAILPOINT = ENV.failpoint
 DATA_DIR = ENV.data_dir
 

@@ -29,6 +29,8 @@ LONGEST_S = 480.0
 # While the last answers of a chunk are on their way the next one is begun, for so long after the first, so many at once.
 CLAIMS_FOR_S = 120.0
 MOST_AT_ONCE = 3
+# The next one is begun early: while what is left keeps its providers busy for the time of two answers.
+ANSWERS_AHEAD = 2
 
 log = structlog.get_logger(__name__)
 
@@ -70,7 +72,7 @@ class _Shift:
     def work(self) -> None:
         self._claim()
         while self._works:
-            outcomes = self._arrivals.collect(most=sum(batch.left for batch in self._works))
+            outcomes = self._arrivals.collect(most=self._until_room())
             for batch, one in list(self._works.items()):
                 self._go_on(batch, one, outcomes.get(batch, []))
             while self._has_room() and self._claim():
@@ -95,10 +97,23 @@ class _Shift:
         return True
 
     def _has_room(self) -> bool:
-        """Whether all that is left may be in flight already, so that the providers could bear more."""
-        if not self._works or len(self._works) >= MOST_AT_ONCE or time.monotonic() - self._began >= CLAIMS_FOR_S:
-            return False
-        return sum(batch.left for batch in self._works) < max(one.capacity for one in self._works.values())
+        """Whether so little is left that the providers could soon bear more."""
+        return self._may_claim() and self._left() < self._enough()
+
+    def _until_room(self) -> int:
+        """How many answers to wait for: all, or as many as make room for another chunk."""
+        spare = self._left() - self._enough()
+        return spare + 1 if spare >= 0 and self._may_claim() else self._left()
+
+    def _may_claim(self) -> bool:
+        is_early = time.monotonic() - self._began < CLAIMS_FOR_S
+        return is_early and 0 < len(self._works) < MOST_AT_ONCE
+
+    def _left(self) -> int:
+        return sum(batch.left for batch in self._works)
+
+    def _enough(self) -> int:
+        return ANSWERS_AHEAD * max(one.capacity for one in self._works.values())
 
     def _go_on(self, batch: Batch, one: "_Work", outcomes: list[Outcome]) -> None:
         is_late = time.monotonic() - self._began >= LONGEST_S

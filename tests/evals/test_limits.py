@@ -1,12 +1,13 @@
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import count
 
 import pytest
 import redis
 from django.conf import settings
 
+from evals_app.providers.gate import Gate, Standing, Timing
 from evals_app.providers.limits import Limits, SharedLimits
 
 _numbers = count(9_000_000)
@@ -126,3 +127,31 @@ def test_valkey__unreachable__questions_wait_and_can_be_cancelled(provider_id: i
         await shared.close()
 
     asyncio.run(work())
+
+
+def test_gate__others_hold_the_rest__questions_that_queue_up_do_not_ask_valkey_each():
+    told: list[int] = []
+
+    async def sync(gate: Gate, wanted: Sequence[int]) -> Standing:
+        told.append(len(wanted))
+        granted = max(0, min(len(wanted), 2 - gate.in_use))
+        wait_s = 0.02 if granted < len(wanted) else 0.0
+        return Standing(granted, wait_s, share=2, failures=0, is_open=False, down_s=0.0, paused_s=0.0)
+
+    async def ask(gate: Gate) -> None:
+        await gate.enter(tokens=0, is_patient=True)
+        await asyncio.sleep(0)
+        gate.leave()
+
+    async def work() -> None:
+        gate = Gate(Limits(1, 4), sync, Timing(4.0, 0.25, 1.0))
+        task = asyncio.create_task(gate.run())
+        waiting: set[asyncio.Task[None]] = set()
+        for _ in range(200):
+            waiting.add(asyncio.create_task(ask(gate)))
+            await asyncio.sleep(0)
+        await asyncio.gather(*waiting)
+        task.cancel()
+
+    asyncio.run(asyncio.wait_for(work(), 20))
+    assert len(told) < 50
