@@ -13,6 +13,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("livez", health.livez, name="livez"),
     path("readyz", health.readyz, name="readyz"),
     path("api/v1/", include("registry.api_urls")),
+    path("api/public/", include("prompts_app.compat.langfuse.urls")),
     path("api/schema", documents.schema, name="api_schema"),
     path("api/docs", documents.reference, name="api_docs"),
     path("mcp", McpView.as_view(), name="mcp"),

@@ -13,6 +13,7 @@ from prompts_app.facts import current_policy
 from prompts_app.models import Environment, Promotion, PromotionState, Prompt
 from registry.core import audit, outbox
 from registry.core.actor import Actor
+from registry.core.broadcast import announce
 from registry.core.canonical import InvalidJson, check_text
 from registry.core.clock import database_now
 from registry.core.errors import Conflict, FieldError, Invalid, NotFound, invalid_field
@@ -90,6 +91,7 @@ def change_prompt(
     if before != (prompt.description, prompt.tags, prompt.is_archived):
         event = "prompt.changed" if archived is None else "prompt.archived" if archived else "prompt.unarchived"
         _record(actor, event, prompt)
+        announce("prompt", workspace_id=prompt.workspace_id, prompt=prompt.name)
     return prompt
 
 

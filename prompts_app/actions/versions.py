@@ -36,6 +36,7 @@ from prompts_app.sandbox import client as sandbox
 from prompts_app.variables import effective_schema
 from registry.core import audit, outbox
 from registry.core.actor import Actor
+from registry.core.broadcast import announce
 from registry.core.canonical import JSON
 from registry.core.errors import Conflict, Invalid, NotFound, invalid_field
 from registry.core.models import Member
@@ -148,6 +149,7 @@ def yank_version(
         before=version.digest,
         detail={"version": version.number, "reason": reason},
     )
+    announce("prompt", workspace_id=prompt.workspace_id, prompt=prompt.name)
     return yank
 
 
@@ -203,6 +205,7 @@ def _record(actor: Actor, version: PromptVersion, *, before: str) -> None:
     )
     payload: dict[str, JSON] = {"prompt_id": version.prompt_id, "version_id": version.pk}
     outbox.send(version.prompt.workspace_id, "version.created", payload)
+    announce("prompt", workspace_id=version.prompt.workspace_id, prompt=version.prompt.name)
 
 
 def _promote_automatically(actor: Actor, version: PromptVersion) -> tuple[Moved, ...]:
@@ -248,7 +251,7 @@ def _refuse_conflicts(prompt: Prompt, newest: PromptVersion | None, based_on: in
 
 
 def _resolve(workspace_id: int, tag: IncludeTag) -> ResolvedInclude:
-    """The version an include tag names: by number, or what is live in the environment that its label names."""
+    """The version an include tag names: by number, what is live in the environment that its label names, or a free label."""
     rows = (
         PromptVersion.objects.in_workspace(workspace_id).filter(prompt__name=tag.name).select_related("prompt", "yank")
     )
@@ -259,8 +262,9 @@ def _resolve(workspace_id: int, tag: IncludeTag) -> ResolvedInclude:
     else:
         live = LivePointer.objects.live().filter(prompt__name=tag.name, environment__name=tag.label)
         version = rows.filter(pk__in=live.values("deployment__version")).first()
+        version = version or rows.filter(free_labels__name=tag.label).first()
     if version is None:
-        where = f"version {tag.version}" if tag.version else f"a version live in {tag.label}"
+        where = f"version {tag.version}" if tag.version else f"a version live in or labelled {tag.label}"
         raise Invalid("include.not_found", f"The include of {tag.name} finds no {where}.")
     if hasattr(version, "yank"):
         raise Invalid("include.yanked", f"Version {version.number} of {tag.name} was withdrawn: include another one.")

@@ -41,6 +41,7 @@ SELECT %s, environment.id, %s FROM prompts_app_environment environment
 WHERE environment.id = %s AND EXISTS (SELECT FROM prompts_app_deliveryprocess WHERE id = %s)
 ON CONFLICT (process_id, environment_id) DO UPDATE SET revision = greatest(prompts_app_deliveryseen.revision, EXCLUDED.revision)
 """
+_HEARD = "UPDATE prompts_app_deliveryprocess SET heartbeat_at = greatest(heartbeat_at, %s::timestamptz) WHERE id = %s"
 _GONE = "DELETE FROM prompts_app_deliveryprocess WHERE id = %s OR heartbeat_at < now() - interval '1 hour'"
 
 type Connection = psycopg.AsyncConnection[Any]
@@ -71,6 +72,7 @@ class Listener:
         self._came_back = asyncio.Event()
         self._is_registered = asyncio.Event()
         self._to_say: dict[int, int] = {}
+        self._asked_at = ""
         self._has_to_say = asyncio.Event()
         self._healthy_at = time.monotonic() - FRESH_FOR_S
         self.is_connected = False
@@ -133,6 +135,9 @@ class Listener:
             environment, revision = int(message["environment_id"]), int(message["revision"])
             self._to_say[environment] = max(revision, self._to_say.get(environment, 0))
             self._has_to_say.set()
+        elif message["kind"] == "ask":
+            self._asked_at = str(message["at"])
+            self._has_to_say.set()
 
     async def _beat(self, mouth: Connection) -> None:
         while True:
@@ -155,5 +160,8 @@ class Listener:
             await self._has_to_say.wait()
             self._has_to_say.clear()
             seen, self._to_say = self._to_say, {}
+            asked_at, self._asked_at = self._asked_at, ""
+            if asked_at:
+                await mouth.execute(_HEARD, [asked_at, self.id])
             for environment, revision in seen.items():
                 await mouth.execute(_SEEN, [self.id, revision, environment, self.id])

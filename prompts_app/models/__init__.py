@@ -11,6 +11,8 @@ from prompts_app.models.environment import (
     PolicyVersion,
     Quarantine,
 )
+from prompts_app.models.label import VersionLabel
+from prompts_app.models.observation import KEPT_PER_VERSION, Observation
 from prompts_app.models.promotion import (
     PENDING,
     Approval,
@@ -30,6 +32,7 @@ from prompts_app.models.prompt import Draft, Kind, Prompt, PromptVersion, Versio
 from prompts_app.models.usage import ServedVersion
 
 __all__ = [
+    "KEPT_PER_VERSION",
     "PENDING",
     "Approval",
     "CheckDefinition",
@@ -46,6 +49,7 @@ __all__ = [
     "Freeze",
     "Kind",
     "LivePointer",
+    "Observation",
     "Override",
     "PolicyVersion",
     "Promotion",
@@ -56,6 +60,7 @@ __all__ = [
     "RequiredCheck",
     "ServedVersion",
     "VersionCheck",
+    "VersionLabel",
     "VersionYank",
     "Vote",
     "actions_in",

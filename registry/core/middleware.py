@@ -55,7 +55,17 @@ class BodyLimitMiddleware:
     The declared length counts; a body without one has been read already, up to what any route takes.
     """
 
-    LARGE = (("/versions", 8), ("/preview", 8), ("/render", 8), ("/import", 10), ("/edit", 8), ("/draft", 8))
+    LARGE = (
+        ("/versions", 8),
+        ("/v2/prompts", 8),
+        ("/traces", 8),
+        ("/ingestion", 8),
+        ("/preview", 8),
+        ("/render", 8),
+        ("/import", 10),
+        ("/edit", 8),
+        ("/draft", 8),
+    )
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response

@@ -30,6 +30,7 @@ from prompts_app.actions import (
     rollback,
     versions,
 )
+from prompts_app.actions import labels as version_labels
 from prompts_app.facts import subject_of
 from prompts_app.models import CheckState, Deployment, Override, Promotion, Prompt, Vote
 from prompts_app.transfer.histories import PromptHistory, WrittenVersion
@@ -191,6 +192,11 @@ ROWS: dict[str, Callable[[World], Callable[[], Any]]] = {
     "prompts.prompts.change_prompt": _now(lambda w: prompts.change_prompt(w.cast.ada, w.prompt, description="d")),
     "prompts.versions.create_version": _now(lambda w: versions.create_version(w.key.actor, w.prompt, {"text": "n"})),
     "prompts.versions.yank_version": _now(lambda w: versions.yank_version(w.cast.ada, w.first, reason="x")),
+    "prompts.labels.set_label": _now(lambda w: version_labels.set_label(w.cast.ada, w.first, "kept")),
+    "prompts.labels.remove_label": _after(
+        lambda w: version_labels.set_label(w.cast.ada, w.first, "kept"),
+        lambda w, _: version_labels.remove_label(w.cast.ada, w.first, "kept"),
+    ),
     "prompts.histories.keep_version": _now(lambda w: histories.keep_version(w.cast.ada, w.prompt, w.written())),
     "prompts.imports.import_histories": _now(
         lambda w: imports.import_histories(w.cast.ada, [PromptHistory("new", "text", ())])

@@ -1,8 +1,9 @@
 """Public functions of actions that leave no audit row of their own, each with the reason."""
 
-READ, PART, MACHINE, OWN = (
+READ, PART, MADE, MACHINE, OWN = (
     "reads",
     "is a part of other actions",
+    "is made of other actions, each of which leaves its own",
     "is the machinery's own doing",
     "is nobody else's business",
 )
@@ -85,9 +86,19 @@ OTHERWISE: dict[str, str] = {
     ),
     **dict.fromkeys(
         [
+            "prompts.labelling.save_labelled",
+            "prompts.labelling.move_labels",
+            "prompts.labelling.withdraw_and_archive",
+            "prompts.labelling.withdraw_and_yank",
+        ],
+        MADE,
+    ),
+    **dict.fromkeys(
+        [
             "core.notifications.notify",
             "core.pruning.prune_core",
             "prompts.checks.record_check",
+            "prompts.observations.observe",
             "prompts.promotions.expire_promotions",
             "prompts.telling.tell",
             "prompts.usage.record_usage",

@@ -1,6 +1,7 @@
 """Errors of the API as `application/problem+json` (RFC 9457)."""
 
 import json
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -11,6 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework import exceptions
 from rest_framework.views import set_rollback
 
+from registry.core.canonical import JSON
 from registry.core.errors import (
     PROBLEM,
     FieldError,
@@ -25,11 +27,21 @@ from registry.core.web import request_id_of
 
 log = structlog.get_logger(__name__)
 
+type Dialect = Callable[[RegistryError], tuple[int, dict[str, JSON]]]
+_dialects: dict[str, Dialect] = {}
+
+
+def speak(prefix: str, dialect: Dialect) -> None:
+    """Refusals below this address are told in another form: that of clients which were not made for this API."""
+    _dialects[prefix] = dialect
+
 
 def problem_response(request: HttpRequest, error: RegistryError) -> HttpResponse:
     """The same as a finished answer."""
-    body = json.dumps(error.to_problem(request_id_of(request)), ensure_ascii=False)
-    response = HttpResponse(body, status=error.status, content_type=PROBLEM)
+    dialect = next((one for prefix, one in _dialects.items() if request.path.startswith(prefix)), None)
+    status, body = dialect(error) if dialect else (error.status, error.to_problem(request_id_of(request)))
+    text = json.dumps(body, ensure_ascii=False)
+    response = HttpResponse(text, status=status, content_type="application/json" if dialect else PROBLEM)
     if error.status == 401:
         response["WWW-Authenticate"] = 'Bearer realm="greenroom"'
     if "retry_after" in error.extra:

@@ -1,0 +1,1 @@
+"""Surfaces of other products, so that clients which teams already have keep working; the rules are ours."""
