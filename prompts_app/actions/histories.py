@@ -24,6 +24,7 @@ from prompts_app.transfer.histories import PromptHistory, WrittenVersion
 from prompts_app.variables import effective_schema
 from registry.core import audit
 from registry.core.actor import Actor
+from registry.core.broadcast import announce
 from registry.core.errors import Conflict, FieldError, Invalid
 from registry.core.models import Member
 from registry.core.permissions import Permission, require
@@ -115,6 +116,7 @@ def keep_version(actor: Actor, prompt: Prompt, prepared: Prepared) -> PromptVers
             "written_at": version.created_at.isoformat(),
         },
     )
+    announce("prompt", workspace_id=prompt.workspace_id, prompt=prompt.name)
     return version
 
 
