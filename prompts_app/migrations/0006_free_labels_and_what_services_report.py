@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('prompts_app', '0004_delivery_processes_say_what_they_have_seen'),
+        ('prompts_app', '0005_services_say_what_they_serve'),
     ]
 
     operations = [
