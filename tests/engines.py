@@ -1,11 +1,13 @@
 """Loaded before the settings (`-p tests.engines`): real PostgreSQL and Valkey for the run, in a folder of its own.
 
-`DATABASE_URL` (a superuser's) and `BROKER_URL` use running servers instead.
+`DATABASE_URL` (a superuser's) and `BROKER_URL` use running servers instead. Where several processes share a run (`-n 2`), each has
+engines of its own, and the one that only hands out tests has none.
 """
 
 import atexit
 import os
 import shutil
+import sys
 import tempfile
 import time
 from contextlib import ExitStack
@@ -26,7 +28,14 @@ def _remove_leftovers() -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-if "BROKER_URL" not in os.environ or "DATABASE_URL" not in os.environ:
+NOT_STARTED = "not-started"
+_hands_out = "PYTEST_XDIST_WORKER" not in os.environ and any(word == "-n" for word in sys.argv)
+
+if "BROKER_URL" not in os.environ or "DATABASE_URL" not in os.environ or os.environ["BROKER_URL"] == NOT_STARTED:
+    os.environ["BROKER_URL"] = NOT_STARTED
+    os.environ["DATABASE_URL"] = f"postgresql://{NOT_STARTED}/{NOT_STARTED}"
+
+if os.environ["BROKER_URL"] == NOT_STARTED and not _hands_out:
     _remove_leftovers()
     _folder = tempfile.mkdtemp(prefix="greenroom-test-")
     _stack.callback(shutil.rmtree, _folder, ignore_errors=True)

@@ -19,6 +19,7 @@ from registry.processes import signal_group
 
 NO_TESTS = 5  # pytest's exit code when it collected none
 HANG_DUMP_S = 300
+MOST_PROCESSES = 4
 IN_A_TEST_RUN = "not e2e and not faults"
 # mypy's Django plugin reads the settings and connects to nothing.
 NOWHERE = {
@@ -104,7 +105,8 @@ def _test(folders: Folders, environment: Mapping[str, str]) -> int:
     chromium = browser.find(environment) if is_wanted else ""
     environment = {**environment, "CHROMIUM": chromium}
     outcomes = [_outcome(step, folders, environment) for step in (*lint(folders), *types(folders))]
-    outcomes.append(_outcome(Step("tests", (*_pytest(folders), "-m", IN_A_TEST_RUN), 2400), folders, environment))
+    command = (*_pytest(folders), "-m", IN_A_TEST_RUN, *_side_by_side())
+    outcomes.append(_outcome(Step("tests", command, 2400), folders, environment))
     if chromium:
         step = Step("browser", (*_pytest(folders), "-m", "e2e"), 1200, (0, NO_TESTS))
         outcomes.append(_outcome(step, folders, environment))
@@ -114,6 +116,15 @@ def _test(folders: Folders, environment: Mapping[str, str]) -> int:
         outcomes.append(Outcome("browser", "left out on purpose (E2E=0)", is_failure=False))
     tell(f"\nThe whole run took {time.monotonic() - started:.0f} s.")
     return _close(outcomes)
+
+
+def _side_by_side() -> tuple[str, ...]:
+    """Files of tests shared out over the processors, at most four at a time; each process has engines of its own.
+
+    Servers that the developer names are not shared: one process uses them.
+    """
+    count = 1 if any(setting(name) for name in SERVERS) else min(os.cpu_count() or 1, MOST_PROCESSES)
+    return ("-n", str(count), "--dist", "loadfile") if count > 1 else ()
 
 
 def _left_out(folders: Folders, environment: Mapping[str, str]) -> Outcome:

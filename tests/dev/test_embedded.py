@@ -5,6 +5,7 @@ import os
 import pwd
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -187,7 +188,7 @@ def test_start__root_without_user_namespaces__another_account_serves_and_no_fold
 ) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
-    home = tmp_path.parents[2] / f"greenroom-home-{os.getpid()}"  # /tmp, where any account may pass
+    home = Path(tempfile.gettempdir()) / f"greenroom-home-{os.getpid()}"  # where any account may pass
     home.mkdir(mode=0o711)
     monkeypatch.setattr(account, "HOMES", (home,))
     first = len(_rows(embedded.start(closed / "data")))
