@@ -7,12 +7,13 @@ from evals_app.models import RunChunk
 from evals_app.tasks import run_chunk
 from prompts_app.models import Promotion
 from registry.core import jobs, outbox
+from registry.core.hints import hint_by
 from registry.core.outbox import Message
 
 
 def subscribe_all() -> None:
     """Register the handlers; called once, when the app is ready. Each bears repeats: runs are reused, not repeated."""
-    jobs.register(RunChunk, run_chunk.delay)
+    jobs.register(RunChunk, hint_by(run_chunk))
     outbox.subscribe("version.created", on_version_created)
     outbox.subscribe("promotion.needs_checks", on_promotion_needs_checks)
     outbox.subscribe("check.finished", on_check_finished)

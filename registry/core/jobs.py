@@ -4,6 +4,7 @@ A Celery message only hints at a row. Leases are measured by the database's cloc
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 
 from django.db import transaction
@@ -11,6 +12,7 @@ from django.db.models import F, Q, QuerySet, Value
 from django.db.models.functions import Now
 
 from registry.core import failpoints
+from registry.core.hints import NotSentError
 from registry.core.models.jobs import JobState, LeasedJob
 
 type Hint = Callable[[int], object]
@@ -23,7 +25,7 @@ _looked_after: dict[type[LeasedJob], Hint] = {}
 
 
 def register(model: type[LeasedJob], hint: Hint) -> None:
-    """Let the sweeper look after `model`; `hint(pk)` sends the message for one row."""
+    """Let the sweeper look after `model`; `hint(pk)` sends the message for one row, as `hints.hint_by` makes it."""
     _looked_after[model] = hint
 
 
@@ -38,8 +40,9 @@ def hint_all_after_commit(rows: Sequence[LeasedJob]) -> None:
 
     def send() -> None:
         failpoints.reach(failpoints.AFTER_COMMIT)
-        for row in rows:
-            _looked_after[type(row)](row.pk)
+        with suppress(NotSentError):
+            for row in rows:
+                _looked_after[type(row)](row.pk)
 
     transaction.on_commit(send, robust=True)
 
@@ -117,7 +120,8 @@ def sweep() -> int:
         )
         pks = list(model._default_manager.filter(lost).order_by("pk").values_list("pk", flat=True)[:SWEEP_BATCH])
         model._default_manager.filter(pk__in=pks).update(hinted_at=now)
-        for pk in pks:
-            hint(pk)
-        hinted += len(pks)
+        with suppress(NotSentError):
+            for pk in pks:
+                hint(pk)
+                hinted += 1
     return hinted

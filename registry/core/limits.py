@@ -21,10 +21,11 @@ def count(bucket: str, limit: int, *, fail_closed: bool = False) -> None:
     minute, second = divmod(int(time.time()), WINDOW_S)
     name = f"limit:{bucket}:{minute}"
     try:
-        pipe = valkey.client().pipeline()
-        pipe.incr(name)
-        pipe.expire(name, WINDOW_S * 2)
-        used = int(pipe.execute()[0])
+        with valkey.circuit.asking():
+            pipe = valkey.client().pipeline()
+            pipe.incr(name)
+            pipe.expire(name, WINDOW_S * 2)
+            used = int(pipe.execute()[0])
     except redis.RedisError:
         log.warning("limit.unavailable", bucket=bucket.split(":", maxsplit=1)[0])
         if fail_closed:

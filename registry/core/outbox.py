@@ -11,6 +11,7 @@ from django.db import transaction
 
 from registry.core import jobs
 from registry.core.canonical import JSON
+from registry.core.hints import hint_by
 from registry.core.models import OutboxMessage
 
 LEASE_S = 60.0
@@ -76,4 +77,4 @@ def look_after() -> None:
     """Let the sweeper send what a lost message left behind."""
     from registry.core.tasks import dispatch_outbox
 
-    jobs.register(OutboxMessage, dispatch_outbox.delay)
+    jobs.register(OutboxMessage, hint_by(dispatch_outbox))

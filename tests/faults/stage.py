@@ -43,14 +43,28 @@ class Broker:
 
     def kill(self) -> None:
         """kill -9: everything it knew is gone."""
-        found = json.loads((self.lease.data_dir / "run" / "valkey.json").read_text())
-        os.kill(found["pid"], signal.SIGKILL)
+        self._signal(signal.SIGKILL)
         wait("the broker did not die", lambda: not self._answers())
 
     def revive(self) -> None:
         """Started again where it is dead, empty."""
         self.lease.revive()
         wait("the broker did not come back", self._answers)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """It takes connections and what is said to it, and answers nothing, until the block ends."""
+        self._signal(signal.SIGSTOP)
+        try:
+            wait("the broker did not stand still", lambda: not self._answers())
+            yield
+        finally:
+            self._signal(signal.SIGCONT)
+        wait("the broker did not go on", self._answers)
+
+    def _signal(self, number: int) -> None:
+        found = json.loads((self.lease.data_dir / "run" / "valkey.json").read_text())
+        os.kill(found["pid"], number)
 
     def empty(self) -> None:
         """FLUSHALL: hints, what workers hold, limits and slots are forgotten."""

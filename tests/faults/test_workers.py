@@ -94,14 +94,14 @@ def test_worker__whose_clock_is_an_hour_ahead_and_jumps_two_back__works_as_any_o
         table.skipped(fault, "faketime is not installed")
         pytest.skip("not run: faketime is not installed")
     skew = stage.folder / "skew"
-    skew.write_text("+1h")
+    set_clock(skew, "+1h")
     fake = {"FAKETIME_TIMESTAMP_FILE": str(skew), "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
     fake["LD_PRELOAD"] = library
     assert 3000 < clock_of(fake) - time.time() < 4200, "the clock is not skewed: the test would prove nothing"
     with stage.worker(), stage.worker(with_beat=False, **fake) as skewed:
         begin(stage, concurrency=8)
         held = working_below(skewed)
-        skew.write_text("-1h")
+        set_clock(skew, "-1h")
         assert -4200 < clock_of(fake) - time.time() < -3000
         stage.all_ended()
         assert RunChunk.objects.get(pk=held.pk).state == JobState.DONE
@@ -111,6 +111,13 @@ def test_worker__whose_clock_is_an_hour_ahead_and_jumps_two_back__works_as_any_o
 
 
 FAKETIME = tuple(f"/usr/lib/{machine}-linux-gnu/faketime/libfaketimeMT.so.1" for machine in ("x86_64", "aarch64"))
+
+
+def set_clock(skew: Path, offset: str) -> None:
+    """In one step: a process that reads the file while it is half written is ended by faketime itself."""
+    whole = skew.with_suffix(".new")
+    whole.write_text(offset)
+    whole.replace(skew)
 
 
 def clock_of(fake: dict[str, str]) -> float:
