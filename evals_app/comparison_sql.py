@@ -1,17 +1,22 @@
 """What two arms have in common, counted by the database: flips, scores case by case, cost and latency.
 
-Every statement begins with the same pairing: the cases that both suite versions ask in the same words.
+Every statement begins with the same pairing: the cases that both suite versions ask in the same words. Ended runs of one
+suite version are compared from what was added up when they ended; nothing of that is read here but its numbers.
 """
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+import numpy as np
 from django.db import connection
 
 from evals_app.model_settings import ModelSettings
-from evals_app.models import Arm, Run
+from evals_app.models import Arm, Case, Run
+from evals_app.tallies import Pairs, Tally, bins_of, pair, paired_scores, tally_of
 from prompts_app.models import PromptVersion
 
 type Value = str | int | float | list[str] | list[float]
@@ -129,6 +134,11 @@ class RunArm:
         text = self.run.candidate_settings if is_candidate else self.run.baseline_settings
         return ModelSettings.from_json(json.loads(text))
 
+    @cached_property
+    def tally(self) -> Tally | None:
+        """What was added up when its run ended."""
+        return tally_of(self.run, self.arm)
+
 
 @dataclass(frozen=True)
 class FlipRow:
@@ -173,7 +183,8 @@ class Spread:
 
 def flip_counts(old: RunArm, new: RunArm) -> dict[str, int]:
     """How many common cases got `better`, `worse`, stayed `passed` or `failed`, or have an `error`; one query."""
-    found = dict(_rows(old, new, _PAIRED, _FLIP_COUNTS))
+    pairs = _pairs(old, new)
+    found = Counter(pairs.flips.tolist()) if pairs else dict(_rows(old, new, _PAIRED, _FLIP_COUNTS))
     return {kind: int(found.get(kind, 0)) for kind in ("better", "worse", "passed", "failed", "error")}
 
 
@@ -182,18 +193,38 @@ def flipped(
 ) -> list[FlipRow]:
     """Flipped cases in the order of the newer suite version, only `better` or `worse` where asked; one query."""
     flips = [which] if which else ["better", "worse"]
+    pairs = _pairs(old, new)
+    if pairs:
+        return _flipped(pairs, flips, limit=limit, offset=offset, after=after)
     rows = _rows(old, new, _PAIRED, _FLIPPED, flips=flips, limit=limit, offset=offset, after=after)
     return [FlipRow(*row) for row in rows]
 
 
 def score_rows(old: RunArm, new: RunArm, *, passes: str) -> list[ScoreRow]:
     """Every metric that both arms have, `passes` being the one over all scorers; one query, one float a case and metric."""
+    both = _tallies(old, new)
+    if both:
+        return [
+            ScoreRow(
+                name,
+                float(now.mean()),
+                float(then.mean()),
+                tuple((now - then).tolist()),
+                tuple(cases.tolist()),
+                bool(np.isin(now, (0, 1)).all() and np.isin(then, (0, 1)).all()),
+            )
+            for name, (cases, then, now) in paired_scores(*both).items()
+        ]
     rows = _rows(old, new, _MEANS, _SCORES, passes=passes)
     return [ScoreRow(name, mean_new, mean_old, tuple(d), tuple(k), one) for name, mean_new, mean_old, d, k, one in rows]
 
 
 def spreads(old: RunArm, new: RunArm) -> dict[tuple[str, bool], Spread]:
     """Cost and latency of both sides in quantiles, by measure and whether it is the new side; one query."""
+    both = _tallies(old, new)
+    if both:
+        sides = [(name, is_new, side) for name in ("cost", "latency") for is_new, side in enumerate(both)]
+        return {(name, bool(is_new)): _spread(side, name) for name, is_new, side in sides if side.measured}
     return {
         (measure, is_new): Spread(answers, unknown, total, *(quantiles or ()))
         for measure, is_new, answers, unknown, total, quantiles in _rows(
@@ -204,6 +235,10 @@ def spreads(old: RunArm, new: RunArm) -> dict[tuple[str, bool], Spread]:
 
 def histogram(old: RunArm, new: RunArm, *, tops: Mapping[str, float]) -> dict[tuple[str, bool], tuple[int, ...]]:
     """Answers by bin, from 0 to the top of the measure, one more bin for what lies above it; one query."""
+    both = _tallies(old, new)
+    if both:
+        sides = [(name, is_new, side.values[name]) for name in tops for is_new, side in enumerate(both)]
+        return {(name, bool(n)): bins_of(values, tops[name], BINS) for name, n, values in sides if len(values)}
     counts: dict[tuple[str, bool], list[int]] = {}
     rows = _rows(old, new, _VALUES, _HISTOGRAM, measures=list(tops), tops=list(tops.values()), bins=BINS)
     for measure, is_new, number, count in rows:
@@ -220,6 +255,41 @@ def common_count(old: RunArm, new: RunArm) -> int:
         cursor.execute(_COMMON, suites)
         [(count,)] = cursor.fetchall()
     return int(count)
+
+
+def _tallies(old: RunArm, new: RunArm) -> tuple[Tally, Tally] | None:
+    """Both sides as they were added up; None where either was not, and where the suite changed between them."""
+    if old.run.suite_version_id != new.run.suite_version_id or old.tally is None or new.tally is None:
+        return None
+    return old.tally, new.tally
+
+
+def _pairs(old: RunArm, new: RunArm) -> Pairs | None:
+    both = _tallies(old, new)
+    return pair(*both, old_repeats=old.run.repeats, new_repeats=new.run.repeats) if both else None
+
+
+def _flipped(pairs: Pairs, flips: list[str], *, limit: int, offset: int, after: int) -> list[FlipRow]:
+    at = np.flatnonzero(np.isin(pairs.flips, flips))
+    place = dict(zip(pairs.cases[at].tolist(), at.tolist(), strict=True))
+    cases = Case.objects.filter(pk__in=list(place), position__gt=after).order_by("position")[offset : offset + limit]
+    columns = (pairs.new_passed, pairs.new_answers, pairs.old_passed, pairs.old_answers)
+    rows = []
+    for pk, key, position, is_critical in cases.values_list("pk", "key", "position", "is_critical"):
+        new_passed, new_answers, old_passed, old_answers = (int(column[place[pk]]) for column in columns)
+        flip = str(pairs.flips[place[pk]])
+        counts = (new_passed, new_answers, old_passed, old_answers)
+        rows.append(FlipRow(key, position, position, is_critical, pk, pk, *counts, flip))
+    return rows
+
+
+def _spread(side: Tally, measure: str) -> Spread:
+    values = side.values[measure]
+    if not len(values):
+        return Spread(side.measured, side.measured)
+    return Spread(
+        side.measured, side.measured - len(values), float(values.sum()), *np.quantile(values, QUANTILES).tolist()
+    )
 
 
 def _rows(old: RunArm, new: RunArm, tables: str, select: str, **params: Value) -> list[tuple[Any, ...]]:

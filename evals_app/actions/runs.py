@@ -14,6 +14,7 @@ from evals_app.engine.starting import Wish, post_check, start
 from evals_app.model_settings import ModelSettings, SettingsError
 from evals_app.models import Provider, Reason, Result, Run, RunChunk, RunState, Suite
 from evals_app.run_totals import totals_of
+from evals_app.tallies import write_tallies
 from evals_app.usage_queries import record_usage
 from prompts_app.models import CheckState, PromptVersion
 from registry.core import audit, jobs
@@ -81,6 +82,7 @@ def stop_run(run: Run, *, by: str) -> None:
         state=RunState.CANCELLED, summary=summary, finished_at=Now(), **asdict(totals_of(run))
     )
     record_usage(run)
+    write_tallies(run)
     post_check(run, CheckState.ERROR, summary)
 
 

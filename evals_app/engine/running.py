@@ -13,6 +13,7 @@ from evals_app.engine.starting import post_check
 from evals_app.models import Run, RunChunk, RunMetric, RunSlice, RunState
 from evals_app.models.run import OPEN_STATES
 from evals_app.run_totals import totals_of
+from evals_app.tallies import write_tallies
 from evals_app.usage_queries import record_usage
 from prompts_app.models import CheckState
 from registry.core.models import JobState
@@ -57,6 +58,7 @@ def settle(run_id: int) -> bool:
         **asdict(totals_of(run)),
     )
     record_usage(run)
+    write_tallies(run)
     if judgement.verdict:
         post_check(run, CheckState(judgement.verdict), judgement.summary)
     return True

@@ -2,6 +2,7 @@
 
 import pytest
 
+from evals_app.tallies import write_tallies
 from tests.api.client import Api
 from tests.builders import Cast
 from tests.pages.evaluated import Evaluated, evaluated
@@ -40,6 +41,7 @@ def test_compare__two_arms_of_a_run__tells_scores_flips_and_distributions(cast: 
 
 def test_compare__many_flips__are_paged_by_case(cast: Cast, world: Evaluated) -> None:
     world.run.results.filter(arm="candidate", case__position__gte=50).update(is_passed=False)
+    write_tallies(world.run)
     address, found = f"runs/{world.run.pk}/compare/{world.run.pk}?old_arm=baseline&flips=worse&limit=4", []
 
     while address:

@@ -1,6 +1,7 @@
 """Two runs side by side: which cases flipped, what each score says, and what only one of them asked."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -9,8 +10,9 @@ from evals_app.actions.runs import find_run, start_run
 from evals_app.actions.suites import save_suite_version
 from evals_app.comparison_queries import compare, flips_page
 from evals_app.comparison_sql import RunArm
-from evals_app.models import Arm, Result, Run, Suite
+from evals_app.models import Arm, ArmTally, Result, Run, Suite
 from evals_app.scripted_provider import Rule, ScriptedProvider
+from evals_app.tallies import write_tallies
 from prompts_app.models import Prompt
 from registry.core.errors import NotFound
 from tests import builders
@@ -133,6 +135,8 @@ def test_compare__latency_and_cost__are_told_with_what_is_unknown(cast: Cast, pr
     Result.objects.filter(run=old.run, error="").update(latency_ms=100, cost="0.002")
     Result.objects.filter(run=new.run).update(latency_ms=300)
     Result.objects.filter(run=new.run, case__position__lt=6).update(latency_ms=9000, cost="0.01")
+    for side in (old, new):
+        write_tallies(side.run)
 
     latency, cost = compare(old, new).distributions
 
@@ -163,3 +167,30 @@ def test_compare__runs_of_two_suites_or_a_missing_arm__are_not_found(cast: Cast,
         compare(one, other)
     with pytest.raises(NotFound, match=r"comparison\.no_baseline"):
         compare(RunArm(one.run, Arm.BASELINE), one)
+
+
+def test_compare__ended_runs__says_from_what_was_added_up_what_counting_says(cast: Cast, prompt: Prompt) -> None:
+    suite = building.suite(cast.ada, scorers=SCORERS, repeats=2)
+    pks = [ran(cast, prompt, suite, number).pk for number in (1, 2)]
+    Result.objects.filter(run=pks[1], repeat=0, case__position__lt=9, error="").update(is_passed=False, cost="0.25")
+    Result.objects.filter(run=pks[0], case__position__gte=57).delete()
+    for run in Run.objects.filter(pk__in=pks):
+        write_tallies(run)
+
+    def told() -> Any:
+        old, new = (RunArm(find_run(prompt.workspace_id, pk)) for pk in pks)
+        found = compare(old, new)
+        differences = [line.found for line in found.differences]
+        numbers = [(one.mean_old, one.mean_new, one.delta, one.lower, one.upper) for one in differences]
+        words = [(one.name, one.n, one.wins, one.losses, one.word) for one in differences]
+        flips = [[flip.row for flip in flips_page(found, which=which, page="1").flips] for which in ("", "worse")]
+        shapes = [(one.measure, one.old, one.new, one.chart) for one in found.distributions]
+        return found.counts, words, numbers, flips, shapes
+
+    added_up = told()
+    ArmTally.objects.all().delete()
+    counted = told()
+
+    assert added_up[0]["worse"] > 0 and len(added_up[3][0]) > 4
+    assert added_up[:2] == counted[:2] and added_up[3:] == counted[3:]
+    assert added_up[2] == [pytest.approx(row) for row in counted[2]]

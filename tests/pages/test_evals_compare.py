@@ -6,6 +6,7 @@ import pytest
 
 from evals_app.models import Result
 from evals_app.stats import wilson
+from evals_app.tallies import write_tallies
 from tests.api.client import Api
 from tests.builders import Cast
 from tests.evals import building
@@ -23,6 +24,7 @@ def test_compare__two_arms__shows_flips_scores_and_charts_with_their_numbers(
     cast: Cast, world: Evaluated, as_: SignedIn
 ) -> None:
     Result.objects.filter(run=world.run, arm="candidate", error="").update(cost="0.001", latency_ms=120)
+    write_tallies(world.run)
     pk = world.run.pk
 
     page = as_(cast.vera).get(f"/w/acme/runs/{pk}/compare/{pk}?old_arm=baseline").content.decode()
