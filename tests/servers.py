@@ -70,7 +70,8 @@ def run_web(folder: Path, **extra: str) -> Iterator[Web]:
     variables = environment(PUBLIC_URL=url, **extra)
     _collect_assets()
     granian = [str(Path(sys.executable).with_name("granian")), "--interface", "asgi", "--host", "127.0.0.1"]
-    options = ["--port", str(port), "--loop", "uvloop", "--workers-kill-timeout", "3", "registry.asgi:application"]
+    options = ["--port", str(port), "--loop", "uvloop", "--workers-kill-timeout", "3"]
+    options += ["--backpressure", "8192", "registry.asgi:application"]
     part = _start([*granian, *options], variables, folder / f"web-{port}.log")
     web = Web(part.process, part.log, url)
     try:

@@ -46,6 +46,8 @@ def parts(folders: Folders, port: int) -> tuple[Part, ...]:
     python, bin_ = str(folders.python), folders.python.parent
     term, quit_ = signal.SIGTERM, signal.SIGQUIT
     web = (str(bin_ / "granian"), "--interface", "asgi", "--host", HOST, "--port", str(port), "--loop", "uvloop")
+    # Connections, idle ones too: by default a thousand of those would keep everybody else out.
+    room = ("--backpressure", "8192")
     # As root Celery prints eight lines of advice that a laptop or a container has no use for.
     celery = (
         python,
@@ -59,7 +61,9 @@ def parts(folders: Folders, port: int) -> tuple[Part, ...]:
     )
     worker = (*celery, "worker", "--concurrency", "2", "--loglevel", "INFO", "--without-gossip", "--without-mingle")
     return (
-        Part("web", (*web, "--workers-kill-timeout", "3", "--no-ws", "registry.asgi:application"), ((term, 6.0),)),
+        Part(
+            "web", (*web, *room, "--workers-kill-timeout", "3", "--no-ws", "registry.asgi:application"), ((term, 6.0),)
+        ),
         # Warm first: a running task may end; then cold: its message goes back, and its row is leased anew.
         Part("worker", worker, ((term, 6.0), (quit_, 4.0))),
         Part("beat", (*celery, "beat", "--loglevel", "INFO", "--pidfile", ""), ((term, 4.0),)),

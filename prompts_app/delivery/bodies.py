@@ -70,4 +70,9 @@ def snapshot_entry(environment: str, revision: int, epoch: int, live: Sequence[L
 
 def _entry(value: JSON, revision: int) -> Entry:
     body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
-    return Entry(body, f'"{hashlib.sha256(body).hexdigest()}"', revision)
+    return Entry(body, etag_of(body), revision)
+
+
+def etag_of(body: bytes) -> str:
+    """The strong entity tag of an answer: the digest of its bytes."""
+    return f'"{hashlib.sha256(body).hexdigest()}"'

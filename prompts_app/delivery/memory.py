@@ -4,11 +4,13 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from prompts_app.delivery.bodies import Entry
+from prompts_app.delivery.bodies import Entry, etag_of
 
 FRESH = b"private, max-age=10, stale-while-revalidate=60, stale-if-error=86400"
 # What an answer costs besides its body: headers, messages, dictionary slots. Measured over 100,000 of them.
 OVERHEAD_BYTES = 2_000
+# Hashing larger ones would hold up everybody else for milliseconds: their digest is not looked at again.
+LARGEST_CHECKED_BYTES = 4_000_000
 
 type Message = dict[str, object]
 type Place = tuple[int, str, str]  # workspace id, environment, prompt; an empty prompt is the environment's snapshot
@@ -29,6 +31,12 @@ class Held:
     full: tuple[Message, Message] | None = None
     known: tuple[Message, Message] | None = None
     tag: bytes = b""
+    place: Place | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the bytes are still those that the entity tag is the digest of."""
+        return self.entry is None or self.entry.etag == etag_of(self.entry.body)
 
     @property
     def size(self) -> int:
@@ -36,10 +44,10 @@ class Held:
         return OVERHEAD_BYTES + (len(self.entry.body) if self.entry else 0)
 
 
-def held(entry: Entry | None) -> Held:
-    """An entry with its messages."""
+def held(entry: Entry | None, place: Place | None = None) -> Held:
+    """An entry with its messages, and the place that it is the answer for."""
     if entry is None:
-        return Held(None)
+        return Held(None, place=place)
     tag = entry.etag.encode()
     headers = [(b"etag", tag), CACHED, VARYING, NOT_SNIFFED, (b"x-registry-revision", b"%d" % entry.revision)]
     length = (b"content-length", b"%d" % len(entry.body))
@@ -48,6 +56,7 @@ def held(entry: Entry | None) -> Held:
         full=(_start(200, [JSON_TYPE, length, *headers]), {"type": "http.response.body", "body": entry.body}),
         known=(_start(304, headers), EMPTY),
         tag=tag,
+        place=place,
     )
 
 
@@ -63,6 +72,7 @@ class Counts:
     misses: int = 0
     evictions: int = 0
     drops: int = 0
+    damaged: int = 0
 
 
 @dataclass
@@ -74,16 +84,34 @@ class Shelf:
     bytes: int = 0
     _held: "OrderedDict[Place, Held]" = field(default_factory=OrderedDict)
     _of_environment: dict[tuple[int, str], set[str]] = field(default_factory=dict)
+    _unchecked: list[Place] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self._held)
 
     def get(self, place: Place) -> Held | None:
-        """The answer for a place, if it is held; it counts as used."""
+        """The answer for a place, if it is held; it counts as used. One that is of another place is dropped."""
         found = self._held.get(place)
-        if found is not None:
-            self._held.move_to_end(place)
+        if found is None:
+            return None
+        if found.place != place:
+            self._refuse(place)
+            return None
+        self._held.move_to_end(place)
         return found
+
+    def check(self, most_bytes: int) -> None:
+        """Hold so many bytes of answers to the digests they were filled with, the next time others; drop what is damaged."""
+        if not self._unchecked:
+            self._unchecked = list(self._held)
+        while self._unchecked and most_bytes > 0:
+            place = self._unchecked.pop()
+            answer = self._held.get(place)
+            if answer is None or answer.size > LARGEST_CHECKED_BYTES:
+                continue
+            most_bytes -= answer.size
+            if not answer.is_whole:
+                self._refuse(place)
 
     def put(self, place: Place, answer: Held) -> None:
         """Hold an answer, and let the least recently used ones go where there are too many bytes."""
@@ -114,6 +142,10 @@ class Shelf:
     def environments(self) -> Iterable[tuple[int, str]]:
         """Those of which something is held."""
         return tuple(self._of_environment)
+
+    def _refuse(self, place: Place) -> None:
+        self._remove(place)
+        self.counts.damaged += 1
 
     def _remove(self, place: Place) -> None:
         self.bytes -= self._held.pop(place).size

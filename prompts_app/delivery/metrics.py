@@ -11,6 +11,9 @@ def metrics_of(store: Store) -> str:
         *_metric("misses_total", "counter", "Places read from the database.", counts.misses),
         *_metric("evictions_total", "counter", "Answers that had to make room.", counts.evictions),
         *_metric("drops_total", "counter", "Answers dropped because something changed.", counts.drops),
+        *_metric(
+            "damaged_total", "counter", "Answers dropped because they were not what was filled in.", counts.damaged
+        ),
         *_metric("entries", "gauge", "Answers held.", len(store.shelf)),
         *_metric("bytes", "gauge", "Memory they take, roughly.", store.shelf.bytes),
         *_metric("keys", "gauge", "Keys held.", len(store.grants)),

@@ -1,6 +1,7 @@
 """The read plane with its life: it listens from the server's start to its stop."""
 
 import hmac
+import resource
 from collections.abc import Callable
 from typing import Any
 
@@ -51,6 +52,7 @@ class Server:
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
+        allow_many_connections()
         store = Store(
             connection_parameters(),
             most_bytes=settings.DELIVERY_MEMORY_MB * 1024 * 1024,
@@ -73,6 +75,12 @@ def may_read_metrics(scope: Scope, token: str) -> bool:
         return hmac.compare_digest(headers.get(b"authorization", b""), f"Bearer {token}".encode())
     peer = (scope.get("client") or ("",))[0]
     return peer in LOOPBACK and not headers.keys() & FORWARDED
+
+
+def allow_many_connections() -> None:
+    """Lift the limit on open files as far as the system lets this process: streams and idle clients hold one each."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def connection_parameters() -> dict[str, Any]:

@@ -16,6 +16,7 @@ from prompts_app.delivery.reading import find_live, known_environments, read_env
 from registry.core.errors import NotFound, RegistryError, TooManyRequests, Unauthenticated
 
 KEYS_READ_AGAIN_EVERY_S = 5.0
+CHECKED_EVERY_S, CHECKED_BYTES = 1.0, 1_000_000
 USE_NOTED_EVERY_S = 60.0
 MINUTE_S = 60
 
@@ -53,7 +54,11 @@ class Store:
 
     def start(self) -> None:
         """Begin to listen."""
-        work = (self.listener.run(), self._every(KEYS_READ_AGAIN_EVERY_S, self._watch_keys))
+        work = (
+            self.listener.run(),
+            self._every(KEYS_READ_AGAIN_EVERY_S, self._watch_keys),
+            self._every(CHECKED_EVERY_S, self._check_memory),
+        )
         self._tasks = [asyncio.create_task(one) for one in (*work, self._every(USE_NOTED_EVERY_S, self._note_use))]
 
     async def stop(self) -> None:
@@ -133,9 +138,9 @@ class Store:
     async def _read(self, place: Place) -> Held:
         workspace, environment, prompt = place
         if not prompt:
-            return held(await self.readers.read(read_environment_snapshot, workspace, environment))
+            return held(await self.readers.read(read_environment_snapshot, workspace, environment), place)
         live = await self.readers.read(find_live, workspace, environment, prompt)
-        return held(live_entry(live) if live else None)
+        return held(live_entry(live) if live else None, place)
 
     def _changed(self, message: Mapping[str, Any]) -> None:
         """Drop what a change concerns, and tell who waits."""
@@ -185,6 +190,9 @@ class Store:
                 self._drop_environment(environment)
         self.feed.may_have_moved()
         await self._read_keys_again()
+
+    async def _check_memory(self) -> None:
+        self.shelf.check(CHECKED_BYTES)
 
     async def _watch_keys(self) -> None:
         """While changes may go unheard, ask which keys have ended."""

@@ -3,10 +3,12 @@
 import asyncio
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 
+from registry.core import wsgi_bridge
 from registry.core.wsgi_bridge import WsgiBridge, environ_of
 
 SCOPE: dict[str, Any] = {
@@ -157,3 +159,37 @@ def test_requests__more_than_may_wait__are_told_to_come_back(bridged):
         return await asyncio.gather(*tasks)
 
     assert sorted(asyncio.run(three())) == [200, 200, 503]
+
+
+def test_body__that_drips_in__takes_nobodys_place_and_ends_in_408(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wsgi_bridge, "BODY_WITHIN_S", 0.2)
+
+    async def run() -> tuple[list[Any], list[Any]]:
+        def hello(environ: Any, start_response: Any) -> list[bytes]:
+            start_response("200 OK", [("Content-Length", "2")])
+            return [b"hi"]
+
+        bridge = WsgiBridge(hello, threads=1, most_waiting=0)
+        slow: list[Any] = []
+        quick: list[Any] = []
+
+        async def drip() -> Any:
+            await asyncio.sleep(0.05)
+            return {"type": "http.request", "body": b"x", "more_body": True}
+
+        async def at_once() -> Any:
+            return {"type": "http.request", "body": b""}
+
+        async def note(to: list[Any], message: Any) -> None:
+            to.append(message)
+
+        dripping = [asyncio.create_task(bridge(SCOPE, drip, partial(note, slow))) for _ in range(5)]
+        await asyncio.sleep(0.1)
+        await bridge(SCOPE, at_once, partial(note, quick))
+        await asyncio.gather(*dripping)
+        bridge.close()
+        return slow, quick
+
+    slow, quick = asyncio.run(run())
+    assert quick[0]["status"] == 200
+    assert [one["status"] for one in slow if one["type"] == "http.response.start"] == [408] * 5

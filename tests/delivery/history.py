@@ -104,11 +104,14 @@ class Readers:
 
 
 def change_again_and_again(cast: Cast, prompt: Prompt, times: int, record: Record, *, cut_every: int) -> None:
-    """Promote and roll back; now and then cut the connections of those who listen. Version 1 must be live at revision 1."""
+    """Promote and roll back; once in `cut_every` times, at random, cut a connection of those who listen.
+
+    Version 1 must be live at revision 1.
+    """
     environment = cast.environment("development")
     record.changes.append(Change(1, 1, time.monotonic()))
     for number in range(times):
-        if cut_every and number % cut_every == cut_every - 1:
+        if cut_every and random.randrange(cut_every) == 0:
             cut_listeners()
         if number % 3 == 2:
             moved = roll_back(cast.rosa, prompt, environment, reason="again", quarantine=False)

@@ -26,4 +26,5 @@ class Command(BaseCommand):
         granian = str(Path(sys.executable).with_name("granian"))
         where = ["--host", host, "--port", str(port), "--workers", str(workers)]
         how = ["--interface", "asgi", "--loop", "uvloop", "--workers-kill-timeout", "3"]
+        how += ["--backpressure", "8192"]  # connections, idle ones too
         os.execv(granian, [granian, *how, *where, APPLICATION])  # noqa: S606 - our own interpreter's server
