@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Max, QuerySet
+from django.db.models import Exists, Max, OuterRef, QuerySet
 
-from prompts_app.models import LivePointer, Prompt, PromptVersion, VersionLabel
+from prompts_app.models import Environment, LivePointer, Prompt, PromptVersion, VersionLabel
 
 LATEST = "latest"
 
@@ -51,8 +51,9 @@ def labelled_version(prompt: Prompt, label: str) -> PromptVersion | None:
 
 
 def free_labels() -> QuerySet[VersionLabel]:
-    """Those that point at something: a withdrawn version answers to its number only."""
-    return VersionLabel.objects.filter(version__yank=None).order_by("name")
+    """Those that count: a withdrawn version answers to its number only, and an environment made later takes its name over."""
+    taken = Environment.objects.filter(workspace=OuterRef("prompt__workspace"), name=OuterRef("name"))
+    return VersionLabel.objects.filter(~Exists(taken), version__yank=None).order_by("name")
 
 
 def newest_numbers(prompts: Iterable[int]) -> dict[int, int]:

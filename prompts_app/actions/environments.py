@@ -63,6 +63,7 @@ def create_environment(
     EnvironmentRevision.objects.create(environment=environment)
     _write_policy(actor, environment, policy, number=1)
     _record(actor, "environment.created", environment, {"rank": rank, "policy": policy.to_json()})
+    announce("environment", workspace_id=environment.workspace_id, environment=environment.name)
     return environment
 
 

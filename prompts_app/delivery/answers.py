@@ -4,6 +4,7 @@ import json
 import uuid
 
 from prompts_app.delivery.memory import Message
+from registry.core.canonical import JSON
 from registry.core.errors import PROBLEM, RegistryError
 from registry.core.web import REQUEST_ID
 
@@ -30,6 +31,18 @@ def problem(error: RegistryError, request_id: str) -> Reply:
         headers.append((b"ratelimit", f'"minute";r=0;t={error.extra.get("retry_after", 60)}'.encode()))
     start: Message = {"type": "http.response.start", "status": error.status, "headers": headers}
     return start, {"type": "http.response.body", "body": body}
+
+
+def refused(error: RegistryError, status: int, body: dict[str, JSON]) -> Reply:
+    """A refusal in the words of other clients than ours."""
+    start, told = plain(json.dumps(body, ensure_ascii=False).encode())
+    headers = start["headers"]
+    assert isinstance(headers, list)
+    if status == 401:
+        headers.append((b"www-authenticate", b'Basic realm="greenroom"'))
+    if "retry_after" in error.extra:
+        headers.append((b"retry-after", str(error.extra["retry_after"]).encode()))
+    return {**start, "status": status}, told
 
 
 def with_headers(reply: Reply, extra: list[tuple[bytes, bytes]], *, has_body: bool = True) -> Reply:

@@ -53,7 +53,7 @@ class Entry:
 
 def live_entry(live: LiveVersion) -> Entry:
     """The answer for one prompt."""
-    return _entry(live.to_json(), live.revision)
+    return entry_of(live.to_json(), revision=live.revision)
 
 
 def snapshot_entry(environment: str, revision: int, epoch: int, live: Sequence[LiveVersion]) -> Entry:
@@ -65,10 +65,11 @@ def snapshot_entry(environment: str, revision: int, epoch: int, live: Sequence[L
         "epoch": epoch,
         "prompts": prompts,
     }
-    return _entry(document, revision)
+    return entry_of(document, revision=revision)
 
 
-def _entry(value: JSON, revision: int) -> Entry:
+def entry_of(value: JSON, *, revision: int) -> Entry:
+    """The answer with a document: its bytes, and their digest as the tag."""
     body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
     return Entry(body, etag_of(body), revision)
 

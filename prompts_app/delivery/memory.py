@@ -13,11 +13,13 @@ OVERHEAD_BYTES = 2_000
 LARGEST_CHECKED_BYTES = 4_000_000
 
 type Message = dict[str, object]
-type Place = tuple[int, str, str]  # workspace id, environment, prompt; an empty prompt is the environment's snapshot
+# Workspace id, environment, prompt (an empty one is the environment's snapshot); what `compatible` names is told apart by its group.
+type Place = tuple[int, str, str]
 
 
 JSON_TYPE = (b"content-type", b"application/json")
 CACHED = (b"cache-control", FRESH)
+ASKED_AGAIN = (b"cache-control", b"private, no-cache")
 VARYING = (b"vary", b"Authorization, X-Workspace")
 NOT_SNIFFED = (b"x-content-type-options", b"nosniff")
 EMPTY: Message = {"type": "http.response.body", "body": b""}
@@ -48,8 +50,17 @@ def held(entry: Entry | None, place: Place | None = None) -> Held:
     """An entry with its messages, and the place that it is the answer for."""
     if entry is None:
         return Held(None, place=place)
+    return _held(entry, place, [CACHED, VARYING, NOT_SNIFFED, (b"x-registry-revision", b"%d" % entry.revision)])
+
+
+def held_unversioned(entry: Entry | None, place: Place) -> Held:
+    """The same for an answer that shows no revision, and that no cache may give again unasked."""
+    return Held(None, place=place) if entry is None else _held(entry, place, [ASKED_AGAIN, VARYING, NOT_SNIFFED])
+
+
+def _held(entry: Entry, place: Place | None, about: list[tuple[bytes, bytes]]) -> Held:
     tag = entry.etag.encode()
-    headers = [(b"etag", tag), CACHED, VARYING, NOT_SNIFFED, (b"x-registry-revision", b"%d" % entry.revision)]
+    headers = [(b"etag", tag), *about]
     length = (b"content-length", b"%d" % len(entry.body))
     return Held(
         entry,

@@ -6,15 +6,18 @@ template: header digest → grant → answer, two dictionaries deep.
 
 import json
 import time
+from collections.abc import Callable
 from urllib.parse import parse_qs
 
+from prompts_app.compat.langfuse.refusals import refusal
 from prompts_app.content import RESERVED_SEGMENTS
-from prompts_app.delivery.answers import Reply, nothing_new, plain, problem, with_headers
+from prompts_app.delivery import compatible
+from prompts_app.delivery.answers import Reply, nothing_new, plain, problem, refused, with_headers
 from prompts_app.delivery.asking import changes_gone, natural_number
 from prompts_app.delivery.bodies import Entry
 from prompts_app.delivery.feed import LONGEST_WAIT_S, MOST_STREAMS, replay, stream, wait_for_news
 from prompts_app.delivery.grants import Grant, name_of
-from prompts_app.delivery.memory import Held
+from prompts_app.delivery.memory import Held, Place
 from prompts_app.delivery.reading import Change, read_changes
 from prompts_app.delivery.store import MINUTE_S, Store
 from registry.core.api.conditions import holds
@@ -34,17 +37,23 @@ class ReadPlane:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
-        if scope["type"] != "http" or not scope["path"].startswith(PREFIX):
+        path = scope["path"] if scope["type"] == "http" else ""
+        if path.startswith(PREFIX):
+            reply = self._from_memory(scope, _place_of)
+            if reply is None:
+                reply = await self._routed(scope, receive, send)
+        elif path.startswith(compatible.PREFIX):
+            reply = self._from_memory(scope, compatible.place_of)
+            if reply is None:
+                reply = await self._compatible(scope, receive, send)
+        else:
             await self._inner(scope, receive, send)
             return
-        reply = self._from_memory(scope)
-        if reply is None:
-            reply = await self._routed(scope, receive, send)
         if reply is not None:
             await send(reply[0])
             await send(reply[1])
 
-    def _from_memory(self, scope: Scope) -> Reply | None:
+    def _from_memory(self, scope: Scope, place_of: Callable[[Scope, Grant], Place | None]) -> Reply | None:
         """The finished answer where everything it takes is held and in order; None for every other case."""
         authorization = known = None
         for name, value in scope["headers"]:
@@ -55,16 +64,16 @@ class ReadPlane:
             elif name == b"x-request-id":
                 return None
         store = self.store
-        environment, _, prompt = scope["path"][len(PREFIX) :].partition("/prompts/")
-        if authorization is None or not prompt or scope["method"] != "GET" or store.listener.stale_s:
+        if authorization is None or scope["method"] != "GET" or store.listener.stale_s:
             return None
         try:
             grant = store.grants.get(name_of(authorization))
         except KeyError:
             return None
-        if grant is None or not grant.reads or (grant.environment and grant.environment != environment):
+        place = place_of(scope, grant) if grant is not None and grant.reads else None
+        if grant is None or place is None:
             return None
-        answer = store.shelf.get((grant.workspace_id, environment, prompt))
+        answer = store.shelf.get(place)
         now = time.time()
         if answer is None or answer.entry is None or now >= grant.expires_at:
             return None
@@ -90,6 +99,21 @@ class ReadPlane:
         await self._inner(scope, receive, send)
         return None
 
+    async def _compatible(self, scope: Scope, receive: Receive, send: Send) -> Reply | None:
+        """A get of the compatible API read into memory; None where Django has answered, which knows all the other answers."""
+        headers = dict(scope["headers"])
+        try:
+            if b"authorization" in headers and compatible.is_simple(scope):
+                grant = await self.store.grant_of(headers[b"authorization"])
+                self.store.count(grant)
+                answer = await self.store.hold(compatible.place_of(scope, grant)) if grant.reads else None
+                if answer is not None and answer.entry is not None:
+                    return self._completed(scope, headers, answer, answer.entry)
+        except RegistryError as error:
+            return refused(error, *refusal(error))
+        await self._inner(scope, receive, send)
+        return None
+
     async def _answered(self, scope: Scope, environment: str, name: str) -> Reply:
         """What is live of one prompt; of all where `name` is empty."""
         headers = dict(scope["headers"])
@@ -102,10 +126,13 @@ class ReadPlane:
             require(grant.actor, Permission.READ_LIVE)
         except RegistryError as error:
             return problem(error, request_id)
-        extra = [(b"x-request-id", headers[b"x-request-id"])] if request_id else []
+        return self._completed(scope, headers, answer, answer.entry)
+
+    def _completed(self, scope: Scope, headers: dict[bytes, bytes], answer: Held, entry: Entry) -> Reply:
+        extra = [(name, value) for name, value in headers.items() if name == b"x-request-id"]
         if stale_s := self.store.listener.stale_s:
             extra.append((b"x-registry-stale", str(stale_s).encode()))
-        reply = _full_or_known(answer, answer.entry, headers.get(b"if-none-match", b"").decode("latin-1"))
+        reply = _full_or_known(answer, entry, headers.get(b"if-none-match", b"").decode("latin-1"))
         return with_headers(reply, extra, has_body=scope["method"] != "HEAD")
 
     async def _grant(self, headers: dict[bytes, bytes], environment: str) -> Grant:
@@ -168,6 +195,14 @@ class ReadPlane:
                 number = int(since) if since.isdigit() and len(since) < 19 else -1
                 missed = replay(await self.store.readers.read(read_changes, grant.workspace_id, environment, number))
             await stream(subscriber, missed, receive, send)
+
+
+def _place_of(scope: Scope, grant: Grant) -> Place | None:
+    """Where what is live is held; None for other addresses, and for what a service key may not see."""
+    environment, _, prompt = scope["path"][len(PREFIX) :].partition("/prompts/")
+    if not prompt or (grant.environment and grant.environment != environment):
+        return None
+    return grant.workspace_id, environment, prompt
 
 
 def _full_or_known(answer: Held, entry: Entry, known: str) -> Reply:

@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from prompts_app.delivery import compatible
 from prompts_app.delivery.bodies import live_entry
 from prompts_app.delivery.feed import Environment, Feed
 from prompts_app.delivery.grants import Grant, Grants, ended_among, name_of, note_used, read_grant, token_of
 from prompts_app.delivery.listener import Hooks, Listener
-from prompts_app.delivery.memory import Held, Place, Shelf, held
+from prompts_app.delivery.memory import Held, Place, Shelf, held, held_unversioned
 from prompts_app.delivery.readers import Readers
 from prompts_app.delivery.reading import find_live, known_environments, read_environment_snapshot
 from registry.core.errors import NotFound, RegistryError, TooManyRequests, Unauthenticated
@@ -127,7 +128,8 @@ class Store:
                 fill = self._fills[place]
                 fill.is_void = False
                 # Where the environment stands is read first: a change after it is noticed when nothing was heard.
-                await self.at(place[:2])
+                if not compatible.is_compatible(place[:2]):
+                    await self.at(place[:2])
                 answer = await self._read(place)
                 if not fill.is_void:
                     self.shelf.put(place, answer)
@@ -137,6 +139,8 @@ class Store:
 
     async def _read(self, place: Place) -> Held:
         workspace, environment, prompt = place
+        if compatible.is_compatible(place[:2]):
+            return held_unversioned(await self.readers.read(compatible.read_compatible, *place), place)
         if not prompt:
             return held(await self.readers.read(read_environment_snapshot, workspace, environment), place)
         live = await self.readers.read(find_live, workspace, environment, prompt)
@@ -153,19 +157,24 @@ class Store:
                 revision = int(message["revision"])
                 self._drop((*environment, prompt))
                 self._drop((*environment, ""))
+                self._drop_environment(compatible.group_of(environment[0], prompt))
                 if environment in self._at:
                     self._at[environment] = At(revision, self._at[environment].epoch)
                 self.feed.moved(environment, revision, prompt)
+            case "prompt":
+                self._drop_environment(compatible.group_of(int(message["workspace_id"]), str(message["prompt"])))
             case "key":
                 self.grants.drop(str(message["public_id"]))
                 self.feed.key_changed(str(message["public_id"]))
             case "environment":
                 environment = (int(message["workspace_id"]), str(message["environment"]))
                 self._drop_environment(environment)
+                self._drop_compatible(environment[0])
                 self.feed.environment_ended(environment)
             case "workspace":
                 for environment in [one for one in self._at if one[0] == int(message["workspace_id"])]:
                     self._drop_environment(environment)
+                self._drop_compatible(int(message["workspace_id"]))
                 self.feed.may_have_moved()
 
     def _drop(self, place: Place) -> None:
@@ -179,10 +188,18 @@ class Store:
         for place, fill in self._fills.items():
             fill.is_void = fill.is_void or place[:2] == environment
 
+    def _drop_compatible(self, workspace_id: int | None = None) -> None:
+        """Everything of the compatible API, of one workspace or of all: labels have no revision to compare."""
+        held_now = (*self.shelf.environments(), *(place[:2] for place in self._fills))
+        for group in held_now:
+            if compatible.is_compatible(group) and workspace_id in {None, group[0]}:
+                self._drop_environment(group)
+
     async def _reconnected(self) -> None:
         """Before anything new is heard: drop what moved while nothing was heard, and every key that ended."""
         for fill in self._fills.values():
             fill.is_void = True
+        self._drop_compatible()
         before = dict(self._at)
         now = await self.readers.read(known_environments, before) if before else {}
         for environment, at in before.items():

@@ -44,7 +44,7 @@ class Plane:
         self._plane = plane
 
     def get(self, path: str, key: Key | str | None = None, method: str = "GET", **headers: str) -> Answer:
-        """One request to an address below /api/v1/; header names with underscores for hyphens."""
+        """One request to an address, below /api/v1/ unless it starts with a slash; header names with underscores for hyphens."""
         given = {**headers, **(key.headers if isinstance(key, Key) else {"Authorization": key} if key else {})}
         return asyncio.run_coroutine_threadsafe(self._call(path, method, given), self.loop).result(READY_WITHIN_S)
 
@@ -121,7 +121,7 @@ def _scope(path: str, method: str, headers: Mapping[str, str]) -> dict[str, Any]
     return {
         "type": "http",
         "method": method,
-        "path": f"/api/v1/{address}",
+        "path": address if address.startswith("/") else f"/api/v1/{address}",
         "query_string": query.encode(),
         "headers": given,
     }

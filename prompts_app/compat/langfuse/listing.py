@@ -11,7 +11,7 @@ from django.utils.dateparse import parse_datetime
 
 from prompts_app.compat.langfuse.bodies import whole_number
 from prompts_app.compat.langfuse.reading import Reader, instant, visible_labels
-from prompts_app.label_queries import LATEST, Pointing, labels_of
+from prompts_app.label_queries import LATEST, Pointing, free_labels, labels_of
 from prompts_app.models import LivePointer, Prompt, PromptVersion, VersionLabel
 from registry.core.canonical import JSON, is_storable
 from registry.core.errors import invalid_field
@@ -78,7 +78,7 @@ def _prompts(reader: Reader, asked: Wanted) -> QuerySet[Prompt]:
 def _seen(reader: Reader, asked: Wanted, rows: QuerySet[PromptVersion]) -> QuerySet[PromptVersion]:
     """The versions that the reader may list and that the filters leave."""
     live = LivePointer.objects.filter(deployment__version=OuterRef("pk"), environment__archived_at=None)
-    labels = VersionLabel.objects.filter(version=OuterRef("pk"))
+    labels = free_labels().filter(version=OuterRef("pk"))
     if reader.is_service:
         rows = rows.filter(_has(live.filter(environment__name=reader.environment)))
     if asked.label and asked.label != LATEST:

@@ -24,7 +24,6 @@ class Reader:
     """Who asks: `environment` is a service key's own, empty for a CI key, which sees everything."""
 
     workspace_id: int
-    project: str
     environment: str = ""
 
     @property
@@ -65,15 +64,8 @@ def find_version(reader: Reader, asked: Asked) -> PromptVersion:
     return version
 
 
-def read_prompt(reader: Reader, asked: Asked) -> dict[str, JSON]:
-    """The answer to a get. Raises NotFound, and NotPlain for a template that these clients could not render."""
-    version = find_version(reader, asked)
-    refuse_more_than_plain(version)
-    return show_prompt(reader, version, is_resolved=asked.is_resolved)
-
-
 def show_prompt(reader: Reader, version: PromptVersion, *, is_resolved: bool = True) -> dict[str, JSON]:
-    """A version in the form of these clients; its prompt must be loaded."""
+    """A version in the form of these clients; its prompt and workspace must be loaded."""
     pointing = visible_labels(reader, labels_of([version]).get(version.pk, ()))
     content = version.to_json() if is_resolved else version.editable()
     prompt = version.prompt
@@ -81,7 +73,7 @@ def show_prompt(reader: Reader, version: PromptVersion, *, is_resolved: bool = T
         "id": str(version.pk),
         "createdAt": instant(version.created_at),
         "updatedAt": instant(max([version.created_at, *(one.since for one in pointing)])),
-        "projectId": reader.project,
+        "projectId": prompt.workspace.slug,
         "createdBy": None if reader.is_service else version.key_name or version.author_name,
         "name": prompt.name,
         "version": version.number,

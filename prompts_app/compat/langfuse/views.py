@@ -52,8 +52,7 @@ class LangfuseView(RegistryView):
     @property
     def reader(self) -> Reader:
         """The key, as one that reads."""
-        workspace = Workspace.objects.get(pk=self.actor.workspace_id)
-        return Reader(workspace.pk, workspace.slug, self.actor.environment)
+        return Reader(self.actor.workspace_id, self.actor.environment)
 
     def query(self) -> dict[str, str]:
         """The query's parameters, the last one of a name."""
