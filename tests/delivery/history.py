@@ -70,8 +70,11 @@ class Record:
 class Readers:
     """Threads that fetch one prompt over and over, each over its own connection to one of the processes."""
 
-    def __init__(self, ports: Sequence[int], key: Key, count: int, record: Record) -> None:
+    def __init__(
+        self, ports: Sequence[int], key: Key, count: int, record: Record, *, longest_pause_s: float = 0.01
+    ) -> None:
         self._done = threading.Event()
+        self._longest_pause_s = longest_pause_s
         self._threads = [
             threading.Thread(target=self._read, args=(number, port, key, record), daemon=True)
             for number, port in zip(range(count), itertools.cycle(ports), strict=False)
@@ -100,7 +103,7 @@ class Readers:
             told = json.loads(body)
             is_marked = answer.headers["X-Registry-Stale"] is not None
             record.readings.append(Reading(number, began, told["revision"], told["version"], is_marked))
-            time.sleep(random.uniform(0, 0.01))
+            time.sleep(random.uniform(0, self._longest_pause_s))
 
 
 def change_again_and_again(cast: Cast, prompt: Prompt, times: int, record: Record, *, cut_every: int) -> None:

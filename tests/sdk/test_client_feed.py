@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -113,3 +114,33 @@ def test_feed__that_the_server_does_not_have__leaves_polling(
     registry.put(body(version=2, revision=2))
     until(lambda: known(client) == 2)
     assert len(stub.polls) == 1
+
+
+def test_feed__of_another_epoch__renews_pins_where_nothing_else_is_known(
+    registry: Registry, stub: Stub, make: Callable[..., Client]
+) -> None:
+    registry.max_age, registry.has_feed = 3600, True
+    client = make()
+    assert client.get(NAME, version=1).digest == body()["digest"]
+    until(lambda: client._engine._epoch == 1)
+    restored = body(version=1, revision=2, epoch=2, text="other content under the same number")
+    registry.put(restored)
+    until(lambda: client.counts()["epochs"] == 1)
+    until(lambda: client.get(NAME, version=1).digest == restored["digest"])
+
+
+def test_answer__of_a_server_that_may_be_behind__says_so(
+    registry: Registry, stub: Stub, make: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tagged = registry._tagged
+    mark = {"X-Registry-Stale": "7"}
+
+    def marked(call: Any, value: Any) -> Any:
+        reply = tagged(call, value)
+        return replace(reply, headers={**reply.headers, **mark})
+
+    monkeypatch.setattr(registry, "_tagged", marked)
+    client = make()
+    assert client.get(NAME).registry_stale_s == 7 and client.counts()["marked"] >= 1
+    mark.clear()
+    until(lambda: client.get(NAME).registry_stale_s == 0)

@@ -62,7 +62,8 @@ class _Base:
     def counts(self) -> Counter[str]:
         """How often what happened since the start, for metrics.
 
-        Outcomes of requests (`fetched`, `unchanged`, `absent`, `failed`, `went_back`), restores noticed (`epochs`), and
+        Outcomes of requests (`fetched`, `unchanged`, `absent`, `failed`, `went_back`), restores noticed (`epochs`), answers of a server that may
+        not have heard of changes (`marked`), and
         answers by source where that was not fresh memory (`network`, `stale`, `disk`, `file`, `default`).
         """
         return self._engine.counts.copy()

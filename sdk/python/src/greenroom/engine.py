@@ -78,7 +78,8 @@ class Engine:
                 # What is fresh has a content; the count may miss one where threads meet.
                 counts, given = self._reports.served, entry.served
                 counts[given] = counts.get(given, 0) + 1
-                return Prompt(entry.content, "memory", now - entry.confirmed_at)  # type: ignore[arg-type]
+                content, age_s = entry.content, now - entry.confirmed_at
+                return Prompt(content, "memory", age_s, entry.registry_stale_s)  # type: ignore[arg-type]
         return self._get_slowly(key, default, entry)
 
     def peek(self, key: Key, default: Content | None) -> Prompt | None:
@@ -115,9 +116,20 @@ class Engine:
     def ask_for_news(self, since: int) -> News:
         """One long poll; of another epoch everything is news."""
         news = self._wire.changes(since)
-        if isinstance(news, Changed) and news.epoch not in (None, self._epoch):
-            return replace(news, names={key.name for key in list(self._entries)})
-        return news
+        if not isinstance(news, Changed) or news.epoch in (None, self._epoch):
+            return news
+        known = list(self._entries)
+        if all(key.is_pin for key in known):
+            self._renew_pins(known, news.epoch)
+        return replace(news, names={key.name for key in known})
+
+    def _renew_pins(self, pins: Collection[Key], epoch: int | None) -> None:
+        """Nothing live is known whose next answer would tell of an epoch: the feed alone does."""
+        with self._lock:
+            before = self._epoch
+            is_over = self._meet_epoch(epoch) and before is not None
+        for key in pins if is_over else ():
+            self._want(key)
 
     def refresh(self, names: Collection[str]) -> None:
         """Fetch what is live of these, as far as anybody asked for them; an answer under way may be too old to tell."""
@@ -187,7 +199,7 @@ class Engine:
             self.counts[source] += 1
             counts, given = self._reports.served, entry.served
             counts[given] = counts.get(given, 0) + 1
-            return Prompt(entry.content, source, time.monotonic() - entry.confirmed_at)
+            return Prompt(entry.content, source, time.monotonic() - entry.confirmed_at, entry.registry_stale_s)
         if entry.is_absent:
             raise NotLive(str(entry.error))
         if default is not None:
@@ -275,7 +287,7 @@ class Engine:
         """An answer becomes what is known, in memory first, then on disk."""
         with self._lock:
             if isinstance(outcome, Fetched):
-                self._meet_epoch(outcome.content)
+                self._meet_epoch(outcome.content.epoch)
                 if self._is_over(outcome.content):
                     outcome = Failed(Unavailable("The answer is of the time before a restore."))
             before = self._entries.get(key, NOTHING)
@@ -288,11 +300,10 @@ class Engine:
         if isinstance(outcome, Failed) and not outcome.is_away and after.failures == 1:
             log.warning("greenroom: %s: %s What is known of it is served meanwhile.", key.name, outcome.error)
 
-    def _meet_epoch(self, content: Content) -> None:
+    def _meet_epoch(self, epoch: int | None) -> bool:
         """A higher epoch is a restore: numbers and revisions of before may stand for other content, so all of it goes."""
-        epoch = content.epoch
         if epoch is None or (self._epoch is not None and epoch <= self._epoch):
-            return
+            return False
         if self._epoch is not None:
             log.warning("greenroom: the registry was restored (epoch %s); everything is fetched anew", epoch)
             self.counts["epochs"] += 1
@@ -300,6 +311,7 @@ class Engine:
         self._epoch = epoch
         if self._disk:
             self._disk.begin_epoch(epoch)
+        return True
 
     def _keep(self, key: Key, entry: Entry) -> None:
         if key not in self._entries and len(self._entries) >= MOST_ENTRIES:
@@ -308,6 +320,8 @@ class Engine:
 
     def _count(self, outcome: Outcome, before: Entry, after: Entry) -> None:
         kind = type(outcome).__name__.lower()
+        if isinstance(outcome, Fetched | Unchanged) and outcome.registry_stale_s:
+            self.counts["marked"] += 1
         self.counts["went_back" if isinstance(outcome, Fetched) and after.content is before.content else kind] += 1
 
     def _store(self, key: Key, outcome: Outcome, after: Entry) -> None:

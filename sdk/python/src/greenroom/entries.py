@@ -39,6 +39,7 @@ class Fetched:
     raw: bytes
     etag: str
     max_age_s: float
+    registry_stale_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class Unchanged:
     """304: what we hold is still so."""
 
     max_age_s: float
+    registry_stale_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,8 @@ class Entry:
     """What a process knows of one key. Times are seconds of its monotonic clock.
 
     `content` None: nothing is known (`error` says why), or that nothing is live (`is_absent`). `epoch` and `revision`
-    are the highest seen, also after what they belonged to is gone. `has_looked`: copies on disk and file were looked for.
+    are the highest seen, also after what they belonged to is gone. `registry_stale_s`: for how long the server itself may not
+    have heard of changes when it said so. `has_looked`: copies on disk and file were looked for.
     """
 
     content: Content | None = None
@@ -88,6 +91,7 @@ class Entry:
     error: GreenroomError | None = None
     is_absent: bool = False
     has_looked: bool = False
+    registry_stale_s: int = 0
     epoch: int = -1
     revision: int = -1
 
@@ -110,8 +114,9 @@ def judge(entry: Entry, outcome: Outcome, now: float, *, back_off: Callable[[flo
         case Fetched(content=content) if entry.is_older(content):
             # A node that lags behind: what we hold is newer, but nobody has confirmed it just now.
             return replace(entry, next_try=now + back_off(LAGGING_S))
-        case Fetched(content=content, etag=etag, max_age_s=max_age_s):
+        case Fetched(content=content, etag=etag, max_age_s=max_age_s, registry_stale_s=registry_stale_s):
             return Entry(
+                registry_stale_s=registry_stale_s,
                 content=content,
                 etag=etag,
                 confirmed_at=now,
@@ -122,9 +127,10 @@ def judge(entry: Entry, outcome: Outcome, now: float, *, back_off: Callable[[flo
         case Unchanged() if entry.content is None:
             # What it was said of was dropped meanwhile.
             return entry
-        case Unchanged(max_age_s=max_age_s):
+        case Unchanged(max_age_s=max_age_s, registry_stale_s=registry_stale_s):
             return replace(
                 entry,
+                registry_stale_s=registry_stale_s,
                 origin="network",
                 confirmed_at=now,
                 fresh_until=now + max_age_s,

@@ -22,14 +22,18 @@ EXTRA = ("top_k", "min_p")
 
 
 class Prompt:
-    """A prompt as it is live, or as it was pinned. `age_s`: seconds since the server last said so, 0 for a default."""
+    """A prompt as it is live, or as it was pinned. `age_s`: seconds since the server last said so, 0 for a default.
 
-    __slots__ = ("_content", "age_s", "source")
+    `registry_stale_s`: above 0 where the server, when it said so, may not have heard of changes for so many seconds.
+    """
 
-    def __init__(self, content: Content, source: Source, age_s: float) -> None:
+    __slots__ = ("_content", "age_s", "registry_stale_s", "source")
+
+    def __init__(self, content: Content, source: Source, age_s: float, registry_stale_s: int = 0) -> None:
         self._content = content
         self.source: Source = source
         self.age_s = age_s
+        self.registry_stale_s = registry_stale_s
 
     def __repr__(self) -> str:
         return f"<Prompt {self.name} v{self.version} from {self.source}, {self.age_s:.1f} s old>"

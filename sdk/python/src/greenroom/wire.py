@@ -164,9 +164,9 @@ class Wire:
         if status == httpx.codes.OK:
             content = read_content(body, f"the answer for {key.name}")
             self._hold(key, content)
-            return Fetched(content, body, headers.get("etag", ""), _max_age(key, headers))
+            return Fetched(content, body, headers.get("etag", ""), _max_age(key, headers), _stale(headers))
         if status == httpx.codes.NOT_MODIFIED:
-            return Unchanged(_max_age(key, headers))
+            return Unchanged(_max_age(key, headers), _stale(headers))
         error = _refusal(status, headers, body)
         if isinstance(error, NotLive):
             return Absent(error)
@@ -206,6 +206,11 @@ def _max_age(key: Key, headers: httpx.Headers) -> float:
         return PIN_LASTS_S
     found = _MAX_AGE.search(headers.get("cache-control", ""))
     return min(float(found[1]), LONGEST_FRESH_S) if found else FRESH_S
+
+
+def _stale(headers: httpx.Headers) -> int:
+    said = headers.get("x-registry-stale", "")
+    return int(said) if said.isascii() and said.isdecimal() and len(said) < 10 else 0
 
 
 def _retry_after(headers: httpx.Headers) -> float | None:
