@@ -24,6 +24,8 @@ from prompts_app.actions.keys import issue_key
 from prompts_app.actions.promotions import open_promotion
 from prompts_app.actions.versions import create_version
 from prompts_app.delivery.bodies import live_entry
+from prompts_app.delivery.compatible import GROUP, read_compatible
+from prompts_app.delivery.compatible import PREFIX as COMPATIBLE
 from prompts_app.delivery.reading import find_live
 from prompts_app.models import Environment, PromptVersion
 from registry.core.actor import KeyKind
@@ -130,6 +132,23 @@ def served(place: Scene, service: str, body: Path, path: str, etag: str) -> None
 
 
 OURS = "registry.asgi:application"
+
+
+def compatible_get(place: Scene, service: str) -> None:
+    """A get of the Langfuse-compatible API against a bare application that answers the same bytes."""
+    name, key = place.prompt.name, {"Authorization": f"Bearer {service}"}
+    entry = read_compatible(place.owner.workspace_id, f"{GROUP}{name}", "production?")
+    assert entry is not None
+    path = f"{COMPATIBLE}{name}"
+    with tempfile.NamedTemporaryFile(prefix="greenroom-bench-") as body:
+        body.write(entry.body)
+        body.flush()
+        with server("_bare:application", environment={"BENCH_BODY": body.name}) as bare, server(OURS) as ours:
+            found = side_by_side(
+                {"bare": lambda: rate(bare + path, SECONDS, key), "ours": lambda: rate(ours + path, SECONDS, key)}
+            )
+    row(f"bare application, {len(entry.body):,} bytes", f"{found['bare']:,.0f}/s", "", "")
+    row("Langfuse-compatible get", f"{found['ours']:,.0f}/s", "0.80", f"{found['ours'] / found['bare']:.2f}")
 
 
 def controlled(ci: str) -> None:
@@ -241,6 +260,7 @@ def main() -> None:
         body.flush()
         path = f"/api/v1/environments/production/prompts/{place.prompt.name}"
         served(place, service, Path(body.name), path, entry.etag)
+    compatible_get(place, service)
     controlled(ci)
     crowded(place, version, service)
     cold(service)

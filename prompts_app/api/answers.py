@@ -112,6 +112,14 @@ class Difference(serializers.Serializer[Any]):
         return {"from": serializers.IntegerField(), "to": serializers.IntegerField(), **super().get_fields()}
 
 
+class Label(serializers.Serializer[Any]):
+    """A bookmark on a version."""
+
+    label = serializers.CharField()  # type: ignore[assignment]
+    version = serializers.IntegerField()
+    moved_at = serializers.DateTimeField()
+
+
 class Yank(serializers.Serializer[Any]):
     """A version withdrawn for good."""
 

@@ -65,6 +65,9 @@ POST   api_versions                       editor    write    -
 GET    api_version                        viewer    read     yes
 GET    api_digest                         viewer    read     yes
 POST   api_version_yank                   editor    write    -
+GET    api_labels                         viewer    read     -
+PUT    api_label                          editor    write    -
+DELETE api_label                          editor    write    -
 GET    api_version_checks                 viewer    read     -
 POST   api_version_checks                 none      check    -
 GET    api_diff                           viewer    read     -
@@ -271,6 +274,7 @@ def world(cast: Cast) -> World:
     ids = {
         "name": "support/triage",
         "number": 1,
+        "label": "kept",
         "digest": first.digest,
         "env": "development",
         "email": "vera@example.com",
