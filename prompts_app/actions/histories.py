@@ -83,13 +83,12 @@ def keep_version(actor: Actor, prompt: Prompt, prepared: Prepared) -> PromptVers
         raise Conflict("version.conflict", detail, newest=prompt.last_number)
     newest = newest_version(prompt)
     name = written.author or Member.objects.select_related("user").get(pk=actor.member_id).user.name
-    is_as_served = prepared.source == prepared.content.source
     version = PromptVersion(
         prompt=prompt,
         number=written.number,
         digest=prepared.digest,
         content=json.dumps(prepared.content.to_json(), ensure_ascii=False),
-        source="" if is_as_served else _source_text(prepared.source),
+        source="" if prepared.source == prepared.content.source else _source_text(prepared.source),
         message=checked_text("message", written.message),
         author_id=actor.member_id,
         author_name=checked_text("author", name, most=254),
