@@ -22,8 +22,9 @@ from registry.core.secrets import unseal
 
 # A template that runs into its limits takes seconds each time: after so many cases of a chunk the rest is not tried.
 LIMITS_BORNE = 3
-# How many cases are rendered before the questions about them are sent.
+# How many cases are rendered before the questions about them are sent; more where those before had nothing to ask.
 CASES_AT_ONCE = 40
+GROWS_BY = 4
 
 
 @dataclass(frozen=True)
@@ -97,9 +98,13 @@ class Prepared:
     def pieces(self, heartbeat: Callable[[], None]) -> Iterator[Piece]:
         """What of the chunk has no result yet, a few cases at a time: the first questions are out while more are rendered."""
         self._heartbeat = heartbeat
-        specs = list(zip(self._rows, self._suite.cases, strict=True))
-        for first in range(0, len(specs), CASES_AT_ONCE):
-            yield self._piece([(row.pk, spec) for row, spec in specs[first : first + CASES_AT_ONCE]])
+        specs = [(row.pk, spec) for row, spec in zip(self._rows, self._suite.cases, strict=True)]
+        size = CASES_AT_ONCE
+        while specs:
+            piece = self._piece(specs[:size])
+            specs = specs[size:]
+            size = CASES_AT_ONCE if piece.asks else size * GROWS_BY
+            yield piece
 
     def _piece(self, cases: list[tuple[int, CaseSpec]]) -> Piece:
         piece = Piece()
