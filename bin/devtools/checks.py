@@ -149,10 +149,14 @@ def _left_out(folders: Folders, environment: Mapping[str, str]) -> Outcome:
 
 
 def _faults(folders: Folders, environment: Mapping[str, str], rest: Sequence[str]) -> int:
-    """All faults injected into real processes, those that a test run has too; SCHEDULES random ones at the end."""
+    """All faults injected into real processes, those that a test run has too; SCHEDULES random ones at the end.
+
+    The database is away for DATABASE_AWAY_S, ten minutes, which is one minute in a test run.
+    """
     if not clock.ensure():
         tell(f"A worker with a wrong clock is left out: as root, {clock.HELP}.")
     environment = {**environment, "SCHEDULES": setting("SCHEDULES", "20")}
+    environment["DATABASE_AWAY_S"] = setting("DATABASE_AWAY_S", "600")
     command = (*_pytest(folders), "-rs", "--durations=5", "tests/faults", *rest)
     return _close([_outcome(Step("faults", command, 5400), folders, environment)])
 

@@ -1,4 +1,4 @@
-"""The database restarted, frozen, or away for a while: F5, F6 and F40. What was live goes on being served."""
+"""The database restarted, frozen, away for a while, or its news unheard: F5, F6, F31 and F40. What was live goes on being served."""
 
 import os
 import signal
@@ -6,9 +6,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from greenroom import Client
+from prompts_app.delivery.listener import APPLICATION_NAME
 from tests.faults import table
 from tests.faults.ledger import Account
 from tests.faults.own_database import Database, Shop, own_database
@@ -134,3 +136,44 @@ def test_database__frozen__requests_end_and_fetches_go_on(database: Database, sh
     )
     recovery = f"{back:.1f} s; slowest round of fetches {slowest:.2f} s, a cold one refused after {cold:.1f} s"
     table.note("F6 database frozen for 8 s", account, recovery=recovery)
+
+
+def test_listener__that_hears_nothing__is_waited_for_in_vain_and_marks_its_answers(
+    database: Database, shop: Shop, client: Client
+) -> None:
+    """F31: the change is made and says that not all have seen it; what is older says so within five seconds."""
+    name, account = NAMES[1], Account()
+    before = shop.fetch(name).json()["text"]
+    deaf = listening_backends(database)
+    assert deaf
+    for pid in deaf:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        told = shop.release(name, "while nobody heard")
+        began = time.monotonic()
+        assert not told["propagated"]
+        marked_after = wait("it is never marked", lambda: "X-Registry-Stale" in shop.fetch(name).headers, within_s=30)
+        if marked_after > 5:
+            account.wrong.append(f"marked only after {marked_after:.1f} s")
+        if shop.fetch(name).json()["text"] not in {before, "while nobody heard"}:
+            account.wrong.append("an answer that was never live")
+    finally:
+        for pid in deaf:
+            os.kill(pid, signal.SIGCONT)
+    wait("it did not converge", lambda: shop.fetch(name).json()["text"] == "while nobody heard")
+    wait("it is marked for ever", lambda: "X-Registry-Stale" not in shop.fetch(name).headers)
+    back = time.monotonic() - began
+    again = shop.release(name, "heard again")
+    assert again["propagated"] and shop.fetch(name).json()["text"] == "heard again"
+    recovery = f"marked after {marked_after:.1f} s, all well {back:.1f} s after the change"
+    table.note("F31 a change that a process does not hear of", account, recovery=recovery)
+
+
+def listening_backends(database: Database) -> list[int]:
+    """The server's processes through which delivery processes hear of changes."""
+    with psycopg.connect(database.environment["DATABASE_URL"]) as connection:
+        rows = connection.execute(
+            "SELECT pid FROM pg_stat_activity WHERE application_name = %s AND query ILIKE 'LISTEN%%'",
+            [APPLICATION_NAME],
+        )
+        return [row[0] for row in rows]
