@@ -18,6 +18,7 @@ from evals_app.interval_drawing import Drawing, draw_difference
 from evals_app.models import Arm, Result, SuiteVersion
 from evals_app.run_queries import EXCERPT
 from evals_app.scorers import SCORERS
+from evals_app.scorers.scoring import points_up
 from evals_app.scorers.spec import PASSES
 from registry.core.errors import NotFound
 
@@ -183,6 +184,7 @@ def _differences(old: RunArm, new: RunArm) -> tuple[DifferenceLine, ...]:
     version = new.run.suite_version
     rules = json.loads(version.rules)
     kinds = {spec["name"]: SCORERS.get(spec["kind"]) for spec in rules["scorers"]}
+    negated = {spec["name"] for spec in rules["scorers"] if spec.get("negate")}
     order = {name: place for place, name in enumerate([PASSES, *kinds])}
     is_single = old.run.repeats == new.run.repeats == 1
     clusters = clusters_in([version.pk])
@@ -198,7 +200,7 @@ def _differences(old: RunArm, new: RunArm) -> tuple[DifferenceLine, ...]:
             deltas=row.deltas,
             is_single=is_single and row.is_single,
             is_binary=row.name == PASSES or (scorer.is_binary if scorer else row.is_single),
-            higher_is_better=scorer is None or scorer.higher_is_better,
+            higher_is_better=scorer is None or points_up(scorer, negate=row.name in negated),
         )
         lines.append(_line(difference(measured, clusters, alpha=rules["alpha"]), rules["margin"]))
     return tuple(lines)

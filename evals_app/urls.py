@@ -61,6 +61,7 @@ urlpatterns = [
     path(f"{RUN}/compare", compare.run_compare_choose, name="run_compare_choose"),
     path(f"{RUN}/compare/<int:other>", compare.run_compare, name="run_compare"),
     path(f"{RUN}/cancel", runs.run_cancel, name="run_cancel"),
+    path(f"{RUN}/resume", runs.run_resume, name="run_resume"),
     path(f"{RUN}/retry", runs.run_retry, name="run_retry"),
     path(PROVIDERS, providers.settings_providers, name="settings_providers"),
     path(f"{PROVIDERS}/<slug:provider>", providers.provider_page, name="provider"),

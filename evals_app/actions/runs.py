@@ -1,4 +1,4 @@
-"""Runs: started by hand, cancelled, their errors asked again. What the engine does by itself is `engine`."""
+"""Runs: started by hand, cancelled, resumed, their errors asked again. What the engine does by itself is `engine`."""
 
 import json
 from collections.abc import Mapping
@@ -99,25 +99,57 @@ def retry_errors(actor: Actor, run: Run, *, budget: Budget = NO_BUDGET) -> Run:
         raise Conflict(
             "run.state", f"This run is {run.state}: only an ended one has errors to ask again.", state=run.state
         )
-    later = Run.objects.of_evidence(run.prompt_id, run.evidence_key).filter(pk__gt=run.pk)
-    if run.evidence_key and later.exists():
-        raise Conflict("run.superseded", "A later run asks the same question: look at that one.")
+    _refuse_superseded(run)
     chunks = list(RunChunk.objects.filter(run=run).exclude(done=F("total"), errors=0))
     if not chunks:
         raise Conflict("run.no_errors", "Every case was answered: there is nothing to ask again.")
     Result.objects.filter(run=run).exclude(error="").delete()
     for chunk in chunks:
         chunk.done, chunk.errors = chunk.done - chunk.errors, 0
+    _reopen(run, chunks, budget)
+    post_check(run, CheckState.PENDING, "asking again where no answer came")
+    _record(actor, "run.retried", run)
+    run.refresh_from_db()
+    return run
+
+
+@transaction.atomic
+def resume_run(actor: Actor, run: Run, *, budget: Budget = NO_BUDGET) -> Run:
+    """Go on with a cancelled run where it stopped: only what has no answer yet is asked. That is no look.
+
+    `budget` takes the place of the run's, as in `retry_errors`. Raises Conflict unless the run was cancelled, and once a
+    later run asks the same. One whose answers are all there is judged with the next sweep.
+    """
+    require(actor, Permission.RUN)
+    run = _locked(run)
+    if run.state != RunState.CANCELLED:
+        raise Conflict("run.state", f"This run is {run.state}: only a cancelled one can be resumed.", state=run.state)
+    _refuse_superseded(run)
+    if budget.cost is not None:
+        require_prices(run)
+    _reopen(run, list(RunChunk.objects.filter(run=run).exclude(done=F("total"))), budget)
+    post_check(run, CheckState.PENDING, f"resumed by {actor.name}")
+    _record(actor, "run.resumed", run)
+    run.refresh_from_db()
+    return run
+
+
+def _refuse_superseded(run: Run) -> None:
+    """What somebody asked anew is not the old run's to answer any more."""
+    later = Run.objects.of_evidence(run.prompt_id, run.evidence_key).filter(pk__gt=run.pk)
+    if run.evidence_key and later.exists():
+        raise Conflict("run.superseded", "A later run asks the same question: look at that one.")
+
+
+def _reopen(run: Run, chunks: list[RunChunk], budget: Budget) -> None:
+    """Queue an ended run again, with these chunks of it and, where one is named, another budget."""
+    for chunk in chunks:
         chunk.state, chunk.attempt, chunk.owner, chunk.error = JobState.QUEUED, 0, "", ""
         chunk.save()
     run.metrics.all().delete()
     limits = {} if budget.is_empty else {"budget_cost": budget.cost, "budget_requests": budget.requests}
     Run.objects.filter(pk=run.pk).update(state=RunState.QUEUED, verdict="", summary="", finished_at=None, **limits)
-    post_check(run, CheckState.PENDING, "asking again where no answer came")
-    _record(actor, "run.retried", run)
     jobs.hint_all_after_commit(chunks)
-    run.refresh_from_db()
-    return run
 
 
 def require_prices(run: Run) -> None:

@@ -1,4 +1,4 @@
-"""`/runs`: started, read, cancelled, their errors asked again."""
+"""`/runs`: started, read, cancelled, resumed, their errors asked again."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from evals_app.actions.labels import find_result, remove_label, set_label
-from evals_app.actions.runs import cancel_run, find_run, retry_errors, start_run
+from evals_app.actions.runs import cancel_run, find_run, resume_run, retry_errors, start_run
 from evals_app.actions.suites import find_suite
 from evals_app.api import answers, bodies
 from evals_app.api.shapes import show_label, show_listed_run, show_result, show_run
@@ -155,12 +155,24 @@ class CancelRunView(RunBase):
         return self.answer(cancel_run(self.actor, run))
 
 
+class ResumeRunView(RunBase):
+    """A cancelled run gone on with."""
+
+    @extend_schema(request=bodies.RunRetry, responses=answers.Run)
+    def post(self, request: Request, pk: int) -> Response:
+        """Go on with a cancelled run: only what has no answer yet is asked; refused once a later run asks the same."""
+        run = self.find(pk)
+        self.allow(Permission.RUN)
+        budget = parse_budget(self.body(bodies.RunRetry).get("budget"))
+        return self.answer(resume_run(self.actor, run, budget=budget))
+
+
 class RetryErrorsView(RunBase):
     """A run's errors asked again."""
 
     @extend_schema(request=bodies.RunRetry, responses=answers.Run)
     def post(self, request: Request, pk: int) -> Response:
-        """Ask again where no answer came; that is no look."""
+        """Ask again where no answer came, and go on where a budget stopped it, with a larger one; that is no look."""
         run = self.find(pk)
         self.allow(Permission.RUN)
         budget = parse_budget(self.body(bodies.RunRetry).get("budget"))

@@ -33,6 +33,7 @@ urlpatterns: list[URLPattern] = [
     path(f"{RUN}/tags", compare.TagsView.as_view(), name="api_run_tags"),
     path(f"{RUN}/compare/<int:other>", compare.CompareView.as_view(), name="api_run_compare"),
     path(f"{RUN}/cancel", runs.CancelRunView.as_view(), name="api_run_cancel"),
+    path(f"{RUN}/resume", runs.ResumeRunView.as_view(), name="api_run_resume"),
     path(f"{RUN}/retry-errors", runs.RetryErrorsView.as_view(), name="api_run_retry_errors"),
     path("scorers", scorers.ScorersView.as_view(), name="api_scorers"),
     path("scorers/try", scorers.TryScorerView.as_view(), name="api_scorers_try"),

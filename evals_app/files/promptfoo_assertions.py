@@ -224,13 +224,24 @@ def _without_value(kind: str) -> Callable[[Part, Mapping[str, Part]], Spec]:
     return lambda value, members: {"kind": kind}
 
 
-def _graded(kind: str) -> Callable[[Part, Mapping[str, Part]], Spec]:
+def _similar(value: Part, members: Mapping[str, Part]) -> Spec:
+    """Its provider names the embedding model: `openai:embedding:<model>`, or such an id in a mapping."""
+    provider = members.get("provider", Part(0))
+    named = (provider.members().get("id", Part(0)) if isinstance(provider.value, dict) else provider).text()
+    match = re.fullmatch(r"[\w-]+:embeddings?:(\S+)", named)
+    if match is None:
+        said = "it names no embedding model; with a provider such as openai:embedding:text-embedding-3-small it would"
+        raise NotSupported(provider.line or members["type"].line, said)
+    return {"model": match[1], **_graded("embedding_similarity")(value, members)}
+
+
+def _graded(kind: str, *, has_value: bool = True) -> Callable[[Part, Mapping[str, Part]], Spec]:
     def make(value: Part, members: Mapping[str, Part]) -> Spec:
         for name in ("rubricPrompt", "config"):
             if name in members:
                 raise NotSupported(members[name].line, f"{name} is not taken over: judges' prompts are kept as prompts")
         spec: Spec = {"kind": kind}
-        spec |= {} if value.value is None else {"value": value.plain()}
+        spec |= {"value": value.plain()} if has_value and value.value is not None else {}
         return spec | ({"threshold": _number(members["threshold"])} if "threshold" in members else {})
 
     return make
@@ -291,12 +302,12 @@ MAKERS: Mapping[str, Callable[[Part, Mapping[str, Part]], Spec]] = {
     "model-graded-closedqa": _graded("rubric"),
     "factuality": _graded("factuality"),
     "model-graded-factuality": _graded("factuality"),
-    "answer-relevance": _graded("answer_relevance"),
-    "context-faithfulness": _graded("groundedness"),
+    "answer-relevance": _graded("answer_relevance", has_value=False),
+    "context-faithfulness": _graded("groundedness", has_value=False),
     "context-recall": _graded("context_recall"),
     "context-relevance": _graded("context_precision"),
-    "similar": _graded("embedding_similarity"),
-    "similar:cosine": _graded("embedding_similarity"),
+    "similar": _similar,
+    "similar:cosine": _similar,
 }
 
 

@@ -59,8 +59,12 @@ def settled(spec: ScorerSpec, score: Score) -> Score:
 
 def is_higher_better(spec: ScorerSpec) -> bool:
     """The direction of a spec's values: a negated amount stays what it is, and is better the other way round."""
-    scorer = SCORERS[spec.kind]
-    return scorer.higher_is_better != (spec.negate and scorer.is_raw)
+    return points_up(SCORERS[spec.kind], negate=spec.negate)
+
+
+def points_up(scorer: Scorer, *, negate: bool) -> bool:
+    """The direction of what a kind measures, negated or not."""
+    return scorer.higher_is_better != (negate and scorer.is_raw)
 
 
 def unscorable(spec: ScorerSpec, reason: str) -> Score:

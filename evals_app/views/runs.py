@@ -7,7 +7,7 @@ from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
-from evals_app.actions.runs import cancel_run, find_run, retry_errors
+from evals_app.actions.runs import cancel_run, find_run, resume_run, retry_errors
 from evals_app.budgets import Budget, parse_budget
 from evals_app.case_queries import case_sheet
 from evals_app.judge_reports import run_seats, run_warnings
@@ -120,7 +120,19 @@ def run_cancel(request: PageRequest, pk: int) -> HttpResponse:
         cancel_run(request.actor, run)
     except Conflict as refused:
         return _run_page(request, find_run(request.workspace.pk, pk), refused)
-    messages.success(request, "The run is cancelled. What was answered stays.")
+    messages.success(request, "The run is cancelled. What was answered stays, and it can be resumed.")
+    return redirect("run", request.workspace.slug, pk)
+
+
+@page("POST")
+def run_resume(request: PageRequest, pk: int) -> HttpResponse:
+    """Go on with a cancelled run."""
+    run = find_run(request.workspace.pk, pk)
+    try:
+        resume_run(request.actor, run, budget=_budget(request))
+    except (Conflict, Invalid) as refused:
+        return _run_page(request, find_run(request.workspace.pk, pk), refused)
+    messages.success(request, "The run goes on where it stopped.")
     return redirect("run", request.workspace.slug, pk)
 
 

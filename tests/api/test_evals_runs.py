@@ -133,6 +133,21 @@ def test_cancel__of_an_open_run__stops_it_and_once_only(cast: Cast, prompt: Prom
     assert Api(cast.vera).post(f"runs/{pk}/cancel").status == 403
 
 
+def test_resume__of_a_cancelled_run__goes_on_with_another_budget(cast: Cast, prompt: Prompt) -> None:
+    building.suite(cast.ada)
+    pk = start(cast).json["id"]
+    assert Api(cast.ada).post(f"runs/{pk}/resume").code == "run.state"
+    Api(cast.ada).post(f"runs/{pk}/cancel")
+    assert Api(cast.vera).post(f"runs/{pk}/resume").status == 403
+    assert Api(cast.linus).post(f"runs/{pk}/resume").status == 404
+
+    resumed = Api(cast.ada).post(f"runs/{pk}/resume", {"budget": {"requests": 500}})
+
+    assert (resumed.status, resumed.json["state"], resumed.json["check"]["state"]) == (200, "queued", "pending")
+    assert resumed.json["budget"]["requests"] == 500
+    assert building.work(Run.objects.get(pk=pk)).state == "finished"
+
+
 def test_retry_errors__after_the_provider_came_back__answers_what_was_missing(
     cast: Cast, prompt: Prompt, provider: ScriptedProvider
 ) -> None:

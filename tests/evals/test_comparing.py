@@ -194,3 +194,17 @@ def test_compare__ended_runs__says_from_what_was_added_up_what_counting_says(cas
     assert added_up[0]["worse"] > 0 and len(added_up[3][0]) > 4
     assert added_up[:2] == counted[:2] and added_up[3:] == counted[3:]
     assert added_up[2] == [pytest.approx(row) for row in counted[2]]
+
+
+def test_compare__an_amount_that_is_negated__is_better_the_other_way_round(cast: Cast, prompt: Prompt) -> None:
+    """What the answers took is to be many tokens here: the same difference is read the other way."""
+    amounts = [
+        {"kind": "contains"},
+        {"kind": "output_tokens", "name": "few", "most": 1000, "weight": 0},
+        {"kind": "output_tokens", "name": "many", "most": 1000, "weight": 0, "negate": True},
+    ]
+    suite = building.suite(cast.ada, scorers=amounts)
+    old, new = (RunArm(ran(cast, prompt, suite, number)) for number in (1, 2))
+    found = {line.found.name: line.found for line in compare(old, new).differences}
+    assert found["few"].delta == -found["many"].delta != 0
+    assert (found["few"].wins, found["few"].losses) == (found["many"].losses, found["many"].wins) != (0, 0)

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from evals_app.files.promptfoo import PromptfooSuite, read_promptfoo
-from evals_app.files.promptfoo_assertions import comma_separated, python_pattern
+from evals_app.files.promptfoo_assertions import MAKERS, comma_separated, python_pattern
+from evals_app.scorers import SCORERS
 from evals_app.suite_content import parse_suite
 from registry.core.errors import Invalid
-from registry.core.yaml_tree import MOST_CHARACTERS, read_yaml
+from registry.core.yaml_tree import MOST_CHARACTERS, Part, read_yaml
 
 MIXED = """\
 prompts: [file://prompt.txt, "Answer {{ q }}"]
@@ -183,3 +184,41 @@ def test_entries__between_commas__keep_what_stands_in_quotes(text: str, entries:
 )
 def test_pattern__of_javascript__is_the_same_in_python(script: str, ours: str) -> None:
     assert python_pattern(script) == ours
+
+
+GRADED = {
+    "llm-rubric": "rubric",
+    "model-graded-closedqa": "rubric",
+    "factuality": "factuality",
+    "answer-relevance": "answer_relevance",
+    "context-faithfulness": "groundedness",
+    "context-recall": "context_recall",
+    "context-relevance": "context_precision",
+    "similar": "embedding_similarity",
+}
+CALLING = {"is-refusal": "refusal", "not-is-refusal": "refusal", "is-valid-openai-tools-call": "valid_tool_call"}
+
+
+def test_assertions__that_models_grade_or_that_look_at_calls__become_scorers_of_ours() -> None:
+    asserts = [{"type": name, "value": "is polite", "threshold": 0.8} for name in GRADED]
+    for one in asserts:
+        one |= {"provider": "openai:embedding:text-embedding-3-small"} if one["type"] == "similar" else {}
+    asserts += [{"type": name} for name in CALLING]
+    found = read(json.dumps({"tests": [{"vars": {"q": "one"}, "assert": asserts}]}))
+    scorers = scorers_of(found, 0)
+    assert [one["kind"] for one in scorers] == [*GRADED.values(), *CALLING.values()], [
+        note.text for note in found.notes
+    ]
+    assert (scorers[0]["value"], scorers[0]["threshold"]) == ("is polite", 0.8)
+    assert scorers[7]["model"] == "text-embedding-3-small" and scorers[-2]["negate"] is True
+
+
+def test_similar__without_an_embedding_model__is_kept_disabled_and_says_what_it_lacks() -> None:
+    found = read("tests:\n  - vars: {q: one}\n    assert:\n      - {type: similar, value: a}\n")
+    assert [note.line for note in found.notes if "names no embedding model" in note.text] == [4]
+    assert scorers_of(found, 0)[0]["kind"] == "disabled"
+
+
+def test_makers__of_every_assertion__name_kinds_that_there_are() -> None:
+    members = {"type": Part(1, "x"), "threshold": Part(1, 1), "provider": Part(1, "openai:embedding:small")}
+    assert {make(Part(1, "x"), members)["kind"] for make in MAKERS.values()} <= set(SCORERS)

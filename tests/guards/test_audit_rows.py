@@ -285,6 +285,9 @@ ROWS: dict[str, Callable[[World], Callable[[], Any]]] = {
         lambda w, _: runs.start_run(w.cast.ada, w.first, w.suite, baseline=None),
     ),
     "evals.runs.cancel_run": _after(lambda w: w.run(), lambda w, run: runs.cancel_run(w.cast.ada, run)),
+    "evals.runs.resume_run": _after(
+        lambda w: runs.cancel_run(w.cast.ada, w.run()), lambda w, run: runs.resume_run(w.cast.ada, run)
+    ),
     "evals.batches.start_batch": _after(
         lambda w: providers.create_provider(w.cast.olga, w.provider()), lambda w, _: w.batch()
     ),

@@ -151,6 +151,7 @@ DELETE api_run_result_label               editor    write    -
 GET    api_run_tags                       viewer    read     -
 GET    api_run_compare                    viewer    read     -
 POST   api_run_cancel                     editor    run      -
+POST   api_run_resume                     editor    run      -
 POST   api_run_retry_errors               editor    run      -
 GET    api_scorers                        viewer    read     -
 POST   api_scorers_try                    editor    write    -

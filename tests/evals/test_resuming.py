@@ -1,0 +1,98 @@
+"""A cancelled run goes on where it stopped, as long as nobody has asked the same since."""
+
+from collections.abc import Iterator
+
+import pytest
+from django.db import connection
+
+from evals_app.actions.runs import cancel_run, resume_run, start_run
+from evals_app.engine import chunks, running
+from evals_app.models import Result, Run, RunChunk, Suite
+from evals_app.scripted_provider import ScriptedProvider
+from prompts_app.models import PromptVersion, VersionCheck
+from registry.core.errors import Conflict
+from tests import builders
+from tests.builders import Cast
+from tests.evals.building import add_provider, scripted, suite, work
+
+
+@pytest.fixture
+def provider(cast: Cast) -> Iterator[ScriptedProvider]:
+    with scripted() as running_provider:
+        add_provider(cast, running_provider)
+        yield running_provider
+
+
+@pytest.fixture
+def version(cast: Cast) -> PromptVersion:
+    return builders.prompt(cast.ada, text="{{ q }}").versions.select_related("prompt").get()
+
+
+def started(cast: Cast, version: PromptVersion) -> Run:
+    return start_run(cast.ada, version, suite(cast.ada), baseline=None)
+
+
+def newest_check() -> str:
+    return VersionCheck.objects.order_by("-pk")[0].state
+
+
+def test_resume__of_a_run_cancelled_half_way__asks_only_what_is_missing_and_is_no_look(
+    cast: Cast, provider: ScriptedProvider, version: PromptVersion, monkeypatch: pytest.MonkeyPatch
+):
+    save = chunks._save
+
+    def save_then_cancel(chunk: RunChunk, results: list[Result]) -> None:
+        save(chunk, results)
+        if not Run.objects.filter(state="cancelled").exists():
+            cancel_run(cast.ada, Run.objects.get())
+
+    with monkeypatch.context() as patch:
+        patch.setattr(chunks, "_save", save_then_cancel)
+        run = work(started(cast, version))
+    answered = set(run.results.values_list("pk", flat=True))
+    assert run.state == "cancelled" and 0 < len(answered) < 60
+    resumed = resume_run(cast.grace, run)
+    assert (resumed.state, newest_check()) == ("queued", "pending")
+    ended = work(resumed)
+    assert (ended.state, ended.verdict, ended.look, newest_check()) == ("finished", "passed", 1, "passed")
+    assert ended.results.count() == 60 and answered <= set(ended.results.values_list("pk", flat=True))
+    with pytest.raises(Conflict, match="only a cancelled one"):
+        resume_run(cast.ada, ended)
+
+
+def test_resume__once_a_later_run_asks_the_same__is_refused(
+    cast: Cast, provider: ScriptedProvider, version: PromptVersion
+):
+    run = cancel_run(cast.ada, started(cast, version))
+    start_run(cast.ada, version, Suite.objects.get(), baseline=None)
+    with pytest.raises(Conflict, match="later run"):
+        resume_run(cast.ada, run)
+
+
+def test_resume__where_every_answer_is_there__is_judged_by_the_sweep(
+    cast: Cast, provider: ScriptedProvider, version: PromptVersion, monkeypatch: pytest.MonkeyPatch
+):
+    with monkeypatch.context() as patch:
+        patch.setattr(running, "settle", lambda run_id: False)
+        run = work(started(cast, version))
+    before = provider.calls
+    resume_run(cast.ada, cancel_run(cast.ada, run))
+    assert running.settle_lost_runs() == 1
+    run.refresh_from_db()
+    assert (run.verdict, provider.calls) == ("passed", before)
+
+
+def test_chunk__inserted_by_code_that_knows_no_workspace__gets_its_runs(
+    cast: Cast, provider: ScriptedProvider, version: PromptVersion
+):
+    run = started(cast, version)
+    chunk = run.chunks.order_by("pk")[0]
+    columns = [field.column for field in RunChunk._meta.concrete_fields]
+    kept = ", ".join(column for column in columns if column not in {"id", "workspace_id", "priority", "first_position"})
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO evals_app_runchunk (first_position, {kept}) "
+            f"SELECT 1000, {kept} FROM evals_app_runchunk WHERE id = %s RETURNING workspace_id, priority",
+            [chunk.pk],
+        )
+        assert cursor.fetchone() == (run.workspace_id, chunk.priority)
