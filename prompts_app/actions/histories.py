@@ -100,13 +100,19 @@ def keep_version(actor: Actor, prompt: Prompt, prepared: Prepared) -> PromptVers
     Prompt.objects.filter(pk=prompt.pk).update(last_number=written.number, searchable=searchable(prompt, words))
     version.save(force_insert=True)
     version.refresh_from_db()
+    _record(actor, prompt, version, before=newest.digest if newest else "")
+    announce("prompt", workspace_id=prompt.workspace_id, prompt=prompt.name)
+    return version
+
+
+def _record(actor: Actor, prompt: Prompt, version: PromptVersion, *, before: str) -> None:
     audit.record(
         actor,
         "version.imported",
         subject_type="prompt",
         subject_id=prompt.pk,
         subject_name=prompt.name,
-        before=newest.digest if newest else "",
+        before=before,
         after=version.digest,
         detail={
             "version": version.number,
@@ -115,8 +121,6 @@ def keep_version(actor: Actor, prompt: Prompt, prepared: Prepared) -> PromptVers
             "written_at": version.created_at.isoformat(),
         },
     )
-    announce("prompt", workspace_id=prompt.workspace_id, prompt=prompt.name)
-    return version
 
 
 def _source_text(source: TemplateSource) -> str:

@@ -223,7 +223,9 @@ def _properties(value: JSON, where: str) -> list[Mapping[str, JSON]]:
             entries.append({"name": name, **about} if isinstance(about, dict) else {"name": name, "default": about})
     elif isinstance(value, list):
         entries = value
-    found = [one for one in entries if isinstance(one, dict) and isinstance(one.get("name"), str)]
+    found: list[Mapping[str, JSON]] = [
+        one for one in entries if isinstance(one, dict) and isinstance(one.get("name"), str)
+    ]
     if len(found) != len(entries) or not isinstance(value, list | dict):
         raise invalid_field(where, "type", "must be a list of objects, each with a name")
     return found

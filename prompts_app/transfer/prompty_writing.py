@@ -45,7 +45,7 @@ def write_prompty(
 
 
 def _body(turns: Sequence[Mapping[str, JSON]], lost: list[str], *, is_jinja: bool) -> str:
-    blocks = []
+    blocks: list[str] = []
     for index, turn in enumerate(turns):
         if turn.get("type") == "placeholder":
             blocks.append("{{" + str(turn["name"]) + "}}" if blocks else "system:\n{{" + str(turn["name"]) + "}}")
