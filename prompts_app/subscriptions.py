@@ -1,8 +1,11 @@
-"""Which topics this app answers to: facts that may make a promotion ready, and news that people are told."""
+"""Which topics this app answers to: facts that may make a promotion ready, news that people are told,
+and which rows the sweeper looks after for it."""
 
 from prompts_app.actions.applying import apply_if_ready
 from prompts_app.actions.telling import TOLD, tell
-from prompts_app.models import Promotion, VersionCheck
+from prompts_app.models import PendingPrompts, Promotion, VersionCheck
+from prompts_app.tasks import pull_langfuse
+from registry.core import jobs
 from registry.core.outbox import Message, subscribe
 
 
@@ -11,6 +14,7 @@ def subscribe_all() -> None:
     for topic in ("promotion.changed", "promotion.voted", "promotion.commented"):
         subscribe(topic, _reconsider)
     subscribe("check.finished", _reconsider_what_waits_for)
+    jobs.register(PendingPrompts, pull_langfuse.delay)
     for topic in TOLD:
         subscribe(topic, tell)
 

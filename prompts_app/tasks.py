@@ -10,8 +10,10 @@ from django.db.models.functions import Now
 from prompts_app.actions.applying import apply_due as apply_one_due
 from prompts_app.actions.applying import apply_if_ready
 from prompts_app.actions.promotions import expire_promotions
+from prompts_app.actions.pulls import give_up_pull, run_pull
 from prompts_app.actions.usage import forget_usage
 from prompts_app.models import Promotion, PromotionState
+from registry.core.tasks import worker_name
 
 log = structlog.get_logger(__name__)
 
@@ -49,3 +51,12 @@ def forget() -> None:
 def expire() -> None:
     """End promotions that nobody has touched for two weeks."""
     expire_promotions()
+
+
+@shared_task(name="prompts.pull_langfuse")
+def pull_langfuse(pk: int, opener: str = "") -> None:
+    """Read another server for a waiting import; without the opener of its keys only see whether it was given up."""
+    if opener:
+        run_pull(pk, opener, owner=worker_name())
+    else:
+        give_up_pull(pk)

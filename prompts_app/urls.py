@@ -2,7 +2,19 @@
 
 from django.urls import path
 
-from prompts_app.views import board, editor, environments, keys, promotions, prompts, reviews, settings, usage, versions
+from prompts_app.views import (
+    board,
+    editor,
+    environments,
+    keys,
+    promotions,
+    prompts,
+    reviews,
+    settings,
+    transfer,
+    usage,
+    versions,
+)
 
 PROMPT = "w/<slug:workspace>/prompts/<path:name>"
 PROMOTION = "w/<slug:workspace>/promotions/<int:pk>"
@@ -12,6 +24,9 @@ SETTINGS = "w/<slug:workspace>/settings"
 urlpatterns = [
     path("w/<slug:workspace>/", board.board_page, name="board"),
     path("w/<slug:workspace>/new", prompts.prompt_new, name="prompt_new"),
+    path("w/<slug:workspace>/import", transfer.import_prompts, name="prompt_import"),
+    path("w/<slug:workspace>/export", transfer.export_prompts, name="prompt_export"),
+    path(f"{PROMPT}/versions/<int:number>/prompty", transfer.version_prompty, name="version_prompty"),
     path(f"{PROMPT}/drafts/edit", editor.prompt_edit, name="prompt_edit"),
     path(f"{PROMPT}/drafts/draft", editor.prompt_draft, name="prompt_draft"),
     path(f"{PROMPT}/drafts/preview", editor.prompt_preview, name="prompt_preview"),

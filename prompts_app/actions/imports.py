@@ -8,7 +8,7 @@ from django.db import transaction
 from prompts_app.actions.histories import Prepared, keep_version, prepare_written
 from prompts_app.actions.prompts import change_prompt, checked_tags, create_prompt, find_prompt, not_in_future
 from prompts_app.actions.versions import find_version, yank_version
-from prompts_app.content import IncludePin
+from prompts_app.content import IncludePin, check_prompt_name
 from prompts_app.includes import ResolvedInclude
 from prompts_app.models import PromptVersion
 from prompts_app.transfer.histories import (
@@ -200,6 +200,7 @@ class _Planner:
         step = PromptStep(history, is_new=here is None, notes=list(history.notes))
         if here is None:
             try:
+                check_prompt_name(history.name)
                 checked_tags(history.tags)
             except Invalid as refused:
                 step.refused = refused.detail

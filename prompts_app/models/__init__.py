@@ -30,6 +30,7 @@ from prompts_app.models.promotion import (
 )
 from prompts_app.models.prompt import Draft, Kind, Prompt, PromptVersion, VersionYank
 from prompts_app.models.usage import ServedVersion
+from prompts_app.models.transfer import ImportSource, PendingPrompts
 
 __all__ = [
     "KEPT_PER_VERSION",
@@ -47,10 +48,12 @@ __all__ = [
     "Environment",
     "EnvironmentRevision",
     "Freeze",
+    "ImportSource",
     "Kind",
     "LivePointer",
     "Observation",
     "Override",
+    "PendingPrompts",
     "PolicyVersion",
     "Promotion",
     "PromotionState",

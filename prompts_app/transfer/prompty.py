@@ -69,8 +69,9 @@ class _Reading:
         return None
 
 
-def read_prompty(text: str, *, name: str = "") -> PromptHistory:
-    """The prompt that a file holds, as a history of one version, number 1; `name` counts before the file's own.
+def read_prompty(text: str, *, name: str = "", otherwise: str = "") -> PromptHistory:
+    """The prompt that a file holds, as a history of one version, number 1; `name` counts before the file's own name, which
+    counts before `otherwise`.
 
     Raises Invalid for malformed front matter (with its line), a template format that cannot be kept, and no name.
     """
@@ -80,7 +81,7 @@ def read_prompty(text: str, *, name: str = "") -> PromptHistory:
     reading = _Reading()
     for other in set(front) - TAKEN:
         reading.note(f"{other} is not taken over.")
-    called = name or str(front.get("name") or "")
+    called = name or str(front.get("name") or "") or otherwise
     if not called:
         raise invalid_field("name", "required", "The file has no name: say what the prompt shall be called.")
     template_format = _format(front.get("template"), body)

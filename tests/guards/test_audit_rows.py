@@ -24,6 +24,7 @@ from prompts_app.actions import (
     histories,
     imports,
     keys,
+    pending_imports,
     promotions,
     prompts,
     reviews,
@@ -205,6 +206,10 @@ ROWS: dict[str, Callable[[World], Callable[[], Any]]] = {
         lambda w: imports.import_prompty(
             w.cast.ada, PromptHistory("p", "text", (WrittenVersion(1, {"text": "from a file"}),))
         )
+    ),
+    "prompts.pending_imports.take_over": _after(
+        lambda w: pending_imports.receive_import(w.cast.ada, "---\nname: n\n---\nHello", name="n.prompty"),
+        lambda w, _: pending_imports.take_over(w.cast.ada),
     ),
     "prompts.checks.post_external_check": _now(
         lambda w: checks.post_external_check(w.key.actor, w.first, name="external/lint", state="passed")

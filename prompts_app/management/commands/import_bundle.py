@@ -5,11 +5,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from prompts_app.actions.imports import Plan, import_histories, plan_import
+from prompts_app.actions.imports import import_histories, plan_import
+from prompts_app.management.telling import member_named, tell_plan
 from prompts_app.transfer.bundle import read_bundle
 from registry.core.errors import RegistryError
 from registry.core.identity import actor_of_member
-from registry.core.models import Member
 
 
 class Command(BaseCommand):
@@ -26,29 +26,14 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print a line a prompt; raises CommandError for what is refused."""
-        member = (
-            Member.objects.filter(workspace__slug=options["workspace"], user__email__iexact=options["email"])
-            .select_related("user", "workspace")
-            .first()
-        )
-        if member is None:
-            raise CommandError(f"{options['email']} is no member of {options['workspace']}.")
+        actor = actor_of_member(member_named(options["workspace"], options["email"]))
         try:
             histories = read_bundle(options["file"].read_bytes())
             carry_out = plan_import if options["preview"] else import_histories
-            plan = carry_out(actor_of_member(member), histories)
+            plan = carry_out(actor, histories)
         except OSError as error:
             raise CommandError(f"{options['file']} cannot be read: {error.strerror}.") from None
         except RegistryError as refused:
             places = "".join(f"\n  {one.field}: {one.message}" for one in refused.errors)
             raise CommandError(f"{refused.detail}{places}") from None
-        self._tell(plan)
-
-    def _tell(self, plan: Plan) -> None:
-        for step in plan.steps:
-            self.stdout.write(f"{step.history.name}: {step.summary}")
-            for one in step.versions:
-                if one.why:
-                    self.stdout.write(f"  version {one.number}: {one.why}")
-        if not plan.is_whole:
-            raise CommandError("Not everything was taken over: see above.")
+        tell_plan(self.stdout, plan)

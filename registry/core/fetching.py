@@ -1,0 +1,73 @@
+"""Reading JSON from another server: guarded addresses, no redirects, no proxies, a cap on every body."""
+
+import http.client
+import socket
+import ssl
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from urllib.parse import urlsplit
+
+from registry.core.canonical import JSON, InvalidJson, parse_json
+from registry.core.outbound import Destination, OutboundError, check_url, is_allowed, is_permitted_address
+
+CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 10.0, 30.0
+MOST_BYTES = 10_000_000
+
+
+class FetchError(Exception):
+    """No usable answer; the text says why, for whoever asked, and repeats neither header nor body."""
+
+    def __init__(self, message: str, *, status: int = 0, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.retry_after_s = retry_after_s
+
+
+def get_json(base: str, path: str, *, headers: Mapping[str, str], allow: AbstractSet[str]) -> JSON:
+    """The JSON at `path` (with its query) below `base`; raises OutboundError or FetchError.
+
+    Every address that the name resolves to is checked when the connection is made.
+    """
+    destination = check_url(base, allow=allow)
+    target = f"{urlsplit(base).path.rstrip('/')}/{path.lstrip('/')}"
+    connection = http.client.HTTPConnection(destination.host, destination.port, timeout=READ_TIMEOUT_S)
+    try:
+        connection.sock = _connect(destination, allow)
+        connection.request("GET", target, headers={"Accept": "application/json", **headers})
+        answer = connection.getresponse()
+        body = answer.read(MOST_BYTES + 1)
+    except (OSError, http.client.HTTPException) as error:
+        raise FetchError(f"{destination.host} does not answer ({type(error).__name__})") from None
+    finally:
+        connection.close()
+    if answer.status != http.client.OK:
+        wait = answer.headers.get("Retry-After", "")
+        seconds = float(wait) if wait.isascii() and wait.isdecimal() else None
+        raise FetchError(f"{destination.host} answers {answer.status}", status=answer.status, retry_after_s=seconds)
+    if len(body) > MOST_BYTES:
+        raise FetchError(f"an answer of {destination.host} has more than {MOST_BYTES:,} bytes")
+    try:
+        return parse_json(body)
+    except InvalidJson as problem:
+        raise FetchError(f"an answer of {destination.host} is no JSON as we read it: {problem.message}") from None
+
+
+def _connect(destination: Destination, allow: AbstractSet[str]) -> socket.socket:
+    """A socket to one of the host's addresses, each of them permitted."""
+    found = socket.getaddrinfo(destination.host, destination.port, type=socket.SOCK_STREAM)
+    if not is_allowed(destination.host, destination.port, allow=allow):
+        for *_, address in found:
+            if not is_permitted_address(str(address[0])):
+                raise OutboundError("private addresses need the operator's setting OUTBOUND_ALLOW")
+    family, kind, protocol, _, address = found[0]
+    plain = socket.socket(family, kind, protocol)
+    try:
+        plain.settimeout(CONNECT_TIMEOUT_S)
+        plain.connect(address)
+        plain.settimeout(READ_TIMEOUT_S)
+        if destination.scheme != "https":
+            return plain
+        return ssl.create_default_context().wrap_socket(plain, server_hostname=destination.host)
+    except BaseException:
+        plain.close()
+        raise
