@@ -9,7 +9,7 @@ from typing import cast
 from django.db.models import F
 
 from prompts_app.history_queries import live_deployments
-from prompts_app.models import Prompt, PromptVersion
+from prompts_app.models import Prompt, PromptVersion, VersionLabel
 from prompts_app.transfer.bundle import CLOSING, entry, opening
 from prompts_app.transfer.histories import Known, Standing
 from registry.core.canonical import JSON
@@ -36,7 +36,7 @@ class Wanted:
 
 
 def bundle_pieces(workspace: Workspace, wanted: Wanted = Wanted()) -> Iterator[str]:
-    """A bundle of the workspace's prompts, archived ones too, piece by piece: three queries for every 50 prompts."""
+    """A bundle of the workspace's prompts, archived ones too, piece by piece: four queries for every 50 prompts."""
     yield opening(workspace.slug, rfc3339(database_now()))
     rows = Prompt.objects.in_workspace(workspace.pk).in_folder(wanted.folder).defer("searchable", "search")
     rows = rows.filter(name=wanted.name) if wanted.name else rows
@@ -60,6 +60,7 @@ def _told(prompts: list[Prompt], wanted: Wanted) -> Iterator[dict[str, JSON]]:
     versions: dict[int, list[PromptVersion]] = defaultdict(list)
     for row in rows.select_related("yank__by__user").order_by("prompt", "number"):
         versions[row.prompt_id].append(row)
+    labels = _labels(prompts)
     for prompt in (one for one in prompts if versions[one.pk] or not wanted.is_part):
         yield {
             "name": prompt.name,
@@ -68,6 +69,11 @@ def _told(prompts: list[Prompt], wanted: Wanted) -> Iterator[dict[str, JSON]]:
             "tags": cast("list[JSON]", list(prompt.tags)),
             "created_at": rfc3339(prompt.created_at),
             "archived_at": rfc3339(prompt.archived_at),
+            "labels": {
+                label: number
+                for label, number in labels.get(prompt.pk, {}).items()
+                if number in {one.number for one in versions[prompt.pk]}
+            },
             "live": [
                 {"environment": one.environment.name, "version": one.version.number, "since": rfc3339(one.created_at)}
                 for one in live.get(prompt.pk, ())
@@ -97,15 +103,32 @@ def _version(row: PromptVersion) -> dict[str, JSON]:
 
 
 def standings(workspace_id: int, names: Collection[str]) -> dict[str, Standing]:
-    """The prompts of those names as they are here; two queries."""
+    """The prompts of those names as they are here; three queries."""
     prompts = list(Prompt.objects.in_workspace(workspace_id).filter(name__in=names).defer("searchable", "search"))
     found: dict[int, list[Known]] = defaultdict(list)
     rows = PromptVersion.objects.filter(prompt__in=prompts).order_by("number")
     for prompt_id, number, digest, yank in rows.values_list("prompt", "number", "digest", "yank"):
         found[prompt_id].append(Known(number, digest, yank is not None))
+    labels = _labels(prompts)
     return {
         one.name: Standing(
-            one.kind, one.description, tuple(one.tags), one.is_archived, one.last_number, found.get(one.pk, [])
+            one.kind,
+            one.description,
+            tuple(one.tags),
+            one.is_archived,
+            one.last_number,
+            found.get(one.pk, []),
+            labels.get(one.pk, {}),
         )
         for one in prompts
     }
+
+
+def _labels(prompts: Collection[Prompt]) -> dict[int, dict[str, int]]:
+    """Free labels of each prompt by id, and the numbers they are on; one query."""
+    found: dict[int, dict[str, int]] = defaultdict(dict)
+    for prompt_id, name, number in VersionLabel.objects.filter(prompt__in=prompts).values_list(
+        "prompt", "name", "version__number"
+    ):
+        found[prompt_id][name] = number
+    return found

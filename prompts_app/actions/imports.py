@@ -6,11 +6,12 @@ from dataclasses import dataclass, field, replace
 from django.db import transaction
 
 from prompts_app.actions.histories import Prepared, keep_version, prepare_written
+from prompts_app.actions.labels import LABEL, LATEST, set_label
 from prompts_app.actions.prompts import change_prompt, checked_tags, create_prompt, find_prompt, not_in_future
 from prompts_app.actions.versions import find_version, yank_version
 from prompts_app.content import IncludePin, check_prompt_name
 from prompts_app.includes import ResolvedInclude
-from prompts_app.models import PromptVersion
+from prompts_app.models import Environment, PromptVersion
 from prompts_app.transfer.histories import (
     Known,
     PromptHistory,
@@ -35,6 +36,7 @@ class VersionStep:
     number: int
     outcome: str
     digest: str = ""
+    written_number: int = 0
     why: str = ""
     where: str = ""
     prepared: Prepared | None = None
@@ -54,6 +56,7 @@ class PromptStep:
     notes: list[str] = field(default_factory=list)
     versions: list[VersionStep] = field(default_factory=list)
     refused: str = ""
+    labels: dict[str, int] = field(default_factory=dict)
 
     def count(self, outcome: str) -> int:
         """How many of its versions."""
@@ -62,7 +65,7 @@ class PromptStep:
     @property
     def changes(self) -> bool:
         """Whether importing it would change anything."""
-        return not self.refused and (self.is_new or self.count(NEW) > 0)
+        return not self.refused and (self.is_new or self.count(NEW) > 0 or bool(self.labels))
 
     @property
     def summary(self) -> str:
@@ -84,6 +87,7 @@ class PromptStep:
             "outcome": outcome,
             "why": self.refused,
             "notes": list(self.notes),
+            "labels": dict(self.labels),
             "known_versions": self.count(KNOWN),
             "versions": told,
         }
@@ -138,6 +142,8 @@ def plan_import(actor: Actor, histories: Sequence[PromptHistory]) -> Plan:
         step = steps[history.name]
         if not step.refused:
             step.versions.append(planner.place(step, written))
+    for step in steps.values():
+        planner.label(step)
     return Plan(tuple(steps.values()))
 
 
@@ -182,6 +188,8 @@ def _write(actor: Actor, step: PromptStep) -> None:
             if withdrawn := one.prepared.written.yank:
                 version = find_version(prompt, one.number)
                 yank_version(actor, version, reason=withdrawn.reason, written_at=not_in_future(withdrawn.at))
+    for label, number in step.labels.items():
+        set_label(actor, find_version(prompt, number), label)
     if step.is_new and history.archived_at is not None:
         change_prompt(actor, prompt, archived=True, written_at=not_in_future(history.archived_at))
 
@@ -192,6 +200,8 @@ class _Planner:
     def __init__(self, workspace_id: int, here: Mapping[str, Standing]) -> None:
         self.workspace_id = workspace_id
         self.here = here
+        rows = Environment.objects.filter(workspace_id=workspace_id)
+        self.environments = frozenset(rows.values_list("name", flat=True))
         self.planned: dict[tuple[str, int], ResolvedInclude] = {}
 
     def begin(self, history: PromptHistory) -> PromptStep:
@@ -213,12 +223,13 @@ class _Planner:
     def place(self, step: PromptStep, written: WrittenVersion) -> VersionStep:
         """What becomes of one version."""
         history, here = step.history, self.here.get(step.history.name)
-        told = VersionStep(written.number, CONFLICT, written.digest, where=written.where)
+        told = VersionStep(written.number, CONFLICT, written.digest, written.number, where=written.where)
         earlier = next((one for one in step.versions if one.outcome in (CONFLICT, REFUSED)), None)
         if earlier is not None:
             return replace(told, why=f"Version {earlier.number} before it is not taken over.")
+        claimed = {one.number for one in step.versions if one.outcome == KNOWN}
         if written.digest:
-            place, number = place_of(written.digest, written.number, here)
+            place, number = place_of(written.digest, written.number, here, claimed=claimed)
             if place == "known":
                 return replace(told, number=number, outcome=KNOWN, why=self._withdrawn(step, written, number))
         try:
@@ -226,7 +237,7 @@ class _Planner:
         except (Invalid, Conflict) as refused:
             details = "; ".join(f"{one.field}: {one.message}" for one in refused.errors if one.field)
             return replace(told, outcome=REFUSED, why=" ".join(filter(None, (refused.detail, details))))
-        place, number = place_of(prepared.digest, written.number, here)
+        place, number = place_of(prepared.digest, written.number, here, claimed=claimed)
         if place == "known":
             return replace(told, number=number, outcome=KNOWN, digest=prepared.digest)
         if place == "taken":
@@ -235,6 +246,25 @@ class _Planner:
             return replace(told, why="The prompt is archived here: unarchive it first.", digest=prepared.digest)
         self._remember(history, prepared)
         return replace(told, outcome=NEW, digest=prepared.digest, prepared=prepared)
+
+    def label(self, step: PromptStep) -> None:
+        """Which free labels are set: those that are not here yet, on versions that are or will be."""
+        here = self.here.get(step.history.name)
+        places = {one.written_number: one for one in step.versions if one.outcome in (NEW, KNOWN)}
+        for label, wanted in step.history.labels.items():
+            there = f"Label {label} is on version {wanted} there"
+            now = here.labels.get(label) if here else None
+            found = places.get(wanted)
+            if label in self.environments:
+                step.notes.append(f"{there}; here {label} is an environment, to which a promotion leads.")
+            elif not LABEL.fullmatch(label) or label == LATEST:
+                step.notes.append(f"{there}; it cannot be a label here.")
+            elif found is None or step.refused:
+                step.notes.append(f"{there}; that version is not taken over.")
+            elif now is None and not (found.prepared and found.prepared.written.yank):
+                step.labels[label] = found.number
+            elif now not in (None, found.number):
+                step.notes.append(f"{there}; here it is on version {now}, and stays.")
 
     def _withdrawn(self, step: PromptStep, written: WrittenVersion, number: int) -> str:
         here = self.here[step.history.name]

@@ -6,7 +6,7 @@ from rest_framework import serializers
 
 from prompts_app.content import KINDS
 from prompts_app.transfer.prompty import MOST_CHARACTERS
-from registry.core.api.bodies import Json, StrictSerializer, Text
+from registry.core.api.bodies import Json, JsonObject, StrictSerializer, Text
 
 OUTCOMES = ("new", "known", "conflict", "refused")
 
@@ -46,6 +46,7 @@ class ImportedPrompt(serializers.Serializer[Any]):
     outcome = serializers.ChoiceField(OUTCOMES)
     why = serializers.CharField()
     notes = serializers.ListField(child=serializers.CharField())
+    labels = JsonObject(help_text="Free labels that are set, and the versions they are on.")
     known_versions = serializers.IntegerField()
     versions = ImportedVersion(many=True)
 

@@ -29,8 +29,8 @@ from prompts_app.models.promotion import (
     actions_in,
 )
 from prompts_app.models.prompt import Draft, Kind, Prompt, PromptVersion, VersionYank
-from prompts_app.models.usage import ServedVersion
 from prompts_app.models.transfer import ImportSource, PendingPrompts
+from prompts_app.models.usage import ServedVersion
 
 __all__ = [
     "KEPT_PER_VERSION",

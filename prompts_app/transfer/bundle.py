@@ -75,6 +75,7 @@ def _prompt(fields: Fields) -> PromptHistory:
         fields.refuse("tags", "type", "must be strings")
     created_at, archived_at = _moment(fields, "created_at"), _moment(fields, "archived_at")
     fields.raw("live")
+    labels = _labels(fields)
     entries = fields.items("versions", most=MOST_VERSIONS)
     versions: list[WrittenVersion] = []
     for index, entry in enumerate(entries):
@@ -92,8 +93,18 @@ def _prompt(fields: Fields) -> PromptHistory:
         tags=tuple(tags),
         created_at=created_at,
         archived_at=archived_at,
+        labels=labels,
         where=fields.path,
     )
+
+
+def _labels(fields: Fields) -> dict[str, int]:
+    value = fields.raw("labels", {})
+    if not isinstance(value, dict):
+        fields.refuse("labels", "type", "must be an object: the number of a version by label")
+        return {}
+    inner = Fields(value, fields.errors, path=fields.name("labels"))
+    return {label: inner.integer(label, 1, least=1, most=LARGEST_NUMBER) for label in value}
 
 
 def _version(kind: str, fields: Fields) -> WrittenVersion:

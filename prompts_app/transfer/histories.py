@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import graphlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -45,7 +45,7 @@ class WrittenVersion:
 
 @dataclass(frozen=True)
 class PromptHistory:
-    """A prompt with its versions, oldest first; `labels` name versions and are for information only."""
+    """A prompt with its versions, oldest first; `labels` name versions; those of environments are information only."""
 
     name: str
     kind: str
@@ -97,15 +97,20 @@ class Standing:
     is_archived: bool
     last_number: int
     versions: Sequence[Known]
+    labels: Mapping[str, int] = field(default_factory=dict)
 
 
-def place_of(digest: str, number: int, here: Standing | None) -> tuple[str, int]:
-    """`("known", n)` where the content is there as version n, `("new", number)` where the number is free, else `("taken", number)`."""
+def place_of(digest: str, number: int, here: Standing | None, *, claimed: Collection[int] = ()) -> tuple[str, int]:
+    """`("known", n)` where the content is there as version n, `("new", number)` where the number is free, else `("taken", number)`.
+
+    `claimed` are numbers here that other versions of the same history stand for: content repeated later is no version of
+    those.
+    """
     known = here.versions if here else ()
     at_number = next((one for one in known if one.number == number), None)
     if at_number is not None and at_number.digest == digest:
         return "known", number
-    same = next((one for one in known if one.digest == digest), None)
+    same = next((one for one in known if one.digest == digest and one.number not in claimed), None)
     if same is not None:
         return "known", same.number
     if at_number is not None or (here is not None and number <= here.last_number):

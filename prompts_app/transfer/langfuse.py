@@ -39,9 +39,7 @@ def _history(
     newest = versions[max(versions)]
     kind = "chat" if newest.get("type") == "chat" else "text"
     own = {label: number for label, number in labels[name].items() if label != LATEST}
-    notes = [
-        f"Label {label} is on version {number} there: nothing goes live by an import." for label, number in own.items()
-    ]
+    notes = []
     written = []
     for number in sorted(versions):
         one = versions[number]

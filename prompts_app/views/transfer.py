@@ -44,7 +44,7 @@ class FileForm(PageForm):
 
     def receive(self, request: PageRequest) -> PendingPrompts:
         """Keep the file."""
-        file = cast("UploadedFile", self.cleaned_data["file"])
+        file = cast("UploadedFile[bytes]", self.cleaned_data["file"])
         if (file.size or 0) > MOST_BYTES:
             raise invalid_field("file", "length", f"At most {MOST_BYTES:,} bytes are read: export a folder at a time.")
         try:

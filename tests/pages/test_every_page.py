@@ -103,6 +103,9 @@ def addresses(world: World) -> Iterator[str]:
         yield f"/w/acme/environments/{environment}/rollback/support/triage"
     for page in ("members", "keys", "environments", "audit", "audit?check=1", "profile"):
         yield f"/w/acme/settings/{page}"
+    yield "/w/acme/import"
+    yield "/w/acme/export"
+    yield "/w/acme/prompts/support/triage/versions/1/prompty"
     yield "/w/acme/notifications"
 
 
@@ -134,6 +137,6 @@ def test_every_page__shown__has_no_inline_script_handler_or_style(cast: Cast, wo
     client = as_(cast.olga)
 
     for address in addresses(world):
-        page = client.get(address).content.decode()
+        page = b"".join(client.get(address)).decode()
         assert " style=" not in page and " onclick=" not in page and "javascript:" not in page, address
         assert "<this>" not in page, address

@@ -11,6 +11,7 @@ from django.core.management import CommandError, call_command
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from prompts_app.actions.labels import set_label
 from prompts_app.actions.prompts import change_prompt, create_prompt
 from prompts_app.actions.versions import create_version, yank_version
 from prompts_app.content import content_digest, load_content
@@ -174,6 +175,22 @@ def test_import__where_the_beginning_is_here__adds_the_rest_with_its_numbers(cas
 
     assert (report["known_versions"], report["new_versions"], report["new_prompts"]) == (4, 1, 0)
     assert Prompt.objects.get(workspace=other.workspace, name="support/triage").last_number == 5
+
+
+def test_import__of_content_that_came_back__keeps_it_as_a_version_of_its_own(cast: Cast, other: Cast) -> None:
+    made = builders.prompt(cast.ada, "p", text="a")
+    builders.version(cast.ada, made, "b")
+    send(other, exported(cast))
+    builders.version(cast.ada, made, "a")
+    set_label(cast.ada, made.versions.select_related("prompt").get(number=3), "back")
+    bundle = exported(cast)
+
+    report = send(other, bundle)
+
+    assert (report["known_versions"], report["new_versions"]) == (2, 1)
+    assert report["prompts"][0]["labels"] == {"back": 3}
+    assert bare(exported(other)) == bare(bundle)
+    assert send(other, bundle)["prompts"][0]["labels"] == {}
 
 
 def test_import__of_a_changed_text__is_refused_by_its_digest_with_its_path(cast: Cast, other: Cast) -> None:
