@@ -6,6 +6,7 @@ from prompts_app.actions.telling import TOLD, tell
 from prompts_app.models import PendingPrompts, Promotion, VersionCheck
 from prompts_app.tasks import pull_langfuse
 from registry.core import jobs
+from registry.core.hints import hint_by
 from registry.core.outbox import Message, subscribe
 
 
@@ -14,7 +15,7 @@ def subscribe_all() -> None:
     for topic in ("promotion.changed", "promotion.voted", "promotion.commented"):
         subscribe(topic, _reconsider)
     subscribe("check.finished", _reconsider_what_waits_for)
-    jobs.register(PendingPrompts, pull_langfuse.delay)
+    jobs.register(PendingPrompts, hint_by(pull_langfuse))
     for topic in TOLD:
         subscribe(topic, tell)
 

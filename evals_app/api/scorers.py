@@ -82,9 +82,11 @@ class TryScorerView(RegistryView):
         spec = parse_scorer(given["scorer"], path="scorer")
         scored = try_scorers([spec], _output(given), _asked(given))
         if not scored:
-            message = "asks a model: try it in a run of one case"
+            is_graded = SCORERS[spec.kind].is_graded
+            message = "asks a model: try it in a run of one case" if is_graded else "is never run"
+            code = "scorer.graded" if is_graded else "scorer.disabled"
             error = FieldError("scorer.kind", "choice", message)
-            raise Invalid("scorer.graded", f"The kind {spec.kind} {message}.", errors=[error])
+            raise Invalid(code, f"The kind {spec.kind} {message}.", errors=[error])
         return Response(scored[0].to_json())
 
 

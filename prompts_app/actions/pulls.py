@@ -4,7 +4,6 @@ The row holds them sealed by a key made for this reading, which travels only in 
 the reading ends, whichever way. So a message that is lost cannot be sent again: the person starts anew.
 """
 
-import functools
 import json
 from datetime import timedelta
 
@@ -41,7 +40,7 @@ def begin_pull(actor: Actor, url: str, *, public_key: str, secret_key: str) -> P
         row = PendingPrompts.objects.create(
             member_id=actor.member_id, source=ImportSource.LANGFUSE, name=source.url, sealed=sealed
         )
-        transaction.on_commit(functools.partial(_send, row.pk, opener.decode()), robust=True)
+        jobs.hint_carrying(row, opener.decode())
     return row
 
 
@@ -89,9 +88,3 @@ def give_up_pull(pk: int) -> None:
     forgotten = Q(state=JobState.QUEUED, began_at__lt=Now() - GIVEN_UP_AFTER)
     rows = PendingPrompts.objects.filter(interrupted | forgotten, pk=pk)
     rows.update(state=JobState.ERROR, error=LOST, sealed="", lease_until=None)
-
-
-def _send(pk: int, opener: str) -> None:
-    from prompts_app.tasks import pull_langfuse as task
-
-    task.delay(pk, opener)

@@ -22,16 +22,17 @@ class NotSentError(Exception):
     """The broker is away; the sweeper will send what is missing."""
 
 
-def hint_by(task: "Task[Any, Any]") -> Callable[[int], None]:
-    """How to send the message for one row; raises NotSentError, after half a second at most for each thing asked."""
+def hint_by(task: "Task[Any, Any]") -> Callable[..., None]:
+    """How to send the message for one row, and words that only the message carries; raises NotSentError, after half a
+    second at most for each thing asked."""
 
-    def hint(pk: int) -> None:
+    def hint(pk: int, *carried: str) -> None:
         try:
             with (
                 valkey.circuit.asking(*FAILURES),
                 _producers().acquire(block=True, timeout=valkey.TIMEOUT_S) as producer,
             ):
-                task.apply_async((pk,), producer=producer, retry=False)
+                task.apply_async((pk, *carried), producer=producer, retry=False)
         except valkey.AwayError:
             raise NotSentError(task.name) from None
         except (redis.RedisError, *FAILURES) as failure:

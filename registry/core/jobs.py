@@ -15,7 +15,7 @@ from registry.core import failpoints
 from registry.core.hints import NotSentError
 from registry.core.models.jobs import JobState, LeasedJob
 
-type Hint = Callable[[int], object]
+type Hint = Callable[..., object]
 
 MAX_ATTEMPTS = 3
 REHINT_AFTER = timedelta(seconds=10)
@@ -32,6 +32,16 @@ def register(model: type[LeasedJob], hint: Hint) -> None:
 def hint_after_commit(row: LeasedJob) -> None:
     """Send the row's message once its transaction has committed; a failure to send is the sweeper's business."""
     hint_all_after_commit([row])
+
+
+def hint_carrying(row: LeasedJob, word: str) -> None:
+    """Send the row's message, once its transaction has committed, with a word that is in no row: no sweep can repeat it."""
+
+    def send() -> None:
+        with suppress(NotSentError):
+            _looked_after[type(row)](row.pk, word)
+
+    transaction.on_commit(send, robust=True)
 
 
 def hint_all_after_commit(rows: Sequence[LeasedJob]) -> None:

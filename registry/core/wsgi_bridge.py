@@ -152,6 +152,7 @@ def environ_of(scope: Scope, body: bytes) -> Environ:
         key = name if name in {"CONTENT_LENGTH", "CONTENT_TYPE"} else f"HTTP_{name}"
         joint = "; " if name == "COOKIE" else ","
         environ[key] = f"{environ[key]}{joint}{value}" if key in environ else value
+    environ["CONTENT_LENGTH"] = str(len(body))  # also where it came in pieces, without saying how long it is
     return environ
 
 

@@ -15,7 +15,7 @@ PAGE = (Path(__file__).resolve().parents[2] / "docs" / "scorers.md").read_text()
 SECTIONS = dict(re.findall(r"^### (\w+)\n(.*?)(?=^##)", PAGE, re.MULTILINE | re.DOTALL))
 BLOCKS = {kind: re.findall(r"```jsonl\n(.*?)^```$", text, re.DOTALL | re.MULTILINE) for kind, text in SECTIONS.items()}
 EXAMPLES = [(kind, line) for kind, blocks in BLOCKS.items() for block in blocks for line in block.splitlines()]
-DETERMINISTIC = [kind for kind, scorer in SCORERS.items() if not scorer.is_graded]
+DETERMINISTIC = [kind for kind, scorer in SCORERS.items() if scorer.is_run and not scorer.is_graded]
 
 
 @pytest.mark.parametrize(("kind", "line"), EXAMPLES, ids=[f"{kind}-{n}" for n, (kind, _) in enumerate(EXAMPLES)])

@@ -117,6 +117,15 @@ def _after(prepare: Callable[[World], Any], act: Callable[[World, Any], Any]) ->
     return row
 
 
+PROMPTY = "---\nname: n\n---\n"
+
+
+def _imported(w: World, text: str) -> bool:
+    """A Prompty file that Ada has taken over."""
+    pending_imports.receive_import(w.cast.ada, PROMPTY + text, name="n.prompty")
+    return bool(pending_imports.take_over(w.cast.ada))
+
+
 def _now(act: Callable[[World], Any]) -> Callable[[World], Callable[[], Any]]:
     return lambda w: lambda: act(w)
 
@@ -208,7 +217,9 @@ ROWS: dict[str, Callable[[World], Callable[[], Any]]] = {
         )
     ),
     "prompts.pending_imports.take_over": _after(
-        lambda w: pending_imports.receive_import(w.cast.ada, "---\nname: n\n---\nHello", name="n.prompty"),
+        lambda w: (
+            _imported(w, "Hello") and pending_imports.receive_import(w.cast.ada, PROMPTY + "Hi", name="n.prompty")
+        ),
         lambda w, _: pending_imports.take_over(w.cast.ada),
     ),
     "prompts.checks.post_external_check": _now(

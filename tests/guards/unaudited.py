@@ -57,6 +57,7 @@ OTHERWISE: dict[str, str] = {
             "evals.suite_imports.find_pending_import",
             "evals.suite_imports.read_pending",
             "evals.suite_imports.mapped",
+            "prompts.pulls.checked_source",
         ],
         READ,
     ),

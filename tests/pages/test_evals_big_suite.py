@@ -85,7 +85,7 @@ def test_banking__3080_messages__run_report_by_tag_and_page_with_few_queries(
         assert served(client, compare + rest)[1] == 14, rest
     assert served(client, f"{address}/cases/3080?status=flipped")[1] == 12
     assert served(client, f"{address}/tags?page=2")[1] == 8
-    assert served(client, "/w/acme/suites/banking77?page=62")[1] == 19
+    assert served(client, "/w/acme/suites/banking77?page=62")[1] == 21
     assert served(client, "/w/acme/runs")[1] == 11
     reported_by_tag(cast, run, served(client, address)[0])
 

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from prompts_app.actions import pulls
 from prompts_app.actions.pulls import run_pull
 from prompts_app.models import PendingPrompts, Prompt
 from prompts_app.transfer.bundle import write_bundle
 from prompts_app.transfer_queries import bundle_pieces
+from registry.core import jobs
 from tests import builders
 from tests.builders import Cast
 from tests.pages.conftest import SignedIn
@@ -96,7 +96,7 @@ def test_server__read_from_the_page__is_waited_for_looked_at_and_imported(
 ) -> None:
     client = as_(cast.ada)
     sent: list[tuple[int, str]] = []
-    monkeypatch.setattr(pulls, "_send", lambda pk, opener: sent.append((pk, opener)))
+    monkeypatch.setitem(jobs._looked_after, PendingPrompts, lambda pk, opener: sent.append((pk, opener)))
     with langfuse() as stub:
         settings.OUTBOUND_ALLOW = frozenset({stub.url.removeprefix("http://")})
         stub.add("old/one", "Hello {{x}}", labels=("production",))

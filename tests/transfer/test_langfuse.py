@@ -9,10 +9,10 @@ import pytest
 from cryptography.fernet import Fernet
 from django.core.management import CommandError, call_command
 
-from prompts_app.actions import pulls
 from prompts_app.actions.pending_imports import find_import, plan_pending, take_over
 from prompts_app.actions.pulls import LOST, begin_pull, give_up_pull, run_pull
 from prompts_app.models import LivePointer, PendingPrompts, Prompt, VersionLabel
+from registry.core import jobs
 from registry.core.errors import Invalid
 from registry.core.models import AuditEvent
 from tests import builders
@@ -41,7 +41,7 @@ def stub(settings: Any) -> Iterator[LangfuseStub]:
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, str]]:
     """What messages carry."""
     found: list[tuple[int, str]] = []
-    monkeypatch.setattr(pulls, "_send", lambda pk, opener: found.append((pk, opener)))
+    monkeypatch.setitem(jobs._looked_after, PendingPrompts, lambda pk, opener: found.append((pk, opener)))
     return found
 
 
