@@ -33,7 +33,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'abstract': False,
-                'indexes': [models.Index(condition=models.Q(('state__in', ['queued', 'running'])), fields=['state', 'hinted_at'], name='prompts_app_pendingprompts_open')],
+                'indexes': [models.Index(condition=models.Q(('state__in', ['queued', 'running'])), fields=['state', 'hinted_at'], name='prompts_app_import_open')],
             },
         ),
     ]

@@ -31,6 +31,13 @@ class PendingPrompts(LeasedJob):
 
     class Meta(LeasedJob.Meta):
         abstract = False
+        indexes = [
+            models.Index(
+                fields=["state", "hinted_at"],
+                name="prompts_app_import_open",
+                condition=models.Q(state__in=["queued", "running"]),
+            )
+        ]
 
     def __str__(self) -> str:
         return f"import by {self.member_id}"

@@ -38,6 +38,11 @@ def test_migrations__of_the_models_as_they_are__are_all_there() -> None:
     call_command("makemigrations", check=True, dry_run=True, verbosity=0)
 
 
+@pytest.mark.django_db(databases=["default", "owner"])
+def test_checks__of_the_system__find_nothing() -> None:
+    call_command("check", fail_level="WARNING")
+
+
 def test_imports__point_the_way_they_must() -> None:
     lint = Path(sys.executable).with_name("lint-imports")
     answer = subprocess.run([lint, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
