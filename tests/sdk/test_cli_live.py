@@ -60,7 +60,7 @@ class Pipeline:
         self.environ = {**kept, **own, "GREENROOM_URL": url, "GREENROOM_KEY": key}
 
     def start(self, line: str, **more: str) -> "subprocess.Popen[str]":
-        """The line, running."""
+        """The line, running as a terminal would: a test run that was started in the background ignores Ctrl-C."""
         return subprocess.Popen(
             ["sh", "-c", line],
             cwd=self.folder,
@@ -70,6 +70,7 @@ class Pipeline:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     def run(self, line: str, **more: str) -> tuple[int, str, str]:
