@@ -6,21 +6,16 @@ Idle and busy rounds take turns; a service fetches what is live 50 times a secon
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import signal
-import socket
 import subprocess
 import sys
 import time
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import _processes
 import _provider
-from _scene import QUICK, ROOT, ROUNDS, Scene, median, row, scene, spread, state_of, workers
+from _scene import QUICK, ROUNDS, Scene, median, row, scene, spread, state_of, workers
+from _serving import server
 
 from evals_app.actions.runs import cancel_run
 from prompts_app.actions.applying import apply_promotion
@@ -31,53 +26,6 @@ from registry.core.actor import KeyKind
 
 CASES, IN_FLIGHT, LATENCY_MS = 10_000, 64, 50
 RATE, SECONDS = 50, 5 if QUICK else 12
-
-
-@contextlib.contextmanager
-def web() -> Iterator[str]:
-    """A web process as `make run` starts it; its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
-    command = [
-        str(Path(sys.executable).with_name("granian")),
-        "--interface",
-        "asgi",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-    ]
-    options = ["--loop", "uvloop", "--workers-kill-timeout", "3", "--no-ws", "registry.asgi:application"]
-    process = subprocess.Popen(
-        [*command, *options], cwd=ROOT, env={**os.environ, "PUBLIC_URL": url}, stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL, start_new_session=True,
-    )  # fmt: skip
-    try:
-        _until_it_answers(url, process)
-        yield url
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(15)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait(15)
-
-
-def _until_it_answers(url: str, process: subprocess.Popen[bytes]) -> None:
-    ends = time.monotonic() + 60
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    while True:
-        try:
-            opener.open(f"{url}/livez", timeout=2).close()
-        except OSError:
-            if process.poll() is not None or time.monotonic() > ends:
-                raise SystemExit("The web process did not start.") from None
-            time.sleep(0.1)
-        else:
-            return
 
 
 def go_live(place: Scene) -> str:
@@ -116,7 +64,11 @@ def busy(place: Scene, suite: object, url: str, token: str) -> tuple[float, floa
 
 def main() -> None:
     print(_processes.load())
-    with web() as address, _provider.running(LATENCY_MS) as provider, workers(2, provider.port, processes=1):
+    with (
+        server("registry.asgi:application") as address,
+        _provider.running(LATENCY_MS) as provider,
+        workers(2, provider.port, processes=1),
+    ):
         place = scene()
         place.add_provider(provider, concurrency=IN_FLIGHT)
         suite = place.suite("queued", CASES)
