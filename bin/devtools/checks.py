@@ -29,6 +29,7 @@ NOWHERE = {
     "BROKER_URL": "redis://localhost",
 }
 SERVERS = ("DATABASE_URL", "DATABASE_OWNER_URL", "BROKER_URL")
+FAULT_SETTINGS = ("SCHEDULES", "DATABASE_AWAY_S")
 
 
 @dataclass(frozen=True)
@@ -193,6 +194,9 @@ def _bench(folders: Folders, environment: Mapping[str, str], names: Sequence[str
 def _environment(folders: Folders) -> dict[str, str]:
     """What checks see: the developer's variables, tools of the environment first, real servers only when asked for."""
     environment = {name: value for name, value in os.environ.items() if name not in application.OWN}
+    for name in FAULT_SETTINGS:  # make exports them empty where nobody set them
+        if not environment.get(name):
+            environment.pop(name, None)
     environment.update({name: value for name in SERVERS if (value := setting(name))})
     environment["PATH"] = f"{folders.python.parent}{os.pathsep}{environment.get('PATH', os.defpath)}"
     environment["E2E"] = setting("E2E", "1")

@@ -244,3 +244,14 @@ def test_help__no_command__lists_what_there_is() -> None:
 
 def test_plural__one_and_more__read_well() -> None:
     assert [plural(1, "test"), plural(0, "test"), plural(2, "process")] == ["1 test", "0 tests", "2 processes"]
+
+
+def test_checks__settings_that_make_exports_empty__count_as_not_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in checks.FAULT_SETTINGS:
+        monkeypatch.setenv(name, "")
+    given = checks._environment(Folders(ROOT, tmp_path, tmp_path))
+    assert not set(checks.FAULT_SETTINGS) & set(given)
+    monkeypatch.setenv("SCHEDULES", "7")
+    assert checks._environment(Folders(ROOT, tmp_path, tmp_path))["SCHEDULES"] == "7"
