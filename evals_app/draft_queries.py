@@ -10,8 +10,9 @@ from django.db.models import Count, Q
 
 from evals_app.models import Case, DraftCase, Suite, SuiteAttachment, SuiteDraft, SuiteVersion
 from evals_app.suite_cells import Cells, cells_of, columns_of
-from evals_app.suite_content import CaseSpec, SuiteContent, parse_suite, too_small
+from evals_app.suite_content import CaseSpec, SuiteContent, parse_suite
 from evals_app.suite_editing import FIRST_RULES, broken_rows, case_mistakes, read_rules, typed_rules
+from evals_app.suite_sizes import too_small
 from registry.core.canonical import JSON
 from registry.core.errors import FieldError, Invalid
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import cast
 
 from evals_app.judge_seats import JudgePin, read_pins
 from evals_app.metric_rules import (
@@ -19,7 +20,6 @@ from evals_app.metric_rules import (
 from evals_app.scorers import SCORERS, Combination, ScorerSpec, is_higher_better, read_scorers, scorer_versions
 from evals_app.scorers.combining import ALL_OF_THEM, group_mistakes, read_combination
 from evals_app.scorers.spec import PASSES
-from evals_app.stats import minimum_size, minimum_size_for_floor, minimum_size_for_gain
 from evals_app.verdict_rules import MODES, Mode, Rule
 from prompts_app.content import Message, Placeholder, parse_source
 from registry.core.canonical import JSON, digest
@@ -28,6 +28,8 @@ from registry.core.fields import Fields, refuse_mistakes
 
 MOST_CASES, MOST_TAGS = 10_000, 50
 KEY = re.compile(r"[^\x00-\x1f\x7f]+")
+# What a case may have besides scorers and messages.
+_PLAIN = frozenset({"key", "variables", "expected", "tags", "critical", "cluster"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,39 +210,6 @@ def recipe_digest(slug: str, content: SuiteContent, *, default: JSON) -> str:
     return digest({"slug": slug, "suite": suite_digest(content), "scorers": versions, "default": default})
 
 
-def too_small(content: SuiteContent) -> str:
-    """Why this suite cannot be required anywhere; empty when it can.
-
-    A suite so small that it could not pass even if no case changed may be saved, but not required (clusters count, not
-    the cases in them).
-    """
-    if not content.posts_checks:
-        return "A suite that only reports posts no check: choose another mode before requiring it."
-    for rule in content.rules():
-        least, limit = _least(rule)
-        if content.clusters < least:
-            of = "" if rule.name == PASSES else f" of {rule.name}"
-            return (
-                f"With {limit}{of} it takes at least {least} cases to pass, and the suite has {content.clusters}: add "
-                f"{least - content.clusters} more, widen the limit, or choose the mode all_pass, which makes no statistical claim."
-            )
-    return ""
-
-
-def _least(rule: Rule) -> tuple[int, str]:
-    """How many clusters it takes to pass a metric at best, and because of what."""
-    if rule.mode in {"all_pass", "report_only"}:
-        return 0, ""
-    if not rule.binary:
-        return 2, "a comparison"
-    if rule.mode == "floor":
-        floor = rule.floor if rule.floor is not None else rule.first_floor or 0.5
-        return minimum_size_for_floor(floor, rule.alpha, rule.looks), f"a floor of {floor:g}"
-    if rule.mode == "superior":
-        return minimum_size_for_gain(rule.alpha, rule.looks), "a gain to show"
-    return minimum_size(rule.margin, rule.alpha, rule.looks), f"a margin of {rule.margin:g}"
-
-
 def parse_suite(value: JSON) -> SuiteContent:
     """The body of a new suite version; raises Invalid `suite.invalid` naming every mistake, such as `cases[17].key`."""
     errors: list[FieldError] = []
@@ -260,16 +229,32 @@ def load_suite(rules: JSON, cases: Iterable[JSON]) -> SuiteContent:
     """What `rules_to_json` and each case's `to_json` wrote, read again; the cases may be some of them only."""
     given = rules if isinstance(rules, dict) else {}
     errors: list[FieldError] = []
-    content = _read({**given, "cases": list(cases)}, errors)
+    loaded = tuple(_stored_case(value, errors) for value in cases)
+    content = _read(given, errors, cases=loaded)
     refuse_mistakes("suite.invalid", "The suite cannot be read: correct the fields named.", errors)
     return content
 
 
-def _read(value: JSON, errors: list[FieldError]) -> SuiteContent:
+def _stored_case(value: JSON, errors: list[FieldError]) -> CaseSpec:
+    """A case that was read when it was saved; where it has nothing but values it need not be read field by field again."""
+    if not isinstance(value, dict) or not _PLAIN.issuperset(value):
+        return _case(value, errors, "cases")
+    return CaseSpec(
+        key=str(value["key"]),
+        variables=cast("dict[str, JSON]", value.get("variables", {})),
+        expected=value.get("expected"),
+        tags=tuple(cast("list[str]", value.get("tags", ()))),
+        critical=bool(value.get("critical", False)),
+        cluster=cast("str | None", value.get("cluster")),
+    )
+
+
+def _read(value: JSON, errors: list[FieldError], *, cases: tuple[CaseSpec, ...] | None = None) -> SuiteContent:
+    """Everything; the cases too unless they were read before."""
     given = Fields(value, errors)
     scorers = read_scorers(given.raw("scorers", []), errors)
     content = SuiteContent(
-        cases=_cases(given),
+        cases=_cases(given) if cases is None else cases,
         scorers=scorers,
         mode=_mode(given),
         margin=given.number("margin", 0.05, least=0.001, most=0.5),

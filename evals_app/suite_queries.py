@@ -11,7 +11,8 @@ from evals_app.outlook import Outlook
 from evals_app.outlook_queries import outlooks
 from evals_app.run_queries import RunLine, lines, runs_of
 from evals_app.scorers import ScorerSpec
-from evals_app.suite_content import SuiteContent, too_small
+from evals_app.suite_content import SuiteContent
+from evals_app.suite_sizes import too_small
 from evals_app.tag_queries import tags_with_counts
 from evals_app.verdict_words import asked
 from prompts_app.models import Prompt

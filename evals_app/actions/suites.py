@@ -11,7 +11,8 @@ from evals_app.actions.judges import ensure_judges, pin_judges
 from evals_app.actions.recipes import define_suite_check
 from evals_app.models import Case, RunOn, Suite, SuiteAttachment, SuiteVersion
 from evals_app.queries import is_required_where_protected, newest_suite_version
-from evals_app.suite_content import SuiteContent, parse_suite, suite_digest, too_small
+from evals_app.suite_content import SuiteContent, parse_suite, suite_digest
+from evals_app.suite_sizes import too_small
 from prompts_app.actions.checks import require_check
 from prompts_app.actions.prompts import checked_text
 from prompts_app.content import TemplateSource

@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from evals_app.suite_content import load_suite, parse_suite, suite_digest, too_small
+from evals_app.suite_content import load_suite, parse_suite, suite_digest
+from evals_app.suite_sizes import too_small
 from registry.core.errors import Invalid
 
 SCORERS = [{"kind": "equals"}, {"kind": "contains", "name": "tone", "value": "please", "weight": 0}]

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evals_app.suite_content import load_suite, parse_suite, recipe_digest, suite_digest, too_small
+from evals_app.suite_content import load_suite, parse_suite, recipe_digest, suite_digest
+from evals_app.suite_sizes import too_small
 from registry.core.errors import Invalid
 
 
