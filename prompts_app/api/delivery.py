@@ -106,12 +106,12 @@ class ChangesView(ReadPlaneView):
         environment = self.seen_by_key(env)
         since = self.natural("since")
         self.natural("wait", 0)
+        epoch = environment.workspace.epoch
         changes = read_changes(environment.workspace_id, environment.name, since)
         if changes is None:
-            raise changes_gone(since)
+            raise changes_gone(since, environment.counter.n, epoch)
         if not changes:
             return HttpResponse(status=204)
-        epoch = environment.workspace.epoch
         told = [one.to_json() for one in changes]
         return Response({"revision": changes[-1].revision, "epoch": epoch, "changes": told})
 

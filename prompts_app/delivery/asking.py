@@ -12,7 +12,9 @@ def natural_number(text: str, name: str, default: int | None = None) -> int:
     return int(text)
 
 
-def changes_gone(since: int) -> Gone:
-    """The refusal for a client that is too far behind, or saw what this registry never was."""
-    detail = f"Not every change since revision {since} is known here: take the snapshot, and go on from it."
-    return Gone("changes.gone", detail)
+def changes_gone(since: int, revision: int, epoch: int) -> Gone:
+    """The refusal for a client that is too far behind, or saw what this registry never was; it says where we are now."""
+    detail = (
+        f"Not every change since revision {since} is known here: fetch anew what you hold, and go on from {revision}."
+    )
+    return Gone("changes.gone", detail, revision=revision, epoch=epoch)

@@ -180,7 +180,8 @@ class ReadPlane:
     async def _read_changes(self, workspace_id: int, environment: str, since: int) -> list[Change]:
         changes = await self.store.readers.read(read_changes, workspace_id, environment, since)
         if changes is None:
-            raise changes_gone(since)
+            at = await self.store.at((workspace_id, environment))
+            raise changes_gone(since, at.revision, at.epoch)
         return changes
 
     async def _stream(

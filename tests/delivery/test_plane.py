@@ -211,7 +211,8 @@ def test_changes__since_a_revision__are_told_now_or_when_they_come(cast: Cast, s
     waited = plane.get(f"{path}?since=1&wait=15", service)
     later.join()
     assert [one["version"] for one in waited.json["changes"]] == [2]
-    assert plane.get(f"{path}?since=99", service).code == "changes.gone"
+    gone = plane.get(f"{path}?since=99", service)
+    assert (gone.status, gone.code, gone.json["revision"], gone.json["epoch"]) == (410, "changes.gone", 2, 1)
     assert plane.get(f"{path}?since=-1", service).status == plane.get(path, service).status == 422
     assert plane.get(f"{path}?since=0").code == "unauthenticated"
 

@@ -1,8 +1,9 @@
-"""A TCP proxy between a client and a server: connections can be cut, refused, or left without an answer."""
+"""A TCP proxy between a client and a server: connections can be cut, refused, or left without an answer; streams held back or cut."""
 
 import contextlib
 import socket
 import threading
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -10,11 +11,16 @@ PIECE = 65536
 
 
 class Proxy:
-    """Listens on a loopback port of its own and hands everything to `target`; what it does now can be changed at any time."""
+    """Listens on a loopback port of its own and hands everything to `target`; what it does now can be changed at any time.
+
+    `asked` has the first line of each request; `against_streams` is empty, `hold` or `cut`.
+    """
 
     def __init__(self, target: int) -> None:
         self.target = target
         self.mode = "pass"
+        self.against_streams = ""
+        self.asked: list[str] = []
         self.connections = 0
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
@@ -79,19 +85,42 @@ class Proxy:
             return
         server.settimeout(None)
         self._keep(server)
-        for source, sink in ((client, server), (server, client)):
-            threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
+        is_stream = threading.Event()
+        for work, source, sink in ((self._ask, client, server), (self._answer, server, client)):
+            threading.Thread(target=self._pump, args=(work, is_stream, source, sink), daemon=True).start()
 
     def _keep(self, one: socket.socket) -> None:
         with self._lock:
             self._open.add(one)
 
-    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+    def _ask(self, piece: bytes, is_stream: threading.Event) -> bytes:
+        """Note what is asked for; each request of these clients is one piece."""
+        line = piece.partition(b" HTTP/1.1\r\n")[0].decode("latin-1")
+        self.asked.append(line)
+        if line.endswith("/stream"):
+            is_stream.set()
+        return piece
+
+    def _answer(self, piece: bytes, is_stream: threading.Event) -> bytes:
+        """What is passed on of a piece; `hold` gives nothing of a stream, `cut` breaks it after its head."""
+        if is_stream.is_set() and self.against_streams:
+            if self.against_streams == "hold":
+                return b""
+            raise ConnectionResetError
+        return piece
+
+    def _pump(
+        self,
+        work: Callable[[bytes, threading.Event], bytes],
+        is_stream: threading.Event,
+        source: socket.socket,
+        sink: socket.socket,
+    ) -> None:
         with contextlib.suppress(OSError):
             while piece := source.recv(PIECE):
                 if self.mode == "hang":
                     return
-                sink.sendall(piece)
+                sink.sendall(work(piece, is_stream))
         for one in (source, sink):
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)

@@ -4,7 +4,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import unquote
 
@@ -59,7 +59,7 @@ def pinned(live: dict[str, Any]) -> dict[str, Any]:
 class Registry:
     """What the stub serves; `trouble` is answered instead while it is set. Answers are fresh for `max_age` seconds.
 
-    With `has_feed` changes are told by long poll, as far back as `kept_since`.
+    With `has_feed` changes are told by long poll, as far back as `kept_since`; `says_where` is what a refusal of earlier ones says.
     """
 
     live: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -70,6 +70,7 @@ class Registry:
     snapshots: int = 0
     has_feed: bool = False
     kept_since: int = 0
+    says_where: dict[str, int] = field(default_factory=dict)
     log: list[tuple[int, str]] = field(default_factory=list)
 
     def put(self, *bodies: dict[str, Any]) -> None:
@@ -107,7 +108,8 @@ class Registry:
         """As the real one, but it waits for half a second at most."""
         ends = time.monotonic() + 0.5
         if since < self.kept_since:
-            return problem(410, "changes.pruned", "Take the snapshot.")
+            gone = problem(410, "changes.gone", "Fetch anew what you hold.")
+            return replace(gone, body={**gone.body, **self.says_where})
         while not (news := [one for one in self.log if one[0] > since]) and self.trouble is None:
             if time.monotonic() > ends:
                 return Reply(b"", 204)

@@ -80,6 +80,29 @@ def test_feed__pruned__takes_everything_anew(
     until(lambda: known(client) == 2)
 
 
+def test_feed__of_a_busy_environment__is_followed_from_where_it_is_now(
+    registry: Registry, stub: Stub, make: Callable[..., Client]
+) -> None:
+    registry.max_age, registry.has_feed = 3600, True
+    registry.kept_since, registry.says_where = 50, {"revision": 60, "epoch": 1}
+    client = make()
+    client.get(NAME)
+    until(lambda: [call for call in stub.polls if "since=60" in call.path])
+    registry.put(body(version=2, revision=61))
+    until(lambda: known(client) == 2)
+
+
+def test_feed__that_never_knows_where_it_is__is_asked_at_the_pace_of_polling(
+    registry: Registry, stub: Stub, make: Callable[..., Client]
+) -> None:
+    registry.has_feed, registry.kept_since, registry.says_where = True, 50, {"revision": 7, "epoch": 1}
+    client = make(poll_s=0.5)
+    client.get(NAME)
+    until(lambda: len(stub.polls) == 4)
+    time.sleep(0.2)
+    assert len(stub.polls) == 4
+
+
 def test_feed__of_a_restored_registry__fetches_all(registry: Registry, stub: Stub, client: Client) -> None:
     registry.log.clear()
     registry.live.clear()

@@ -22,7 +22,7 @@ from greenroom.content import Content, content_of
 from greenroom.disk import Disk
 from greenroom.entries import Absent, Entry, Failed, Fetched, Key, Outcome, Unchanged, adopt, judge
 from greenroom.errors import GreenroomError, NotLive, Unavailable
-from greenroom.feed import Changed, News, follow
+from greenroom.feed import Changed, End, Follower, Heard, News
 from greenroom.lockfile import LockFile
 from greenroom.prompt import Prompt, Source
 from greenroom.reports import Reports
@@ -113,15 +113,19 @@ class Engine:
         """The highest revision seen in this epoch, 0 where nothing was live; None while nothing was asked for."""
         return max((max(one.revision, 0) for one in list(self._entries.values())), default=None)
 
-    def ask_for_news(self, since: int) -> News:
-        """One long poll; of another epoch everything is news."""
-        news = self._wire.changes(since)
-        if not isinstance(news, Changed) or news.epoch in (None, self._epoch):
+    def ask_for_news(self, since: int, wait_s: int) -> News:
+        """One question, which waits so long for something new; of another epoch everything is news."""
+        news = self._wire.changes(since, wait_s)
+        if isinstance(news, str) or news.epoch in (None, self._epoch):
             return news
         known = list(self._entries)
         if all(key.is_pin for key in known):
             self._renew_pins(known, news.epoch)
-        return replace(news, names={key.name for key in known})
+        return replace(news, names={key.name for key in known}) if isinstance(news, Changed) else news
+
+    def listen(self, since: int, hear: Callable[[Heard], bool]) -> End:
+        """The stream of what changes, until it ends or `hear` says no."""
+        return self._wire.listen(since, hear)
 
     def _renew_pins(self, pins: Collection[Key], epoch: int | None) -> None:
         """Nothing live is known whose next answer would tell of an epoch: the feed alone does."""
@@ -353,9 +357,8 @@ class Engine:
 
     def _start_keeper(self) -> None:
         if self._keeper is None:
-            self._keeper = threading.Thread(
-                target=follow, args=(self, self._stop, self._poll_s), name="greenroom-keeper", daemon=True
-            )
+            follower = Follower(self, self._stop, self._poll_s)
+            self._keeper = threading.Thread(target=follower.run, name="greenroom-keeper", daemon=True)
             self._keeper.start()
             if self._has_reports:
                 told = (self._stop,)

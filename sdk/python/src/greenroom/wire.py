@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import socket
 import threading
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -14,14 +17,15 @@ from greenroom import __version__
 from greenroom.content import DEEPEST, Content, read_content
 from greenroom.entries import PIN_LASTS_S, Absent, Failed, Fetched, Key, Outcome, Unchanged
 from greenroom.errors import GreenroomError, NotLive, Refused, StrangeAnswer, Unreachable
-from greenroom.feed import Changed, News
+from greenroom.feed import Changed, End, Heard, News, Pruned
 from greenroom.fields import Fields
 from greenroom.reports import Sent
 from greenroom.settings import Settings
 from greenroom.templates.values import JSON, InvalidJson, parse_json
 
 TIMEOUT_S = 2.0
-FEED_WAIT_S = 25
+# A stream says every 15 s that it is there.
+SILENCE_S = 20.0
 # Longer than from one refresh to the next.
 KEPT_S = 60.0
 # A body that drips in resets every read's own time limit.
@@ -56,11 +60,16 @@ class Wire:
         """Forget connections without closing them: after a fork they are the parent's."""
         self._lock = threading.Lock()
         self._http: httpx.Client | None = None
+        self._listening: socket.socket | None = None
 
     def close(self) -> None:
-        """Close the connections; the next request opens new ones."""
+        """Close the connections, and end a stream that somebody listens to; the next request opens new ones."""
         with self._lock:
             http, self._http = self._http, None
+            if self._listening is not None:
+                # Closing it would not wake who waits in it.
+                with contextlib.suppress(OSError):
+                    self._listening.shutdown(socket.SHUT_RDWR)
         if http is not None:
             http.close()
 
@@ -87,20 +96,55 @@ class Wire:
         except InvalidJson as error:
             raise StrangeAnswer(f"{where} cannot be read: {error.message}") from None
 
-    def changes(self, since: int) -> News:
-        """What changed after a revision, once something does, or after half a minute without; never raises."""
-        path = f"environments/{quote(self.environment, safe='')}/changes?since={since}&wait={FEED_WAIT_S}"
+    def changes(self, since: int, wait_s: int) -> News:
+        """What changed after a revision, once something does, or after the wait without; never raises."""
+        path = f"environments/{quote(self.environment, safe='')}/changes?since={since}&wait={wait_s}"
         try:
-            status, _, body = self._get(path, "", patience_s=FEED_WAIT_S + 5.0)
+            status, _, body = self._get(path, "", patience_s=wait_s + 5.0 if wait_s else 0.0)
             if status == httpx.codes.OK:
                 return _changes(body)
+            if status == httpx.codes.GONE:
+                return _pruned(body)
         except GreenroomError:
             return "failed"
         if status == httpx.codes.NO_CONTENT:
             return Changed((), since, None)
         if status in {httpx.codes.NOT_FOUND, httpx.codes.METHOD_NOT_ALLOWED}:
             return "missing"
-        return "pruned" if status == httpx.codes.GONE else "failed"
+        return "failed"
+
+    def listen(self, since: int, hear: Callable[[Heard], bool]) -> End:
+        """What changes after a revision, as it does, until the stream ends or `hear` says no; never raises."""
+        url = f"{self.settings.api}/environments/{quote(self.environment, safe='')}/stream"
+        headers, timeout = {"Last-Event-ID": str(since)}, httpx.Timeout(TIMEOUT_S, read=SILENCE_S)
+        is_open = False
+        try:
+            with self._client().sse(url, headers=headers, timeout=timeout) as source:
+                if source.response.status_code >= 500 and not _is_problem(source.response.headers):
+                    return "failed"
+                if source.response.status_code != httpx.codes.OK:
+                    return "refused"
+                with self._listens(source.response):
+                    for event in source:
+                        is_open = True
+                        if not hear(_heard(event)):
+                            break
+        except (httpx.ReadTimeout, httpx.SSEError):
+            return "ended" if is_open else "refused"
+        except (httpx.HTTPError, httpx.InvalidURL, RuntimeError, StrangeAnswer):
+            return "ended" if is_open else "failed"
+        return "ended"
+
+    @contextlib.contextmanager
+    def _listens(self, answer: httpx.Response) -> Iterator[None]:
+        """Let `close` end this answer, which may wait for long."""
+        with self._lock:
+            self._listening = answer.extensions["network_stream"].get_extra_info("socket")
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._listening = None
 
     def report(self, body: JSON, id: str) -> Sent:
         """Tell what was served, once however often it is sent; never raises. `refused` where this server or key takes no reports."""
@@ -180,9 +224,13 @@ class Wire:
             raise StrangeAnswer(f"The answer for {key.name} is about something else ({content.name}).")
 
 
+def _is_problem(headers: httpx.Headers) -> bool:
+    return _PROBLEM in headers.get("content-type", "")
+
+
 def _refusal(status: int, headers: httpx.Headers, body: bytes) -> GreenroomError:
     """404 counts only in the registry's own words: a gateway's says nothing about prompts."""
-    if _PROBLEM not in headers.get("content-type", ""):
+    if not _is_problem(headers):
         return StrangeAnswer(f"The server answered {status} without a reason: is GREENROOM_URL right?")
     try:
         problem = Fields.of(parse_json(body), "the problem")
@@ -199,6 +247,27 @@ def _changes(body: bytes) -> Changed:
         raise StrangeAnswer(f"The feed of changes cannot be read: {error.message}") from None
     names = frozenset(one.text("name") for one in fields.objects("changes"))
     return Changed(names, fields.integer("revision"), fields.integer("epoch"))
+
+
+def _pruned(body: bytes) -> Pruned:
+    """A registry says where it is; anything else does not."""
+    try:
+        fields = Fields.of(parse_json(body), "the refusal")
+        return Pruned(fields.integer_or_none("revision"), fields.integer_or_none("epoch"))
+    except (InvalidJson, StrangeAnswer):
+        return Pruned()
+
+
+def _heard(event: httpx.ServerSentEvent) -> Heard:
+    if event.event == "resync":
+        return "resync"
+    if not event.data:
+        return "opened"
+    try:
+        fields = Fields.of(parse_json(event.data.encode()), "the event")
+    except InvalidJson as error:
+        raise StrangeAnswer(f"An event cannot be read: {error.message}") from None
+    return Changed(frozenset(fields.texts("prompts")), fields.integer("revision"), None)
 
 
 def _max_age(key: Key, headers: httpx.Headers) -> float:
