@@ -11,6 +11,7 @@ class EvalsConfig(AppConfig):
 
     def ready(self) -> None:
         """Listen to the prompts app's topics, and let the sweeper look after runs."""
-        from evals_app import subscriptions
+        from evals_app import search_queries, subscriptions
 
         subscriptions.subscribe_all()
+        search_queries.offer_all()

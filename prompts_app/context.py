@@ -1,20 +1,21 @@
 """The side navigation: the workspace's pages, and its environments from the most to the least exposed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 
 from prompts_app.models import Environment
+from prompts_app.navigation import MAIN, SETTINGS, Page, is_there
 from registry.core.actor import Actor
 from registry.core.permissions import Permission, allows
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of the navigation; `title` opens a new group above it."""
+    """One line of the navigation; `title` opens a new group above it, `key` follows `g` on the keyboard."""
 
     label: str
     url: str
@@ -23,30 +24,22 @@ class Entry:
     icon: str = ""
     color: str = ""
     title: str = ""
-
-
-# label, icon, URL name, first words of the URL names of the pages below it
-MAIN = (
-    ("Prompts", "layers", "board", ("board", "prompt", "version", "compare")),
-    ("Reviews", "inbox", "reviews", ("reviews",)),
-    ("Promotions", "git-pull-request", "promotions", ("promotion",)),
-    ("Suites", "list-checks", "suites", ("suite", "case")),
-    ("Runs", "flask-conical", "runs", ("run",)),
-    ("Usage", "activity", "usage", ("usage",)),
-)
-SETTINGS = (
-    ("Members", "users", "settings_members", ("settings_members", "member")),
-    ("Keys", "key-round", "settings_keys", ("settings_keys", "key")),
-    ("Environments", "layers", "settings_environments", ("settings_environments",)),
-    ("Providers", "server", "settings_providers", ("settings_providers", "provider")),
-    ("Audit log", "scroll-text", "settings_audit", ("settings_audit",)),
-)
+    key: str = ""
 
 
 def navigation(request: HttpRequest) -> dict[str, Any]:
-    """`navigation`: made when a template asks for it, one query."""
+    """`navigation`: made when a template first asks for it, one query."""
     actor = getattr(request, "actor", None)
-    return {"navigation": lambda: list(_entries(request, actor))} if isinstance(actor, Actor) else {}
+    if not isinstance(actor, Actor):
+        return {}
+    made: list[Entry] = []
+
+    def entries() -> list[Entry]:
+        if not made:
+            made.extend(_entries(request, actor))
+        return made
+
+    return {"navigation": entries}
 
 
 def _entries(request: HttpRequest, actor: Actor) -> Iterator[Entry]:
@@ -65,13 +58,9 @@ def _entries(request: HttpRequest, actor: Actor) -> Iterator[Entry]:
         yield from _fixed(SETTINGS, slug, here or "", title="Settings")
 
 
-def _fixed(
-    rows: tuple[tuple[str, str, str, tuple[str, ...]], ...], slug: str, here: str, title: str = ""
-) -> Iterator[Entry]:
-    for label, icon, name, below in rows:
-        try:
-            address = reverse(name, args=[slug])
-        except NoReverseMatch:
-            continue
-        yield Entry(label, address, here.startswith(below), here == name, icon=icon, title=title)
+def _fixed(pages: Iterable[Page], slug: str, here: str, title: str = "") -> Iterator[Entry]:
+    for page in filter(is_there, pages):
+        address = reverse(page.name, args=[slug])
+        is_current = here.startswith(page.below)
+        yield Entry(page.label, address, is_current, here == page.name, icon=page.icon, title=title, key=page.key)
         title = ""

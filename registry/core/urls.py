@@ -2,13 +2,14 @@
 
 from django.urls import path
 
-from registry.core.views import audit, members, people, sessions
+from registry.core.views import audit, members, people, search, sessions
 
 urlpatterns = [
     path("", sessions.home, name="home"),
     path("sign-in", sessions.sign_in, name="sign_in"),
     path("sign-in/<str:token>", sessions.sign_in_link, name="sign_in_link"),
     path("sign-out", sessions.sign_out, name="sign_out"),
+    path("w/<slug:workspace>/search", search.search_page, name="search"),
     path("w/<slug:workspace>/notifications", people.notifications, name="notifications"),
     path("w/<slug:workspace>/settings/profile", people.profile, name="settings_profile"),
     path("w/<slug:workspace>/settings/profile/name", people.profile_name, name="profile_name"),

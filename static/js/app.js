@@ -1,4 +1,4 @@
-// What pages do beyond plain HTML: menus, copying, toasts, themes, times, dialogs, keys. Everything is found by data
+// What pages do beyond plain HTML: menus, copying, toasts, themes, times, dialogs. Everything is found by data
 // attributes and by delegation, so that fragments swapped in by htmx need no wiring.
 "use strict";
 (() => {
@@ -106,24 +106,7 @@
     if (event.key === "Escape") {
       for (const menu of all("details[data-menu][open]")) { menu.open = false; find("summary", menu).focus(); }
     }
-    const typing = event.target.closest("input, textarea, select, [contenteditable]");
-    if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.key === "/") {
-      const field = find("[data-shortcut='/']");
-      if (field) { event.preventDefault(); field.focus(); field.select(); }
-    }
-    if (["ArrowDown", "ArrowUp", "j", "k"].includes(event.key)) step(event);
   });
-
-  // Up and down (or k and j) move through the rows of a list that asks for it.
-  function step(event) {
-    const rows = all("[data-rows] [data-row]");
-    if (!rows.length) return;
-    const at = rows.indexOf(document.activeElement);
-    if (at < 0 && document.activeElement !== document.body && !event.target.closest("main")) return;
-    const next = rows[event.key === "ArrowDown" || event.key === "j" ? at + 1 : Math.max(at - 1, 0)];
-    if (next) { event.preventDefault(); next.focus(); }
-  }
 
   // One press is one request: a plain form's button rests until the next page is there.
   document.addEventListener("submit", (event) => {

@@ -103,6 +103,9 @@ def addresses(world: World) -> Iterator[str]:
         yield f"/w/acme/environments/{environment}/rollback/support/triage"
     for page in ("members", "keys", "environments", "audit", "audit?check=1", "profile"):
         yield f"/w/acme/settings/{page}"
+    yield "/w/acme/search"
+    yield "/w/acme/search?q=triage+v2"
+    yield "/w/acme/search?q=triage&palette=1"
     yield "/w/acme/import"
     yield "/w/acme/export"
     yield "/w/acme/prompts/support/triage/versions/1/prompty"
