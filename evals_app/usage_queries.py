@@ -1,4 +1,4 @@
-"""What evaluation has used: written for each run that ends, read by month, prompt, model and version."""
+"""What evaluation has used: written for each run that ends, read by month, prompt, model, judge and version."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -25,9 +25,20 @@ _RECORD = """
     sum(input_tokens) FILTER (WHERE NOT is_cached), sum(output_tokens) FILTER (WHERE NOT is_cached), sum(cost)
   FROM evals_app_result WHERE run_id = %(run)s GROUP BY run_id, arm, provider_name, model
   UNION ALL
+  SELECT run_id, 'judge', provider_name, model,
+    count(*) FILTER (WHERE error = '' AND NOT is_cached), count(*) FILTER (WHERE error <> ''),
+    count(*) FILTER (WHERE is_cached), count(*) FILTER (WHERE error = '' AND NOT is_cached AND cost IS NULL),
+    sum(input_tokens) FILTER (WHERE NOT is_cached), sum(output_tokens) FILTER (WHERE NOT is_cached),
+    sum(cost) FILTER (WHERE NOT is_cached)
+  FROM evals_app_judgereply WHERE run_id = %(run)s GROUP BY run_id, provider_name, model
+  UNION ALL
   SELECT run_id, 'judge', '', '', count(*), 0, 0, count(*) FILTER (WHERE judge_cost IS NULL),
     sum(judge_input_tokens), sum(judge_output_tokens), sum(judge_cost)
-  FROM evals_app_result WHERE run_id = %(run)s AND (judge_input_tokens IS NOT NULL OR judge_cost IS NOT NULL)
+  FROM evals_app_result result
+  WHERE run_id = %(run)s AND (judge_input_tokens IS NOT NULL OR judge_cost IS NOT NULL) AND NOT EXISTS (
+    SELECT FROM evals_app_judgereply reply WHERE reply.run_id = result.run_id AND reply.case_id = result.case_id
+      AND reply.arm = result.arm AND reply.repeat = result.repeat
+  )
   GROUP BY run_id
 """
 
@@ -56,12 +67,16 @@ class UsageLine:
 
 @dataclass(frozen=True)
 class MonthUsage:
-    """A workspace's month: in all, by prompt, and by provider and model. `under_way` runs are not counted yet."""
+    """A workspace's month: in all, by prompt, and by provider and model, of which judges are told apart.
+
+    `under_way` runs are not counted yet.
+    """
 
     month: date
     total: UsageLine
     by_prompt: tuple[UsageLine, ...]
     by_model: tuple[UsageLine, ...]
+    by_judge: tuple[UsageLine, ...]
     under_way: int
 
 
@@ -88,13 +103,13 @@ def month_usage(workspace_id: int, month: date) -> MonthUsage:
     rows = RunUsage.objects.filter(run__workspace=workspace_id, **ended).order_by()
     prompts = rows.values("run__prompt__name").annotate(**_COLUMNS)
     models = rows.exclude(part="judge").values("provider_name", "model").annotate(**_COLUMNS)
-    judges = _line("judges, all models", rows.filter(part="judge").aggregate(**_COLUMNS))
-    by_model = [_line(_model(row["provider_name"], row["model"]), row) for row in models]
+    judges = rows.filter(part="judge").values("provider_name", "model").annotate(**_COLUMNS)
     return MonthUsage(
         month=start.date(),
         total=_line("all", rows.aggregate(**_COLUMNS)),
         by_prompt=_costly(_line(row["run__prompt__name"], row) for row in prompts),
-        by_model=_costly([*by_model, judges] if judges.answers else by_model),
+        by_model=_costly(_line(_model(row["provider_name"], row["model"]), row) for row in models),
+        by_judge=_costly(_line(_judge(row["provider_name"], row["model"]), row) for row in judges),
         under_way=Run.objects.in_workspace(workspace_id).filter(state__in=OPEN_STATES).count(),
     )
 
@@ -121,3 +136,8 @@ def _costly(lines: Iterable[UsageLine]) -> tuple[UsageLine, ...]:
 
 def _model(provider: str, model: str) -> str:
     return f"{provider}: {model}" if provider else "asked of nobody"
+
+
+def _judge(provider: str, model: str) -> str:
+    """Runs of before replies were kept one by one know only what their judges used together."""
+    return f"{provider}: {model}" if provider else "model not recorded"

@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef
 from django.db.models.functions import Now
 
 from evals_app.budgets import NO_BUDGET, Budget
 from evals_app.costs import cost_of
 from evals_app.engine.starting import Wish, post_check, start
 from evals_app.model_settings import ModelSettings, SettingsError
-from evals_app.models import Provider, Reason, Result, Run, RunChunk, RunState, Suite
+from evals_app.models import JudgeReply, Provider, Reason, Result, Run, RunChunk, RunState, Suite
 from evals_app.run_totals import totals_of
 from evals_app.tallies import write_tallies
 from evals_app.usage_queries import record_usage
@@ -103,7 +103,10 @@ def retry_errors(actor: Actor, run: Run, *, budget: Budget = NO_BUDGET) -> Run:
     chunks = list(RunChunk.objects.filter(run=run).exclude(done=F("total"), errors=0))
     if not chunks:
         raise Conflict("run.no_errors", "Every case was answered: there is nothing to ask again.")
-    Result.objects.filter(run=run).exclude(error="").delete()
+    failed = Result.objects.filter(run=run).exclude(error="")
+    same = {name: OuterRef(name) for name in ("run", "case", "arm", "repeat")}
+    JudgeReply.objects.filter(Exists(failed.filter(**same)), run=run).delete()
+    failed.delete()
     for chunk in chunks:
         chunk.done, chunk.errors = chunk.done - chunk.errors, 0
     _reopen(run, chunks, budget)

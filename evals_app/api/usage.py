@@ -35,7 +35,8 @@ class MonthOfUsage(serializers.Serializer[Any]):
     month = serializers.CharField()
     total = Usage()
     by_prompt = Usage(many=True)
-    by_model = Usage(many=True)
+    by_model = Usage(many=True, help_text="By provider and model, without what was asked of them as judges.")
+    by_judge = Usage(many=True, help_text="Models asked to judge: `answers` are their replies.")
     runs_under_way = serializers.IntegerField()
 
 
@@ -47,17 +48,19 @@ class UsageView(RegistryView):
         responses=MonthOfUsage,
     )
     def get(self, request: Request) -> Response:
-        """Cost and tokens of the workspace in a month, by prompt and by model."""
+        """Cost and tokens of the workspace in a month, by prompt, by model and by judge."""
         self.allow(Permission.READ)
         usage = month_usage(self.actor.workspace_id, _month(self.text("month")))
         by_prompt: list[JSON] = [_show(line) for line in usage.by_prompt]
         by_model: list[JSON] = [_show(line) for line in usage.by_model]
+        by_judge: list[JSON] = [_show(line) for line in usage.by_judge]
         return self.single(
             {
                 "month": f"{usage.month:%Y-%m}",
                 "total": _show(usage.total),
                 "by_prompt": by_prompt,
                 "by_model": by_model,
+                "by_judge": by_judge,
                 "runs_under_way": usage.under_way,
             }
         )

@@ -1,15 +1,17 @@
-"""The response cache: the results themselves, found by what was asked. Read by runs that post no check, filled by all.
+"""The response cache: answers and judges' replies themselves, found by what was asked. Runs that post no check read it.
 
-Nothing is stored twice, so it is as large as the results that are kept anyway; errors and copies are never taken from it.
+All runs fill it, and nothing is stored twice, so it is as large as what is kept anyway; errors and copies are never taken.
 """
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable
 from datetime import timedelta
 
 from django.db import connection
 
 from evals_app.engine.asking import Ask, Outcome
+from evals_app.models import JudgeReply, Result
 from evals_app.providers.talk import Answer
 
 LASTS = timedelta(days=30)
@@ -19,8 +21,8 @@ _KNOWN = """
 WITH found AS MATERIALIZED (
     SELECT result.* FROM unnest(%(digests)s::text[]) AS wanted (digest)
     CROSS JOIN LATERAL (
-        SELECT id, run_id, created_at, request_digest, output, tool_calls, input_tokens, output_tokens, latency_ms
-        FROM evals_app_result
+        SELECT id, run_id, created_at, request_digest, output, {calls} AS tool_calls, input_tokens, output_tokens, latency_ms
+        FROM {table}
         WHERE request_digest = wanted.digest AND request_digest <> '' AND error = '' AND NOT is_cached OFFSET 0
     ) result
 )
@@ -31,15 +33,21 @@ ORDER BY found.id
 """
 
 
-def known(workspace_id: int, asks: Iterable[Ask]) -> dict[Ask, Outcome]:
-    """Of these questions those that the workspace's runs were answered in the last 30 days, by the newest answer; one query."""
-    wanted = {ask.ways[0].digest: ask for ask in asks}
+def known[A: Ask](
+    workspace_id: int, asks: Iterable[A], *, of: type[Result] | type[JudgeReply] = Result
+) -> dict[A, Outcome]:
+    """Of these questions those that the workspace's runs had answered in the last 30 days, by the newest; one query."""
+    wanted: dict[str, list[A]] = defaultdict(list)
+    for ask in asks:
+        wanted[ask.ways[0].digest].append(ask)
+    calls = "tool_calls" if of is Result else "'[]'"
+    statement = _KNOWN.format(table=connection.ops.quote_name(of._meta.db_table), calls=calls)
     with connection.cursor() as cursor:
-        cursor.execute(_KNOWN, {"digests": list(wanted), "workspace": workspace_id, "lasts": LASTS.total_seconds()})
+        cursor.execute(statement, {"digests": list(wanted), "workspace": workspace_id, "lasts": LASTS.total_seconds()})
         rows = cursor.fetchall()
-    found: dict[Ask, Outcome] = {}
+    found: dict[A, Outcome] = {}
     for digest, output, tool_calls, input_tokens, output_tokens, latency_ms in rows:
-        ask = wanted[digest]
         answer = Answer(output, input_tokens, output_tokens, latency_ms or 0, tuple(json.loads(tool_calls)))
-        found[ask] = Outcome(ask, ask.ways[0], answer=answer, is_cached=True)
+        for ask in wanted[digest]:
+            found[ask] = Outcome(ask, ask.ways[0], answer=answer, is_cached=True)
     return found

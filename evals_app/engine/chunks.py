@@ -19,7 +19,7 @@ from evals_app.engine.preparing import prepare
 from evals_app.engine.queue import claim_next
 from evals_app.engine.saving import copy_in
 from evals_app.engine.stopping import stop
-from evals_app.models import Result, Run, RunChunk, RunState
+from evals_app.models import JudgeReply, Result, Run, RunChunk, RunState
 from registry.core import jobs
 
 LEASE_S = 20.0
@@ -144,7 +144,7 @@ class _Work:
 
     def begin(self) -> bool:
         prepared = prepare(self.chunk)
-        self._grader = Grader(prepared)
+        self._grader = Grader(prepared, self._beat)
         self.capacity = prepared.capacity
         for piece in prepared.pieces(self._beat):
             self._grader.expect(piece)
@@ -188,17 +188,20 @@ class _Work:
 
     def _save(self, results: Sequence[Result]) -> None:
         if results:
-            _save(self.chunk, results)
+            assert self._grader is not None
+            _save(self.chunk, results, self._grader.replies())
 
 
-def _save(chunk: RunChunk, results: Sequence[Result]) -> None:
-    """Writes results exactly once; raises ChunkLostError when the chunk is no longer ours."""
+def _save(chunk: RunChunk, results: Sequence[Result], replies: Sequence[JudgeReply]) -> None:
+    """Writes results, and what judges said of them, exactly once; raises ChunkLostError when the chunk is no longer ours."""
     errors = sum(bool(result.error) for result in results)
     with transaction.atomic():
         counted = jobs.held(chunk).update(done=F("done") + len(results), errors=F("errors") + errors)
         if not counted:
             raise ChunkLostError
         copy_in(results)
+        if replies:
+            copy_in(replies)
 
 
 def _free_from_the_dead() -> None:

@@ -2,6 +2,8 @@
 
 A result is written once its judges have spoken: an answer whose judging was interrupted has no result yet, and is asked
 again with everything else that is missing. What is judged goes into the judge's template as a value, never as a template.
+Judges' prompts are rendered together, those of all answers that came in together, and a run that only explores takes
+from earlier runs what judges said then.
 """
 
 import functools
@@ -17,7 +19,7 @@ from evals_app.engine.preparing import Judge, Piece, Prepared, ScoredCase, way_o
 from evals_app.engine.scoring import TOOLS, asked_of, output_of, result_of
 from evals_app.judge_seats import graded_kind, key_of
 from evals_app.model_settings import request_parameters
-from evals_app.models import Arm, Result
+from evals_app.models import Arm, JudgeReply, Result
 from evals_app.providers.talk import Answer, Failure, Likeness, ProviderError, Question, excerpt_of
 from evals_app.scorers import Score, ScorerSpec
 from evals_app.scorers.graded.judging import Graded, JudgeError, Material, reply_of
@@ -25,11 +27,12 @@ from evals_app.scorers.graded.prompts import schema_of
 from evals_app.scorers.kinds.pairwise import for_baseline
 from evals_app.scorers.protocol import UnscorableError, excerpt
 from evals_app.scorers.scoring import settled, target_of, unscorable
-from prompts_app.rendering import render_content
+from prompts_app.rendering import render_contents
 from registry.core.canonical import JSON
 from registry.core.errors import Invalid
 
 type Place = tuple[int, int, str]  # case, repeat, and the arm; empty where both are judged together
+type ReplyPlace = tuple[str, str, int]  # the arm, the scorer, and which of its questions
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +41,11 @@ class JudgeAsk(Ask):
 
     spec: ScorerSpec
     order: int
+
+    @property
+    def place(self) -> "ReplyPlace":
+        """Where its reply belongs among those of the same answers."""
+        return self.slot.arm, self.spec.name, self.order
 
 
 @dataclass
@@ -49,17 +57,36 @@ class _Unit:
     answers: dict[str, Outcome] = field(default_factory=dict)
     replies: dict[tuple[str, str], dict[int, Outcome]] = field(default_factory=lambda: defaultdict(dict))
     graded: dict[str, dict[str, Score]] = field(default_factory=lambda: defaultdict(dict))
+    misread: set[ReplyPlace] = field(default_factory=set)
     pending: int = 0
     error: str = ""
 
 
-class Grader:
-    """Takes outcomes as they come, gives results as they are complete, and asks judges in between."""
+@dataclass(frozen=True, eq=False)
+class _Draft:
+    """A question to a judge that has no words yet: only what goes into its prompt."""
 
-    def __init__(self, prepared: Prepared) -> None:
+    unit: _Unit
+    slot: Slot
+    spec: ScorerSpec
+    order: int
+    variables: dict[str, JSON]
+    check: Callable[[Answer], None]
+
+
+class Grader:
+    """Takes outcomes as they come, gives results as they are complete, and asks judges in between.
+
+    `heartbeat` is called before each rendering, which takes a second at most.
+    """
+
+    def __init__(self, prepared: Prepared, heartbeat: Callable[[], None] = lambda: None) -> None:
         self._prepared = prepared
+        self._heartbeat = heartbeat
         self._units: dict[Place, _Unit] = {}
+        self._drafts: list[_Draft] = []
         self._questions: list[JudgeAsk] = []
+        self._replies: list[JudgeReply] = []
         self._beyond: dict[str, str] = {}  # judges whose template ran into its limits: seconds each time, so once
 
     def expect(self, piece: Piece) -> None:
@@ -70,24 +97,41 @@ class Grader:
                 self._units.setdefault(self._place(ask.slot), _Unit(case, 0)).wanted += 1
 
     def take(self, outcomes: Iterable[Outcome]) -> list[Result]:
-        """The results that these outcomes complete."""
-        results: list[Result] = []
-        for outcome in outcomes:
-            place = self._place(outcome.ask.slot) if self._units else None
-            unit = self._units.get(place) if place else None
-            if place is None or unit is None:
-                results.append(result_of(outcome, self._prepared))
-                continue
-            self._note(unit, outcome)
-            if len(unit.answers) == unit.wanted and not unit.pending:
-                del self._units[place]
-                results += self._results(unit)
+        """The results that these outcomes complete, and those that only needed what judges said before."""
+        results = [result for outcome in outcomes for result in self._taken(outcome)]
+        if self._drafts:
+            drafts, self._drafts = self._drafts, []
+            known = self._word(drafts)
+            for place in dict.fromkeys(self._place(draft.slot) for draft in drafts):
+                results += self._completed(place)
+            results += [result for outcome in known for result in self._taken(outcome)]
         return results
 
     def questions(self) -> list[JudgeAsk]:
         """What judges are to be asked now."""
         found, self._questions = self._questions, []
         return found
+
+    def replies(self) -> list[JudgeReply]:
+        """What judges said of the answers that became results since the last call, as rows, not saved."""
+        found, self._replies = self._replies, []
+        return found
+
+    def _taken(self, outcome: Outcome) -> list[Result]:
+        place = self._place(outcome.ask.slot) if self._units else None
+        unit = self._units.get(place) if place else None
+        if place is None or unit is None:
+            return [result_of(outcome, self._prepared)]
+        self._note(unit, outcome)
+        return self._completed(place)
+
+    def _completed(self, place: Place) -> list[Result]:
+        """The results of a unit that waits for nothing any more."""
+        unit = self._units.get(place)
+        if unit is None or unit.pending or len(unit.answers) < unit.wanted:
+            return []
+        del self._units[place]
+        return self._results(unit)
 
     def _place(self, slot: Slot) -> Place:
         scorers = self._prepared.cases[slot.case_id].scorers
@@ -119,24 +163,63 @@ class Grader:
                     self._ask_judge(unit, outcome, spec, kind)
 
     def _ask_judge(self, unit: _Unit, outcome: Outcome, spec: ScorerSpec, kind: Graded) -> None:
-        key, slot = key_of(spec), outcome.ask.slot
+        slot = outcome.ask.slot
         try:
-            if key in self._beyond:
-                raise Invalid("template.limit", self._beyond[key])
             material = self._material(unit, outcome, spec)
-            check = functools.partial(_check, kind=kind, spec=spec, material=material)
-            asks = [
-                JudgeAsk(slot, _ways(self._prepared.bench[key], variables, slot.repeat, check), spec, order)
-                for order, variables in enumerate(kind.questions(material, spec))
-            ]
+            questions = kind.questions(material, spec)
         except UnscorableError as why:
             unit.graded[slot.arm][spec.name] = unscorable(spec, str(why))
-        except Invalid as refused:
-            self._beyond |= {key: refused.detail} if refused.code == "template.limit" else {}
-            unit.error = unit.error or f"{spec.name}: its judge's prompt cannot be rendered: {refused.detail}"
-        else:
-            unit.pending += len(asks)
-            self._questions += asks
+            return
+        check = functools.partial(_check, kind=kind, spec=spec, material=material)
+        self._drafts += [_Draft(unit, slot, spec, order, variables, check) for order, variables in enumerate(questions)]
+        unit.pending += len(questions)
+
+    def _word(self, drafts: Sequence[_Draft]) -> list[Outcome]:
+        """Puts drafts into words and asks them, but for those whose answers are in error already; what is known of them."""
+        by_judge: dict[str, list[_Draft]] = defaultdict(list)
+        for draft in drafts:
+            by_judge[key_of(draft.spec)].append(draft)
+        worded: list[tuple[_Draft, Question]] = []
+        for key, some in by_judge.items():
+            for draft, question in zip(some, self._rendered(key, [one.variables for one in some]), strict=True):
+                if isinstance(question, Invalid):
+                    why = f"{draft.spec.name}: its judge's prompt cannot be rendered: {question.detail}"
+                    draft.unit.error = draft.unit.error or why
+                    draft.unit.pending -= 1
+                else:
+                    worded.append((draft, question))
+        asks = []
+        for draft, question in worded:
+            if draft.unit.error:
+                draft.unit.pending -= 1
+                continue
+            ways = _ways(self._prepared.bench[key_of(draft.spec)], question, draft.slot.repeat, draft.check)
+            asks.append(JudgeAsk(draft.slot, ways, draft.spec, draft.order))
+        known = self._prepared.known(asks, of=JudgeReply)
+        self._questions += [ask for ask in asks if ask not in known]
+        return list(known.values())
+
+    def _rendered(self, key: str, values: Sequence[dict[str, JSON]]) -> list[Question | Invalid]:
+        """A judge's prompt with each of these values; not tried again once its template has run into its limits."""
+        judge = self._prepared.bench[key]
+        settings, content = judge.settings, judge.content
+        if content is None:
+            return [Likeness(settings.model, (), {}, (str(value["output"]), str(value["target"]))) for value in values]
+        parameters = request_parameters(settings, tools=content.tools, response_format=content.response_format)
+        found: list[Question | Invalid] = []
+        while len(found) < len(values):
+            if key in self._beyond:
+                found.append(Invalid("template.limit", self._beyond[key]))
+                continue
+            self._heartbeat()
+            for one in render_contents(content, values[len(found) :]):
+                if isinstance(one, Invalid):
+                    self._beyond |= {key: one.detail} if one.code == "template.limit" else {}
+                    found.append(one)
+                else:
+                    messages = one.messages or ({"role": "user", "content": one.text},)
+                    found.append(Question(settings.model, tuple(messages), parameters))
+        return found
 
     def _material(self, unit: _Unit, outcome: Outcome, spec: ScorerSpec) -> Material:
         case = unit.case
@@ -155,9 +238,10 @@ class Grader:
         results = []
         for arm, outcome in unit.answers.items():
             result = result_of(outcome, self._prepared, unit.graded[arm])
-            _charge(
-                result, [reply for (of, _), replies in unit.replies.items() if of == arm for reply in replies.values()]
-            )
+            replies = [one for (of, _), found in unit.replies.items() if of == arm for one in found.values()]
+            rows = [_row(result, reply, unit) for reply in replies]
+            self._replies += rows
+            _charge(result, rows)
             if unit.error and not result.error:
                 result.error, result.output = str(Failure.JUDGE), excerpt_of(unit.error)
                 result.scores, result.is_passed = "[]", False
@@ -165,7 +249,7 @@ class Grader:
         return results
 
     def _read(self, unit: _Unit, arm: str, spec: ScorerSpec) -> None:
-        """What a judge's replies say; the first that says nothing is the error of all that depends on it."""
+        """What a judge's replies say; one that says nothing is the error of all that depends on it."""
         kind, replies = graded_kind(spec), unit.replies[arm, spec.name]
         assert kind is not None
         judge, readings = self._prepared.bench[key_of(spec)], []
@@ -174,12 +258,14 @@ class Grader:
             outcome = replies[order]
             if outcome.answer is None:
                 unit.error = unit.error or f"{spec.name}: {outcome.error}"
-                return
+                continue
             try:
                 readings.append(_reading(outcome.answer, kind, spec, material, judge))
             except JudgeError as mistake:
+                unit.misread.add((arm, spec.name, order))
                 unit.error = unit.error or f"{spec.name}: {_told(mistake, outcome.answer)}"
-                return
+        if len(readings) < len(replies):
+            return
         score = _signed(kind.combine(readings), replies.values())
         unit.graded[arm][spec.name] = settled(spec, score)
         if kind.compares:
@@ -191,23 +277,8 @@ def _compares(spec: ScorerSpec) -> bool:
     return kind is not None and kind.compares
 
 
-def _question(judge: Judge, variables: dict[str, JSON]) -> Question:
-    """The question to a judge; raises what rendering raises (`Invalid`)."""
-    settings, content = judge.settings, judge.content
-    if content is None:
-        return Likeness(settings.model, (), {}, (str(variables["output"]), str(variables["target"])))
-    rendered = render_content(content, variables)
-    messages = rendered.messages or ({"role": "user", "content": rendered.text},)
-    return Question(
-        settings.model,
-        tuple(messages),
-        request_parameters(settings, tools=content.tools, response_format=content.response_format),
-    )
-
-
-def _ways(judge: Judge, variables: dict[str, JSON], repeat: int, check: Callable[[Answer], None]) -> tuple[Way, ...]:
+def _ways(judge: Judge, question: Question, repeat: int, check: Callable[[Answer], None]) -> tuple[Way, ...]:
     """By whom a judge is asked: as everybody is, except that no other model stands in for one's embeddings."""
-    question = _question(judge, variables)
     desks = judge.desks if isinstance(judge.desks, list) else []
     asked = desks if judge.content else desks[:1]
     return tuple(way_of(desk, question, repeat, check=check) for desk in asked)
@@ -244,22 +315,44 @@ def _told(mistake: JudgeError, answer: Answer) -> str:
     return f"the judge's reply does not fit its schema: {mistake}. It begins: {excerpt(answer.text, 200)}"
 
 
-def _charge(result: Result, replies: Sequence[Outcome]) -> None:
-    """What judges used for this answer, told apart from the answer itself; None where nothing is known."""
-    given = [(reply.answer, _cost(reply)) for reply in replies if reply.answer]
-    read = [answer.input_tokens for answer, _ in given if answer.input_tokens is not None]
-    written = [answer.output_tokens for answer, _ in given if answer.output_tokens is not None]
-    costs = [cost for _, cost in given if cost is not None]
+def _row(result: Result, reply: Outcome, unit: _Unit) -> JudgeReply:
+    """The row for what a judge said, or why it said nothing; not saved."""
+    ask = reply.ask
+    assert isinstance(ask, JudgeAsk)
+    row = JudgeReply(
+        run_id=result.run_id,
+        case_id=result.case_id,
+        arm=result.arm,
+        repeat=result.repeat,
+        scorer=ask.spec.name,
+        position=ask.order,
+        provider_name=reply.way.desk.name,
+        model=reply.way.question.model,
+        request_digest=reply.way.digest,
+        is_cached=reply.is_cached,
+    )
+    if reply.answer is None:
+        assert reply.error is not None
+        row.error, row.output = str(reply.error.kind), reply.error.excerpt
+        return row
+    row.error = str(Failure.JUDGE) if ask.place in unit.misread else ""
+    row.output, row.latency_ms = reply.answer.text, reply.answer.latency_ms
+    row.input_tokens, row.output_tokens = reply.answer.input_tokens, reply.answer.output_tokens
+    row.cost = cost_of(
+        base_url=reply.way.desk.endpoint.base_url,
+        model=row.model,
+        input_tokens=row.input_tokens,
+        output_tokens=row.output_tokens,
+    )
+    return row
+
+
+def _charge(result: Result, rows: Iterable[JudgeReply]) -> None:
+    """What judges used for this answer now, told apart from the answer itself; None where nothing is known."""
+    asked = [row for row in rows if not row.is_cached]
+    read = [row.input_tokens for row in asked if row.input_tokens is not None]
+    written = [row.output_tokens for row in asked if row.output_tokens is not None]
+    costs = [row.cost for row in asked if row.cost is not None]
     result.judge_input_tokens = sum(read) if read else None
     result.judge_output_tokens = sum(written) if written else None
     result.judge_cost = sum(costs, Decimal(0)) if costs else None
-
-
-def _cost(outcome: Outcome) -> Decimal | None:
-    assert outcome.answer is not None
-    return cost_of(
-        base_url=outcome.way.desk.endpoint.base_url,
-        model=outcome.way.question.model,
-        input_tokens=outcome.answer.input_tokens,
-        output_tokens=outcome.answer.output_tokens,
-    )

@@ -11,7 +11,7 @@ from evals_app.engine.questions import ArmSource, questions_of, scorer_values
 from evals_app.judge_queries import pinned_versions
 from evals_app.judge_seats import Seat, key_of, seats_from_text
 from evals_app.model_settings import ModelSettings
-from evals_app.models import Arm, Case, Provider, Result, Run, RunChunk
+from evals_app.models import Arm, Case, JudgeReply, Provider, Result, Run, RunChunk
 from evals_app.providers.limits import Limits
 from evals_app.providers.talk import Answer, Endpoint, Question, excerpt_of
 from evals_app.scorers import Combination, ScorerSpec
@@ -95,6 +95,10 @@ class Prepared:
         self._suite = run.suite_version.load_rules(self._rows)
         self._done = _done(run, [row.pk for row in self._rows])
 
+    def known[A: Ask](self, asks: Sequence[A], *, of: type[Result] | type[JudgeReply]) -> dict[A, Outcome]:
+        """What the cache answers of these; nothing where a check is posted: that rests on what was asked for it."""
+        return cache.known(self._run.workspace_id, asks, of=of) if asks and not self._run.posts_check else {}
+
     def pieces(self, heartbeat: Callable[[], None]) -> Iterator[Piece]:
         """What of the chunk has no result yet, a few cases at a time: the first questions are out while more are rendered."""
         self._heartbeat = heartbeat
@@ -119,8 +123,7 @@ class Prepared:
         for arm in self._arms:
             self._ask_arm(piece, arm, askable, missing)
         piece.asks.sort(key=lambda ask: (ask.slot.case_id, ask.slot.repeat, ask.slot.arm))
-        if piece.asks and not self._run.posts_check:
-            found = cache.known(self._run.workspace_id, piece.asks)
+        if found := self.known(piece.asks, of=Result):
             piece.asks, piece.known = [ask for ask in piece.asks if ask not in found], list(found.values())
         return piece
 

@@ -9,6 +9,8 @@ from evals_app.engine.starting import post_check
 from evals_app.models import Run, RunChunk, RunState
 from evals_app.models.run import OPEN_STATES
 from evals_app.run_totals import totals_of
+from evals_app.tallies import write_tallies
+from evals_app.usage_queries import record_usage
 from prompts_app.models import CheckState
 from registry.core.models import JobState
 
@@ -26,5 +28,7 @@ def stop(run_id: int, reason: str) -> bool:
     Run.objects.filter(pk=run.pk).update(
         state=RunState.ERROR, verdict="", summary=reason, finished_at=Now(), **asdict(totals_of(run))
     )
+    record_usage(run)
+    write_tallies(run)
     post_check(run, CheckState.ERROR, reason)
     return True

@@ -3,6 +3,7 @@
 from evals_app.models.batch import RunBatch
 from evals_app.models.demo import DemoStory
 from evals_app.models.draft import DraftCase, PendingImport, SuiteDraft
+from evals_app.models.judge_reply import JudgeReply
 from evals_app.models.label import Label, ResultLabel
 from evals_app.models.provider import Provider
 from evals_app.models.run import Arm, Priority, Reason, Result, Run, RunChunk, RunMetric, RunSlice, RunState, Verdict
@@ -17,6 +18,7 @@ __all__ = [
     "Case",
     "DemoStory",
     "DraftCase",
+    "JudgeReply",
     "Label",
     "PendingImport",
     "Priority",

@@ -9,7 +9,8 @@ class RunUsage(models.Model):
     """The answers of one part of an ended run from one model: of an arm, or of its judges (`part` is "judge").
 
     `answers` are those asked for and got; those from the cache are only in `cached`, those without one in `errors`. `unpriced`
-    are among the answers: their price is not known, and they are in no `cost`. What judges used is told by answers judged.
+    are among the answers: their price is not known, and they are in no `cost`. Judges' answers are their replies; where
+    these were not kept one by one, the model is empty and what they used is told by answers judged.
     """
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="usage")

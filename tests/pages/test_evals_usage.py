@@ -1,15 +1,20 @@
 """What runs used, added up by month, prompt, model and version; what is not known is said."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
 
+from evals_app.actions.judges import add_judges
 from evals_app.actions.runs import cancel_run, retry_errors, start_run
+from evals_app.budgets import Budget
 from evals_app.models import Result, Run, RunUsage
 from evals_app.scripted_provider import Rule
 from evals_app.usage_queries import month_usage, months_of, record_usage, usage_of_version
+from prompts_app.models import Prompt
+from tests import builders
 from tests.api.client import Api
 from tests.builders import Cast
 from tests.evals import building
@@ -90,3 +95,54 @@ def test_usage__on_its_page_and_over_the_api__says_what_is_not_known(
     assert "Asking v2 has taken 59 answers" in panel and "price not known for 59" in panel
     assert Api(cast.vera).get("usage?month=2026-13").status == 422
     assert as_(cast.vera).get("/w/acme/usage?month=last").status_code == 404
+
+
+def test_usage__of_judges__is_told_by_the_model_that_was_asked_in_calls_tokens_and_cost(
+    cast: Cast, world: Evaluated, as_: SignedIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def price(*, model: str, **_: object) -> Decimal | None:
+        return Decimal("0.25") if model == "other" else None
+
+    monkeypatch.setattr("evals_app.engine.grading.cost_of", price)
+    reply = json.dumps({"reason": "because", "verdict": "met"})
+    world.provider.script(Rule(anywhere=" CRITERION", answer=reply))
+    building.add_provider(cast, world.provider, name="second", models=["other"])
+    add_judges(cast.ada)
+    content = Prompt.objects.get(name="judges/rubric").versions.get().editable()
+    strict = builders.create_prompt(cast.ada, "judges/strict", kind="chat")
+    builders.create_version(cast.ada, strict, {**content, "config": {"provider": "second", "model": "other"}})
+    scorers = [
+        {"kind": "rubric", "value": "a"},
+        {"kind": "rubric", "name": "b", "value": "b", "judge": "judges/strict"},
+    ]
+    asked = building.suite(cast.ada, "judged", of=building.cases(3), scorers=scorers)
+    building.work(start_run(cast.ada, world.run.candidate, asked, baseline=None))
+
+    told = {line.name: line for line in month_usage(cast.workspace.pk, THIS_MONTH).by_judge}
+
+    assert set(told) == {"scripted: scripted", "second: other"}
+    assert (told["second: other"].answers, told["second: other"].cost) == (3, Decimal("0.75"))
+    assert (told["scripted: scripted"].answers, told["scripted: scripted"].unpriced) == (3, 3)
+    assert told["second: other"].input_tokens and told["second: other"].output_tokens
+    answer = Api(cast.ada).get("usage").json
+    assert (answer["by_judge"][0]["name"], answer["by_judge"][0]["cost"]) == ("second: other", 0.75)
+    assert all("judge" not in line["name"] for line in answer["by_model"])
+    page = as_(cast.ada).get("/w/acme/usage").content.decode()
+    assert "Judges by provider and model" in page and "second: other" in page and "Calls" in page
+
+
+def test_usage__of_a_run_that_kept_no_replies_of_its_judges__is_still_told(cast: Cast, world: Evaluated) -> None:
+    Result.objects.filter(run=world.run, case__position__lt=2).update(judge_input_tokens=5, judge_cost="0.5")
+    record_usage(world.run)
+
+    (line,) = month_usage(cast.workspace.pk, THIS_MONTH).by_judge
+
+    assert (line.name, line.answers, line.input_tokens, line.cost) == ("model not recorded", 4, 20, Decimal(2))
+
+
+def test_usage__of_a_run_that_its_budget_stopped__is_counted(cast: Cast, world: Evaluated) -> None:
+    asked = building.suite(cast.ada, "short", of=building.cases(8))
+    run = start_run(cast.ada, world.run.candidate, asked, baseline=None, budget=Budget(requests=3))
+    assert building.work(run).state == "error"
+
+    assert RunUsage.objects.get(run=run).answers == 3
