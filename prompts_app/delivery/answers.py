@@ -3,12 +3,10 @@
 import json
 import uuid
 
-from prompts_app.delivery.memory import Message
+from prompts_app.delivery.memory import Message, Reply
 from registry.core.canonical import JSON
 from registry.core.errors import PROBLEM, RegistryError
 from registry.core.web import REQUEST_ID
-
-type Reply = tuple[Message, Message]
 
 
 def problem(error: RegistryError, request_id: str) -> Reply:

@@ -1,18 +1,26 @@
-"""What a delivery process holds in memory: finished answers, least recently used ones go first. Not thread-safe: one loop's."""
+"""What a delivery process holds in memory: answers; those not asked for lately go first. Not thread-safe: one loop's."""
 
+import sys
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from prompts_app.delivery.bodies import Entry, etag_of
 
 FRESH = b"private, max-age=10, stale-while-revalidate=60, stale-if-error=86400"
-# What an answer costs besides its body: headers, messages, dictionary slots. Measured over 100,000 of them.
-OVERHEAD_BYTES = 2_000
+# What an answer costs besides its body: itself, its place and its tag, dictionary slots. Measured over 100,000 of them.
+OVERHEAD_BYTES = 500
 # Hashing larger ones would hold up everybody else for milliseconds: their digest is not looked at again.
 LARGEST_CHECKED_BYTES = 4_000_000
+# Of those that would go next, so many may stay because they were asked for: making room is no walk through everything.
+MOST_SPARED = 64
+# Content lengths whose header is shared.
+LENGTHS_KEPT = 10_000
 
+type Header = tuple[bytes, bytes]
 type Message = dict[str, object]
+type Reply = tuple[Message, Message]
 # Workspace id, environment, prompt (an empty one is the environment's snapshot); what `compatible` names is told apart by its group.
 type Place = tuple[int, str, str]
 
@@ -22,57 +30,69 @@ CACHED = (b"cache-control", FRESH)
 ASKED_AGAIN = (b"cache-control", b"private, no-cache")
 VARYING = (b"vary", b"Authorization, X-Workspace")
 NOT_SNIFFED = (b"x-content-type-options", b"nosniff")
+NO_LENGTH: Header = (b"content-length", b"0")
 EMPTY: Message = {"type": "http.response.body", "body": b""}
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A place's answer, its messages ready to be sent: in full, and 304 for who knows it. `entry` None: nothing is live."""
+@lru_cache(LENGTHS_KEPT)
+def _length(count: int) -> Header:
+    return b"content-length", b"%d" % count
 
-    entry: Entry | None
-    full: tuple[Message, Message] | None = None
-    known: tuple[Message, Message] | None = None
+
+@dataclass(slots=True)
+class Held:
+    """A place's answer; `body` None: nothing is live. `revision` empty: it shows none, and no cache may give it unasked.
+
+    As few objects as can be, the messages made for each request: among a hundred thousand answers none is in the
+    processor's cache, and each object that is fetched from memory costs as much as making several.
+    """
+
+    place: Place
+    body: bytes | None = None
     tag: bytes = b""
-    place: Place | None = None
+    revision: bytes = b""
+    length: Header = NO_LENGTH
+    is_used: bool = False
 
     @property
     def is_whole(self) -> bool:
         """Whether the bytes are still those that the entity tag is the digest of."""
-        return self.entry is None or self.entry.etag == etag_of(self.entry.body)
+        return self.body is None or self.tag == etag_of(self.body).encode()
 
     @property
     def size(self) -> int:
         """Bytes, roughly."""
-        return OVERHEAD_BYTES + (len(self.entry.body) if self.entry else 0)
+        return OVERHEAD_BYTES + len(self.body or b"")
+
+    def full(self) -> Reply:
+        """The messages of the whole answer."""
+        headers = [JSON_TYPE, self.length, (b"etag", self.tag), CACHED, VARYING, NOT_SNIFFED]
+        if self.revision:
+            headers.append((b"x-registry-revision", self.revision))
+        else:
+            headers[3] = ASKED_AGAIN
+        return (
+            {"type": "http.response.start", "status": 200, "headers": headers},
+            {"type": "http.response.body", "body": self.body},
+        )
+
+    def known(self) -> Reply:
+        """304, for who has it."""
+        headers = [(b"etag", self.tag), CACHED, VARYING, NOT_SNIFFED]
+        if self.revision:
+            headers.append((b"x-registry-revision", self.revision))
+        else:
+            headers[1] = ASKED_AGAIN
+        return {"type": "http.response.start", "status": 304, "headers": headers}, EMPTY
 
 
-def held(entry: Entry | None, place: Place | None = None) -> Held:
-    """An entry with its messages, and the place that it is the answer for."""
+def held(place: Place, entry: Entry | None, *, is_versioned: bool = True) -> Held:
+    """What is held for a place; one that is not `is_versioned` shows no revision, and no cache may give it again unasked."""
+    place = place[0], sys.intern(place[1]), place[2]  # one name for all of an environment
     if entry is None:
-        return Held(None, place=place)
-    return _held(entry, place, [CACHED, VARYING, NOT_SNIFFED, (b"x-registry-revision", b"%d" % entry.revision)])
-
-
-def held_unversioned(entry: Entry | None, place: Place) -> Held:
-    """The same for an answer that shows no revision, and that no cache may give again unasked."""
-    return Held(None, place=place) if entry is None else _held(entry, place, [ASKED_AGAIN, VARYING, NOT_SNIFFED])
-
-
-def _held(entry: Entry, place: Place | None, about: list[tuple[bytes, bytes]]) -> Held:
-    tag = entry.etag.encode()
-    headers = [(b"etag", tag), *about]
-    length = (b"content-length", b"%d" % len(entry.body))
-    return Held(
-        entry,
-        full=(_start(200, [JSON_TYPE, length, *headers]), {"type": "http.response.body", "body": entry.body}),
-        known=(_start(304, headers), EMPTY),
-        tag=tag,
-        place=place,
-    )
-
-
-def _start(status: int, headers: list[tuple[bytes, bytes]]) -> Message:
-    return {"type": "http.response.start", "status": status, "headers": headers}
+        return Held(place)
+    revision = b"%d" % entry.revision if is_versioned else b""
+    return Held(place, entry.body, entry.etag.encode(), revision, _length(len(entry.body)))
 
 
 @dataclass
@@ -108,7 +128,7 @@ class Shelf:
         if found.place != place:
             self._refuse(place)
             return None
-        self._held.move_to_end(place)
+        found.is_used = True
         return found
 
     def check(self, most_bytes: int) -> None:
@@ -124,15 +144,23 @@ class Shelf:
             if not answer.is_whole:
                 self._refuse(place)
 
-    def put(self, place: Place, answer: Held) -> None:
-        """Hold an answer, and let the least recently used ones go where there are too many bytes."""
+    def put(self, answer: Held) -> None:
+        """Hold an answer, and let others go where there are too many bytes: the oldest first, what was used since comes round again."""
+        place = answer.place
         self.drop(place)
         self._held[place] = answer
         self._of_environment.setdefault(place[:2], set()).add(place[2])
         self.bytes += answer.size
+        spared = 0
         while self.bytes > self.most_bytes and len(self._held) > 1:
-            self._remove(next(iter(self._held)))
-            self.counts.evictions += 1
+            oldest = next(iter(self._held))
+            if spared < MOST_SPARED and self._held[oldest].is_used:
+                self._held[oldest].is_used = False
+                self._held.move_to_end(oldest)
+                spared += 1
+            else:
+                self._remove(oldest)
+                self.counts.evictions += 1
 
     def drop(self, place: Place) -> None:
         """Hold it no longer."""

@@ -12,12 +12,11 @@ from urllib.parse import parse_qs
 from prompts_app.compat.langfuse.refusals import refusal
 from prompts_app.content import RESERVED_SEGMENTS
 from prompts_app.delivery import compatible
-from prompts_app.delivery.answers import Reply, nothing_new, plain, problem, refused, with_headers
+from prompts_app.delivery.answers import nothing_new, plain, problem, refused, with_headers
 from prompts_app.delivery.asking import changes_gone, natural_number
-from prompts_app.delivery.bodies import Entry
 from prompts_app.delivery.feed import LONGEST_WAIT_S, MOST_STREAMS, replay, stream, wait_for_news
 from prompts_app.delivery.grants import Grant, name_of
-from prompts_app.delivery.memory import Held, Place
+from prompts_app.delivery.memory import Held, Place, Reply
 from prompts_app.delivery.reading import Change, read_changes
 from prompts_app.delivery.store import MINUTE_S, Store
 from registry.core.api.conditions import holds
@@ -75,14 +74,14 @@ class ReadPlane:
             return None
         answer = store.shelf.get(place)
         now = time.time()
-        if answer is None or answer.entry is None or now >= grant.expires_at:
+        if answer is None or answer.body is None or now >= grant.expires_at:
             return None
         if not grant.counts(int(now) // MINUTE_S, store.per_minute):
             return None
         store.shelf.counts.hits += 1
-        if known is not None and (known == answer.tag or holds(known.decode("latin-1"), answer.entry.etag)):
-            return answer.known
-        return answer.full
+        if known is not None and _has(known, answer):
+            return answer.known()
+        return answer.full()
 
     async def _routed(self, scope: Scope, receive: Receive, send: Send) -> Reply | None:
         """The same by the long way, and what clients wait for; None where another has answered."""
@@ -107,8 +106,8 @@ class ReadPlane:
                 grant = await self.store.grant_of(headers[b"authorization"])
                 self.store.count(grant)
                 answer = await self.store.hold(compatible.place_of(scope, grant)) if grant.reads else None
-                if answer is not None and answer.entry is not None:
-                    return self._completed(scope, headers, answer, answer.entry)
+                if answer is not None and answer.body is not None:
+                    return self._completed(scope, headers, answer)
         except RegistryError as error:
             return refused(error, *refusal(error))
         await self._inner(scope, receive, send)
@@ -121,18 +120,19 @@ class ReadPlane:
         try:
             grant = await self._grant(headers, environment)
             answer = await self.store.hold((grant.workspace_id, environment, name))
-            if answer.entry is None:
+            if answer.body is None:
                 raise NotFound("not_deployed", f"Nothing of that name is live in {environment}.")
             require(grant.actor, Permission.READ_LIVE)
         except RegistryError as error:
             return problem(error, request_id)
-        return self._completed(scope, headers, answer, answer.entry)
+        return self._completed(scope, headers, answer)
 
-    def _completed(self, scope: Scope, headers: dict[bytes, bytes], answer: Held, entry: Entry) -> Reply:
+    def _completed(self, scope: Scope, headers: dict[bytes, bytes], answer: Held) -> Reply:
         extra = [(name, value) for name, value in headers.items() if name == b"x-request-id"]
         if stale_s := self.store.listener.stale_s:
             extra.append((b"x-registry-stale", str(stale_s).encode()))
-        reply = _full_or_known(answer, entry, headers.get(b"if-none-match", b"").decode("latin-1"))
+        known = headers.get(b"if-none-match")
+        reply = answer.known() if known is not None and _has(known, answer) else answer.full()
         return with_headers(reply, extra, has_body=scope["method"] != "HEAD")
 
     async def _grant(self, headers: dict[bytes, bytes], environment: str) -> Grant:
@@ -167,7 +167,7 @@ class ReadPlane:
         place = (grant.workspace_id, environment)
         with self.store.feed.subscribed(place, grant.public_id) as subscriber:
             changes = await self._read_changes(grant.workspace_id, environment, since)
-            if not changes and wait_s:
+            if not changes and wait_s and not subscriber.ended:
                 await wait_for_news(subscriber, wait_s)
                 await self.store.grant_of(authorization)
                 changes = await self._read_changes(grant.workspace_id, environment, since)
@@ -206,10 +206,9 @@ def _place_of(scope: Scope, grant: Grant) -> Place | None:
     return grant.workspace_id, environment, prompt
 
 
-def _full_or_known(answer: Held, entry: Entry, known: str) -> Reply:
-    reply = answer.known if known and holds(known, entry.etag) else answer.full
-    assert reply is not None
-    return reply
+def _has(known: bytes, answer: Held) -> bool:
+    """Whether the caller has this answer."""
+    return known == answer.tag or holds(known.decode("latin-1"), answer.tag.decode())
 
 
 def _query(scope: Scope) -> dict[str, list[str]]:

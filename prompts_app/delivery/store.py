@@ -11,7 +11,7 @@ from prompts_app.delivery.bodies import live_entry
 from prompts_app.delivery.feed import Environment, Feed
 from prompts_app.delivery.grants import Grant, Grants, ended_among, name_of, note_used, read_grant, token_of
 from prompts_app.delivery.listener import Hooks, Listener
-from prompts_app.delivery.memory import Held, Place, Shelf, held, held_unversioned
+from prompts_app.delivery.memory import Held, Place, Shelf, held
 from prompts_app.delivery.readers import Readers
 from prompts_app.delivery.reading import find_live, known_environments, read_environment_snapshot
 from registry.core.errors import NotFound, RegistryError, TooManyRequests, Unauthenticated
@@ -132,7 +132,7 @@ class Store:
                     await self.at(place[:2])
                 answer = await self._read(place)
                 if not fill.is_void:
-                    self.shelf.put(place, answer)
+                    self.shelf.put(answer)
                     return answer
         finally:
             del self._fills[place]
@@ -140,11 +140,12 @@ class Store:
     async def _read(self, place: Place) -> Held:
         workspace, environment, prompt = place
         if compatible.is_compatible(place[:2]):
-            return held_unversioned(await self.readers.read(compatible.read_compatible, *place), place)
+            found = await self.readers.read(compatible.read_compatible, *place)
+            return held(place, found, is_versioned=False)
         if not prompt:
-            return held(await self.readers.read(read_environment_snapshot, workspace, environment), place)
+            return held(place, await self.readers.read(read_environment_snapshot, workspace, environment))
         live = await self.readers.read(find_live, workspace, environment, prompt)
-        return held(live_entry(live) if live else None, place)
+        return held(place, live_entry(live) if live else None)
 
     def _changed(self, message: Mapping[str, Any]) -> None:
         """Drop what a change concerns, and tell who waits."""

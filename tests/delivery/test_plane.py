@@ -165,11 +165,11 @@ def test_key__used_here__is_noted(cast: Cast, service: Key, plane: Plane):
 def test_memory__past_its_bound__lets_the_least_recently_used_go(cast: Cast, service: Key):
     for name in "abcdef":
         prompt(cast.ada, name, text=name * 1000)
-    with running_plane(most_bytes=12_000) as plane:
+    with running_plane(most_bytes=6_000) as plane:
         for name in "abcdef":
             assert plane.get(f"environments/development/prompts/{name}", service).json["text"] == name * 1000
         shelf = plane.store.shelf
-        assert shelf.bytes <= 12_000 and shelf.counts.evictions >= 2 and len(shelf) < 6
+        assert shelf.bytes <= 6_000 and shelf.counts.evictions >= 2 and len(shelf) < 6
         assert plane.get("environments/development/prompts/a", service).json["text"] == "a" * 1000
 
 
