@@ -20,6 +20,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 CONNECTIONS = 64
 LIMITLESS = {"DELIVERY_REQUESTS_PER_MINUTE": "1000000000", "API_REQUESTS_PER_MINUTE": "1000000000"}
+# Of servers that were started here: by their addresses.
+pids: dict[str, int] = {}
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -35,13 +37,15 @@ def server(
     loop = ("--loop", "uvloop") if interface == "asgi" else ()
     command = [
         str(Path(sys.executable).with_name("granian")), "--interface", interface, "--host", "127.0.0.1",
-        "--port", str(port), *loop, "--workers-kill-timeout", "3", "--no-ws", *options, application,
+        "--port", str(port), *loop, "--workers-kill-timeout", "3", "--backpressure", "8192", "--no-ws",
+        *options, application,
     ]  # fmt: skip
     path = f"{ROOT}{os.pathsep}{ROOT / 'bench'}"
     told = {**os.environ, "PUBLIC_URL": url, "PYTHONPATH": path, **LIMITLESS, **(environment or {})}
     process = subprocess.Popen(
         command, cwd=ROOT, env=told, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True
     )
+    pids[url] = process.pid
     try:
         _until_it_answers(url, process)
         yield url
@@ -60,14 +64,21 @@ def can_load() -> bool:
 
 
 def rate(url: str, seconds: float, headers: Mapping[str, str], *, paths: Sequence[str] = ()) -> float:
-    """Answers a second with 64 connections; each request to another of `paths` where they are given."""
+    """Answers a second with 64 connections; each request is another of `paths`, by chance, where they are given.
+
+    The load generator makes all requests before it begins: with as many paths its own work is the same whatever they name.
+    """
     given = [word for name, value in headers.items() for word in ("-H", f"{name}: {value}")]
     with tempfile.TemporaryDirectory(prefix="greenroom-bench-") as folder:
         script = []
         if paths:
             lua = Path(folder, "paths.lua")
-            listed = ",".join(f'"{path}"' for path in paths)
-            lua.write_text(f"local p={{{listed}}}\nrequest=function() return wrk.format(nil,p[math.random(#p)]) end\n")
+            listed = Path(folder, "paths")
+            listed.write_text("".join(f"{path}\n" for path in paths))
+            lua.write_text(
+                f"local r={{}}\nfunction init() for p in io.lines({str(listed)!r}) do r[#r+1]=wrk.format(nil,p) end end\n"
+                "function request() return r[math.random(#r)] end\n"
+            )
             script = ["-s", str(lua)]
         command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds:g}s", "--timeout", "10s", *given, *script, url]
         told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=seconds + 60).stdout

@@ -1,5 +1,6 @@
 """How fast services and pages are served, beside the least that could answer the same: `python bench/delivery.py [--quick]`.
 
+`--only=served,crowd` runs some of its parts: served, compatible, control, crowd, cold, spread.
 Servers take turns on the same machine and settings: granian with one worker, 64 connections, a body of 1.5 kB. The load generator,
 wrk, is the system's package of that name and shares the processors.
 """
@@ -8,14 +9,17 @@ from __future__ import annotations
 
 import http.client
 import os
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import _processes
 from _scene import QUICK, ROUNDS, Scene, median, row, scene
-from _serving import can_load, rate, server
+from _serving import can_load, pids, rate, server
 from django.db import connection
 
 from prompts_app.actions.applying import apply_promotion
@@ -33,7 +37,9 @@ from registry.core.actor import KeyKind
 SECONDS = 1 if QUICK else 3
 FEW, MANY = 100, 10_000 if QUICK else 100_000
 CHANGES, COLD = (30, 100) if QUICK else (300, 1000)
-MEMORY_MB = 512
+MEMORY_MB, CONNECTIONS = 512, 8
+PARTS = ("served", "compatible", "control", "crowd", "cold", "spread")
+COPIES = "/api/v1/environments/production/prompts/copy-"
 TEXT = "Sort this message into one of the groups below and say nothing else. {{ message }} " * 12
 
 # Prompts by the ten thousand: copies of what is live, in every environment, past the actions that would take hours.
@@ -78,7 +84,7 @@ def copy(table: str, source: str, **changed: str) -> tuple[str, str]:
 
 def fill(place: Scene, version: PromptVersion, first: int, last: int) -> None:
     """More prompts, named copy-N, live everywhere."""
-    prompt = copy("prompts_app_prompt", "p", name="'copy-' || n")
+    prompt = copy("prompts_app_prompt", "p", name="'copy-' || lpad(n::text, 6, '0')")
     versions = copy("prompts_app_promptversion", "v", prompt_id="made.id")
     deployments = copy(
         "prompts_app_deployment", "d", prompt_id="c.prompt_id", version_id="c.version_id", revision="c.revision",
@@ -116,6 +122,8 @@ def served(place: Scene, service: str, body: Path, path: str, etag: str) -> None
     key = {"Authorization": f"Bearer {service}"}
     known = {**key, "If-None-Match": etag}
     with server("_bare:application", environment={"BENCH_BODY": str(body)}) as bare, server(OURS) as ours:
+        for url in (bare, ours):
+            assert (_status(url + path, key), _status(url + path, known)) == (200, 304), url
         found = side_by_side(
             {
                 "bare": lambda: rate(bare + path, SECONDS, key),
@@ -163,25 +171,43 @@ def controlled(ci: str) -> None:
 
 
 def crowded(place: Scene, version: PromptVersion, service: str) -> None:
+    """Readers spread evenly over all prompts of one environment, against as many different addresses of the first hundred.
+
+    The query means nothing to the server: it makes the load generator's work and the addresses' length the same.
+    """
     key = {"Authorization": f"Bearer {service}"}
-    at = "/api/v1/environments/production/prompts/copy-"
     bound = {"DELIVERY_MEMORY_MB": str(MEMORY_MB)}
+    few = [f"{COPIES}{n % FEW + 1:06}?{n:06}" for n in range(MANY)]
+    many = [f"{COPIES}{n + 1:06}?{n:06}" for n in range(MANY)]
     fill(place, version, 1, FEW)
-    few = [f"{at}{n}" for n in range(1, FEW + 1)]
-    with server(OURS, environment=bound) as ours:
-        rate(ours, 2, key, paths=few)
-        alone = median([rate(ours, SECONDS, key, paths=few) for _ in range(ROUNDS)])
-    fill(place, version, FEW + 1, MANY)
-    many = [f"{at}{n}" for n in range(1, MANY + 1)]
-    with server(OURS, environment=bound) as ours:
-        for path in many:
-            fetch(ours, path, service)
-        crowd = median([rate(ours, SECONDS, key, paths=many) for _ in range(ROUNDS)])
-        held = int(float(metric(ours, "bytes")) / 2**20)
-        entries = metric(ours, "entries")
-    row(f"fetch, {FEW} prompts x 3 environments", f"{alone:,.0f}/s", "", "")
-    row(f"fetch, {MANY:,} x 3", f"{crowd:,.0f}/s", "0.90", f"{crowd / alone:.2f}")
+    with server(OURS, environment=bound) as small:
+        fetch_all(small, few[:FEW], service)
+        fill(place, version, FEW + 1, MANY)
+        with server(OURS, environment=bound) as large:
+            began = time.perf_counter()
+            fetch_all(large, many, service)
+            filled_s = time.perf_counter() - began
+            rate(large, 2, key, paths=many)
+            misses = metric(large, "misses_total")
+            found = side_by_side(
+                {
+                    "small": lambda: rate(small, SECONDS, key, paths=few),
+                    "large": lambda: rate(large, SECONDS, key, paths=many),
+                    "part": lambda: rate(large, SECONDS, key, paths=few),
+                }
+            )
+            held = int(float(metric(large, "bytes")) / 2**20)
+            entries = metric(large, "entries")
+            missed = int(metric(large, "misses_total")) - int(misses)
+            resident = [max(map(_processes.memory_mb, _processes.tree(pids[url]))) for url in (small, large)]
+    ratio = {name: f"{value / found['small']:.2f}" for name, value in found.items()}
+    row(f"fetch, {FEW} prompts x 3 environments", f"{found['small']:,.0f}/s", "", "")
+    row(f"fetch, {MANY:,} x 3, evenly over one", f"{found['large']:,.0f}/s", "0.90", ratio["large"])
+    row(f"fetch, {MANY:,} x 3, evenly over {FEW} of them", f"{found['part']:,.0f}/s", "", ratio["part"])
     row("  held", f"{held} MB in {entries} answers", f"≤ {MEMORY_MB} MB", "")
+    row("  memory of the process, more than with 100", f"{resident[1] - resident[0]:.0f} MB", f"≤ {MEMORY_MB} MB", "")
+    row("  read into it, eight at a time", f"{MANY / filled_s:,.0f}/s", "", "")
+    row("  not found in memory meanwhile", str(missed), "0", "")
 
 
 def spread_out(place: Scene, service: str) -> None:
@@ -203,14 +229,16 @@ def spread_out(place: Scene, service: str) -> None:
     row("committed → both processes answer with it, p99", f"{times[int(len(times) * 0.99)]:.1f} ms", "50 ms", "")
 
 
-def cold(service: str) -> None:
+def cold(place: Scene, version: PromptVersion, service: str) -> None:
+    if not find_live(place.owner.workspace_id, "production", f"copy-{COLD:06}"):
+        fill(place, version, 1, COLD)
     times = []
     with server(OURS) as ours:
         fetch(ours, "/api/v1/environments/production/prompts/support/intent", service)
         wire = _wire(ours)
         for n in range(1, COLD + 1):
             began = time.perf_counter()
-            _revision(wire, f"/api/v1/environments/production/prompts/copy-{n}", service)
+            _revision(wire, f"{COPIES}{n:06}", service)
             times.append((time.perf_counter() - began) * 1000)
     times.sort()
     row("cold miss, p50", f"{times[len(times) // 2]:.1f} ms", "", "")
@@ -219,6 +247,18 @@ def cold(service: str) -> None:
 
 def fetch(url: str, path: str, service: str) -> None:
     _revision(_wire(url), path, service)
+
+
+def fetch_all(url: str, paths: Sequence[str], service: str) -> None:
+    """Each address once, over eight connections."""
+
+    def walk(first: int) -> None:
+        wire = _wire(url)
+        for path in paths[first::CONNECTIONS]:
+            _revision(wire, path, service)
+
+    with ThreadPoolExecutor(CONNECTIONS) as threads:
+        list(threads.map(walk, range(CONNECTIONS)))
 
 
 def metric(url: str, name: str) -> str:
@@ -230,6 +270,13 @@ def metric(url: str, name: str) -> str:
 
 def _wire(url: str) -> http.client.HTTPConnection:
     return http.client.HTTPConnection("127.0.0.1", int(url.rpartition(":")[2]), timeout=20)
+
+
+def _status(url: str, headers: dict[str, str]) -> int:
+    parts = urlsplit(url)
+    wire = http.client.HTTPConnection(parts.netloc, timeout=20)
+    wire.request("GET", parts.path, headers=headers)
+    return wire.getresponse().status
 
 
 def _revision(wire: http.client.HTTPConnection, path: str, service: str) -> int:
@@ -244,6 +291,10 @@ def _revision(wire: http.client.HTTPConnection, path: str, service: str) -> int:
 def main() -> None:
     if not can_load():
         raise SystemExit("not run: it needs wrk (apt-get install wrk)")
+    asked = [word.removeprefix("--only=").split(",") for word in sys.argv if word.startswith("--only=")]
+    wanted = asked[0] if asked else PARTS
+    if unknown := set(wanted) - set(PARTS):
+        raise SystemExit(f"There is no part {', '.join(unknown)}: there are {', '.join(PARTS)}.")
     print(_processes.load())
     place = scene()
     environment = find_environment(place.owner.workspace_id, "production")
@@ -255,16 +306,22 @@ def main() -> None:
     assert live is not None
     entry = live_entry(live)
     row(f"median of {ROUNDS}, {len(entry.body):,} bytes", "measured", "to reach", "ratio")
-    with tempfile.NamedTemporaryFile(prefix="greenroom-bench-") as body:
-        body.write(entry.body)
-        body.flush()
-        path = f"/api/v1/environments/production/prompts/{place.prompt.name}"
-        served(place, service, Path(body.name), path, entry.etag)
-    compatible_get(place, service)
-    controlled(ci)
-    crowded(place, version, service)
-    cold(service)
-    spread_out(place, service)
+    if "served" in wanted:
+        with tempfile.NamedTemporaryFile(prefix="greenroom-bench-") as body:
+            body.write(entry.body)
+            body.flush()
+            path = f"/api/v1/environments/production/prompts/{place.prompt.name}"
+            served(place, service, Path(body.name), path, entry.etag)
+    if "compatible" in wanted:
+        compatible_get(place, service)
+    if "control" in wanted:
+        controlled(ci)
+    if "crowd" in wanted:
+        crowded(place, version, service)
+    if "cold" in wanted:
+        cold(place, version, service)
+    if "spread" in wanted:
+        spread_out(place, service)
     print(_processes.load())
 
 

@@ -32,12 +32,16 @@ def streams(port: str, token: str) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout and process.stdin
     try:
-        if process.stdout.readline() != "ready\n":
-            raise SystemExit("The streams were not opened.")
+        if (said := process.stdout.readline()) != "ready\n":
+            raise SystemExit(f"The streams were not opened: {said}")
         yield process
     finally:
         process.stdin.close()
-        process.wait(30)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(30)
 
 
 def fetch(url: str, token: str) -> tuple[float, float]:
