@@ -22,4 +22,4 @@ RUN mkdir -p "$DATA_DIR" \
  && chown -R greenroom "$DATA_DIR"
 USER greenroom
 EXPOSE 8000
-CMD ["granian", "--interface", "asgi", "--host", "0.0.0.0", "--port", "8000", "--workers", "2", "--workers-kill-timeout", "3", "--backpressure", "8192", "registry.asgi:application"]
+CMD ["granian", "--interface", "asgi", "--host", "0.0.0.0", "--port", "8000", "--workers", "2", "--workers-kill-timeout", "25", "--backpressure", "8192", "registry.asgi:application"]

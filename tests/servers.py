@@ -63,14 +63,14 @@ def free_port() -> int:
 
 
 @contextmanager
-def run_web(folder: Path, **extra: str) -> Iterator[Web]:
-    """A granian with one worker, up and answering; its assets are collected first."""
+def run_web(folder: Path, *, drain_s: int = 3, **extra: str) -> Iterator[Web]:
+    """A granian with one worker, up and answering; its assets are collected first. Told to end, it waits `drain_s` at most."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     variables = environment(PUBLIC_URL=url, **extra)
     _collect_assets()
     granian = [str(Path(sys.executable).with_name("granian")), "--interface", "asgi", "--host", "127.0.0.1"]
-    options = ["--port", str(port), "--loop", "uvloop", "--workers-kill-timeout", "3"]
+    options = ["--port", str(port), "--loop", "uvloop", "--workers-kill-timeout", str(drain_s)]
     options += ["--backpressure", "8192", "registry.asgi:application"]
     part = _start([*granian, *options], variables, folder / f"web-{port}.log")
     web = Web(part.process, part.log, url)

@@ -60,11 +60,12 @@ class Feed:
 
     _by_environment: dict[Environment, set[Subscriber]] = field(default_factory=lambda: defaultdict(set))
     count: int = 0
+    is_closed: bool = False
 
     @contextlib.contextmanager
     def subscribed(self, environment: Environment, public_id: str) -> Iterator[Subscriber]:
         """Hear of changes from now on, to the end of the block."""
-        subscriber = Subscriber(environment, public_id)
+        subscriber = Subscriber(environment, public_id, ended=self.is_closed)
         self._by_environment[environment].add(subscriber)
         self.count += 1
         try:
@@ -95,6 +96,14 @@ class Feed:
                 if subscriber.public_id == public_id:
                     subscriber.ended = True
                     subscriber.tell(HEARTBEAT)
+
+    def close(self) -> None:
+        """Let everybody go who waits, now and from now on: the process is about to end, and another one will answer."""
+        self.is_closed = True
+        for waiting in self._by_environment.values():
+            for subscriber in waiting:
+                subscriber.ended = True
+                subscriber.tell(HEARTBEAT)
 
     def environment_ended(self, environment: Environment) -> None:
         """End the streams of an environment that is no longer in use."""

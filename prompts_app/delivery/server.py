@@ -1,8 +1,12 @@
 """The read plane with its life: it listens from the server's start to its stop."""
 
+import asyncio
 import hmac
 import resource
-from collections.abc import Callable
+import signal
+import threading
+from collections.abc import Awaitable, Callable
+from types import FrameType
 from typing import Any
 
 from django.conf import settings
@@ -30,16 +34,15 @@ class Server:
         self._on_stop = on_stop
         self._plane: ReadPlane | None = None
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request, or the life of the process."""
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """One request, or the life of the process: what is to be awaited, without a coroutine of its own around it."""
         if scope["type"] == "lifespan":
-            await self._live(receive, send)
-        elif self._plane is None:
-            await self._inner(scope, receive, send)
-        elif scope["type"] == "http" and scope["path"] == "/metrics":
-            await self._tell(self._plane, scope, send)
-        else:
-            await self._plane(scope, receive, send)
+            return self._live(receive, send)
+        if self._plane is None:
+            return self._inner(scope, receive, send)
+        if scope["type"] == "http" and scope["path"] == "/metrics":
+            return self._tell(self._plane, scope, send)
+        return self._plane(scope, receive, send)
 
     async def _tell(self, plane: ReadPlane, scope: Scope, send: Send) -> None:
         """Metrics, to the machine itself and to whoever has the operator's token."""
@@ -59,6 +62,7 @@ class Server:
             per_minute=settings.DELIVERY_REQUESTS_PER_MINUTE,
         )
         store.start()
+        at_sigterm(store.feed.close)
         self._plane = ReadPlane(store, self._inner)
         readiness.register("delivery", lambda: store.listener.stale_s == 0)
         await send({"type": "lifespan.startup.complete"})
@@ -81,6 +85,21 @@ def allow_many_connections() -> None:
     """Lift the limit on open files as far as the system lets this process: streams and idle clients hold one each."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def at_sigterm(work: Callable[[], None]) -> None:
+    """Have the loop call this as soon as the process is told to end: the server itself waits first for all that is under way."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    loop = asyncio.get_running_loop()
+    server_s = signal.getsignal(signal.SIGTERM)
+
+    def told(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(work)
+        if callable(server_s):
+            server_s(number, frame)
+
+    signal.signal(signal.SIGTERM, told)
 
 
 def connection_parameters() -> dict[str, Any]:

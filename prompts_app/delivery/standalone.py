@@ -2,6 +2,8 @@
 
 import re
 
+from django.conf import settings
+
 from prompts_app.delivery.answers import problem
 from registry.core.asgi_types import Application, Receive, Scope, Send
 from registry.core.errors import NotFound
@@ -21,12 +23,13 @@ class OnlyReads:
         if scope["type"] != "http" or self._is_read(scope["method"], scope["path"]):
             await self._inner(scope, receive, send)
             return
-        for message in problem(NotFound("not_found", "This process only delivers: ask the registry itself."), ""):
+        where = f"This process only delivers: ask the registry itself, {settings.PUBLIC_URL}."
+        for message in problem(NotFound("not_found", where), ""):
             await send(message)
 
     def _is_read(self, method: str, path: str) -> bool:
+        if path == "/mcp":
+            return True
         if method == "POST":
-            return path in {"/mcp", "/api/v1/usage/reports"} or (
-                bool(_LIVE.fullmatch(path)) and path.endswith("/render")
-            )
+            return path == "/api/v1/usage/reports" or (bool(_LIVE.fullmatch(path)) and path.endswith("/render"))
         return method in {"GET", "HEAD"} and bool(_PATHS.fullmatch(path) or _LIVE.fullmatch(path))

@@ -7,11 +7,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx2 as httpx
 import pytest
 
+from prompts_app.models import ServedVersion
 from tests.builders import Cast, prompt, version
 from tests.delivery.planes import until
 from tests.servers import ROOT, environment, free_port, run_web
@@ -67,6 +69,47 @@ def test_alone__answers_what_services_read_and_nothing_else(cast: Cast, tmp_path
             assert http.request(method, path).status_code == 404, (method, path)
         version(cast.ada, made, "Hi {{ name }}")
         until(lambda: http.get(PLACE).json()["version"] == 2)
+
+
+def test_alone__serves_mcp_and_takes_reports__and_says_where_all_else_is(cast: Cast, tmp_path: Path):
+    made = prompt(cast.ada, text="Hello {{ name }}")
+    service = cast.key("service", environment="development")
+    with alone(tmp_path) as url, httpx.Client(base_url=url, headers=service.headers, trust_env=False) as http:
+        listed = http.post(
+            "/mcp",
+            json={"jsonrpc": "2.0", "id": 1, "method": "prompts/list"},
+            headers={"Accept": "application/json, text/event-stream"},
+        )
+        assert [one["name"] for one in listed.json()["result"]["prompts"]] == [made.name]
+        assert http.get("/mcp").status_code == 405, "there is no stream: hosts know what that means"
+        served = http.get(PLACE).json()
+        line = {
+            "name": made.name, "version": 1, "digest": served["digest"], "count": 3,
+            "last_served_at": datetime.now(UTC).isoformat(),
+        }  # fmt: skip
+        told = {"client": {"name": "shop", "version": "1", "host": "web-1"}, "prompts": [line]}
+        assert http.post("/api/v1/usage/reports", json=told).json() == {"counted": 1}
+        assert ServedVersion.objects.get().count == 3
+        for method, path in [("GET", "/api/v1/usage/reports"), ("POST", "/mcp/other"), ("GET", "/w/acme/")]:
+            refused = http.request(method, path)
+            assert (refused.status_code, refused.json()["code"]) == (404, "not_found")
+            assert refused.json()["detail"] == f"This process only delivers: ask the registry itself, {url}."
+
+
+def test_stream__of_a_process_that_is_told_to_end__is_closed_at_once_and_so_is_a_long_poll(cast: Cast, tmp_path: Path):
+    prompt(cast.ada, text="one")
+    service = cast.key("service", environment="development")
+    with alone(tmp_path) as url:
+        waiting = [http.client.HTTPConnection("127.0.0.1", int(url.rpartition(":")[2]), timeout=20) for _ in range(2)]
+        waiting[0].request("GET", "/api/v1/environments/development/stream", headers=service.headers)
+        stream = waiting[0].getresponse()
+        assert stream.readline() == b"retry: 2000\n"
+        waiting[1].request("GET", "/api/v1/environments/development/changes?since=1&wait=60", headers=service.headers)
+        until(lambda: "greenroom_delivery_streams 2\n" in httpx.get(f"{url}/metrics", trust_env=False).text)
+    assert stream.read() == b"\n: still here\n\n"
+    assert waiting[1].getresponse().status == 204
+    for wire in waiting:
+        wire.close()
 
 
 def test_stream__over_the_wire__tells_what_moves(cast: Cast, tmp_path: Path):

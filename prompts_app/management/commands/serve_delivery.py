@@ -16,15 +16,17 @@ class Command(BaseCommand):
     help = "Serve only what services read: fetch, snapshot, changes, stream, pinned versions, render."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Where it listens, and in how many processes."""
+        """Where it listens, in how many processes, and how it ends."""
         parser.add_argument("--host", default="127.0.0.1", help="Address to listen on. Default 127.0.0.1.")
         parser.add_argument("--port", type=int, default=8100, help="Port to listen on. Default 8100.")
         parser.add_argument("--workers", type=int, default=1, help="Processes. Each holds its own memory. Default 1.")
+        drain = "Seconds that requests under way may take once it is told to end. Default 25."
+        parser.add_argument("--drain", type=int, default=25, help=drain)
 
-    def handle(self, *args: Any, host: str, port: int, workers: int, **options: Any) -> None:
+    def handle(self, *args: Any, host: str, port: int, workers: int, drain: int, **options: Any) -> None:
         """Does not return."""
         granian = str(Path(sys.executable).with_name("granian"))
         where = ["--host", host, "--port", str(port), "--workers", str(workers)]
-        how = ["--interface", "asgi", "--loop", "uvloop", "--workers-kill-timeout", "3"]
+        how = ["--interface", "asgi", "--loop", "uvloop", "--workers-kill-timeout", str(drain)]
         how += ["--backpressure", "8192"]  # connections, idle ones too
         os.execv(granian, [granian, *how, *where, APPLICATION])  # noqa: S606 - our own interpreter's server
