@@ -11,7 +11,7 @@ import time
 
 import _processes
 from _scene import QUICK, ROOT, median, row, scene
-from fetching import web
+from _serving import server
 
 sys.path.insert(0, str(ROOT / "sdk" / "python" / "src"))
 
@@ -36,7 +36,10 @@ def main() -> None:
     apply_promotion(place.owner, open_promotion(place.owner, versions[0], where), stamp=None)
     token = issue_key(place.owner, kind=KeyKind.SERVICE, name="bench", environment="production").token.token
     from_call, from_commit = [], []
-    with web() as url, Client(environment="production", url=url, key=token, cache_dir=None, poll_s=HOUR_S) as client:
+    with (
+        server("registry.asgi:application") as url,
+        Client(environment="production", url=url, key=token, cache_dir=None, poll_s=HOUR_S) as client,
+    ):
         client.get(place.prompt.name)
         time.sleep(1)
         for number in range(PROMOTIONS):
