@@ -1,9 +1,10 @@
 """Batches as the page and the API read them: one column a model, each told against the first."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
 from django.core.paginator import Page, Paginator
 from django.db import connection
@@ -15,11 +16,21 @@ from evals_app.differences import rate_bounds
 from evals_app.model_settings import ModelSettings
 from evals_app.models import Run, RunBatch
 from evals_app.run_queries import PAGE_SIZE, Progress, progress_of, runs_of, state_of
+from evals_app.scorers.spec import PASSES
+from evals_app.tallies import added_up
 
 _FIGURES = """
   SELECT run_id, count(*) FILTER (WHERE is_cached), sum(cost), sum(input_tokens), sum(output_tokens), sum(judge_cost),
          percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY latency_ms) FILTER (WHERE error = '')
   FROM evals_app_result WHERE run_id = ANY(%(runs)s) GROUP BY run_id
+"""
+_SUMS = """
+  SELECT run_id, cached, cost, input_tokens, output_tokens, judge_cost, ARRAY[latency_median, latency_p90]
+  FROM evals_app_armtally WHERE run_id = ANY(%(runs)s) AND arm = 'candidate' AND cached IS NOT NULL
+"""
+_MEANS = """
+  SELECT run_id, name, (SELECT avg(mean) FROM unnest(means) AS mean) FROM evals_app_armscore
+  WHERE run_id = ANY(%(runs)s) AND arm = 'candidate' AND name <> %(passes)s
 """
 _SCORES = """
   SELECT run_id, name, avg(mean) FROM (
@@ -125,7 +136,7 @@ def batch_list(workspace_id: int, *, page: str | None) -> "Page[RunBatch]":
 
 
 def batch_sheet(batch: RunBatch) -> BatchSheet:
-    """All of a batch; two queries while nothing has ended, six and one more a column once they have."""
+    """All of a batch; two queries while nothing has ended, ten and one more a column once they have."""
     runs = list(runs_of(batch.workspace_id).filter(batch=batch).order_by("batch_position"))
     progress = progress_of(runs)
     ended = [run for run in runs if not run.is_open]
@@ -165,19 +176,28 @@ def _rate(found: Rates, clusters: Mapping[int, str], *, is_single: bool, alpha: 
 
 
 def _scores(runs: Sequence[Run]) -> dict[int, dict[str, float]]:
+    """The mean of each score, by run: of runs that were added up from that, of others counted."""
     found: dict[int, dict[str, float]] = {}
-    with connection.cursor() as cursor:
-        cursor.execute(_SCORES, {"runs": [run.pk for run in runs]})
-        for pk, name, mean in cursor.fetchall():
+    added = added_up(runs)
+    for statement, some in ((_MEANS, added), (_SCORES, {run.pk for run in runs} - added)):
+        for pk, name, mean in _rows(statement, some):
             if mean is not None:
                 found.setdefault(pk, {})[name] = mean
     return found
 
 
 def _figures(runs: Sequence[Run]) -> dict[int, Figures]:
+    added = added_up(runs)
+    rows = [*_rows(_SUMS, added), *_rows(_FIGURES, {run.pk for run in runs} - added)]
+    return {pk: Figures(*sums, *(quantiles or ())) for pk, *sums, quantiles in rows}
+
+
+def _rows(statement: str, runs: Collection[int]) -> list[tuple[Any, ...]]:
+    if not runs:
+        return []
     with connection.cursor() as cursor:
-        cursor.execute(_FIGURES, {"runs": [run.pk for run in runs]})
-        return {pk: Figures(*sums, *(quantiles or ())) for pk, *sums, quantiles in cursor.fetchall()}
+        cursor.execute(statement, {"runs": list(runs), "passes": PASSES})
+        return list(cursor.fetchall())
 
 
 def _flips(first: Run, run: Run) -> dict[str, int] | None:

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from evals_app.case_counts import Pick, counted_cases
 from evals_app.models import Arm, Case, Result, ResultLabel, Run
-from evals_app.run_queries import CaseRow, Pick, counted_cases, picked_cases, rows_of
+from evals_app.run_queries import CaseRow, rows_of
 from prompts_app.text_diff import Run as Stretch
 from prompts_app.text_diff import text_runs
 from registry.core.canonical import JSON
@@ -76,13 +77,12 @@ class CaseSheet:
 
 
 def case_sheet(run: Run, number: int, pick: Pick, *, reader: int = 0) -> CaseSheet:
-    """The run's case with that number, counted from 1, for the member `reader`; raises NotFound. Six queries."""
-    case = counted_cases(run).filter(position=number - 1).first()
+    """The run's case with that number, counted from 1, for the member `reader`; raises NotFound. Seven queries at most."""
+    cases = counted_cases(run)
+    case = next(iter(cases.load([number - 1])), None)
     if case is None:
         raise NotFound("case.not_found", "This run has no case with that number.")
-    others = picked_cases(run, pick).values_list("position", flat=True)
-    before = others.filter(position__lt=case.position).order_by("-position").first()
-    after = others.filter(position__gt=case.position).order_by("position").first()
+    before, after = cases.neighbours(pick, case.position)
     return CaseSheet(
         row=rows_of(run, [case])[0],
         content=case.to_json(),

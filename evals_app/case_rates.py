@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from django.db import connection
 
 from evals_app.models import Case, Run
+from evals_app.scorers.spec import PASSES
+from evals_app.tallies import added_up
 
 type Rates = tuple[list[int], list[float]]
 
@@ -15,13 +17,22 @@ _RATES = """
     WHERE run_id = ANY(%(runs)s) AND arm = 'candidate' AND error = '' GROUP BY run_id, case_id
   ) cases GROUP BY run_id
 """
+_ADDED = """
+  SELECT run_id, cases, means FROM evals_app_armscore
+  WHERE run_id = ANY(%(runs)s) AND arm = 'candidate' AND name = %(passes)s
+"""
 
 
 def case_rates(runs: Sequence[Run]) -> dict[int, Rates]:
-    """The candidate's answered cases with the rate of each, by run; runs without an answer are left out. One query."""
-    with connection.cursor() as cursor:
-        cursor.execute(_RATES, {"runs": [run.pk for run in runs]})
-        return {pk: (cases, means) for pk, cases, means in cursor.fetchall()}
+    """The candidate's answered cases with the rate of each, by run; runs without an answer are left out. Three queries."""
+    added = added_up(runs)
+    found: dict[int, Rates] = {}
+    for statement, some in ((_ADDED, added), (_RATES, {run.pk for run in runs} - added)):
+        if some:
+            with connection.cursor() as cursor:
+                cursor.execute(statement, {"runs": list(some), "passes": PASSES})
+                found |= {pk: (cases, means) for pk, cases, means in cursor.fetchall()}
+    return found
 
 
 def clusters_in(versions: Sequence[int]) -> dict[int, str]:

@@ -4,11 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import F
-
+from evals_app.case_counts import Pick, counted_cases
 from evals_app.models import Run, Suite, SuiteAttachment, SuiteVersion
 from evals_app.queries import Place, places_of
-from evals_app.run_queries import CaseRow, Pick, RunLine, lines, picked_cases, rows_of, runs_of, state_of
+from evals_app.run_queries import CaseRow, RunLine, lines, rows_of, runs_of, state_of
 from prompts_app.facts import current_policy, live_deployment
 from prompts_app.gates import CheckFact, evidence_key
 from prompts_app.models import (
@@ -210,9 +209,11 @@ def _flips(line: RunLine | None) -> tuple[tuple[CaseRow, ...], int]:
     if line is None or line.run.is_open or line.run.baseline_id is None:
         return (), 0
     # What got worse comes first.
-    cases = picked_cases(line.run, Pick("flipped")).order_by(F("new_passed"), "position")
-    shown = list(cases[:FLIPS_SHOWN])
-    return rows_of(line.run, shown), len(shown) if len(shown) < FLIPS_SHOWN else cases.count()
+    cases, pick = counted_cases(line.run), Pick("flipped")
+    worst = cases.worst(pick, FLIPS_SHOWN)
+    shown = {case.position: case for case in cases.load(worst)} if worst else {}
+    count = len(worst) if len(worst) < FLIPS_SHOWN else len(cases.picked(pick))
+    return rows_of(line.run, [shown[position] for position in worst]), count
 
 
 def _slug(run: Run) -> str:

@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 
 from evals_app.model_settings import Offer
 from evals_app.models import Provider, Run, RunState, Suite, SuiteAttachment, SuiteVersion
-from prompts_app.facts import current_policy
+from prompts_app.facts import current_policies
 from prompts_app.models import Environment, LivePointer, Prompt, PromptVersion
 from prompts_app.policy import Policy
 
@@ -32,15 +32,14 @@ class Place:
 
 
 def places_of(prompt: Prompt) -> list[Place]:
-    """Every environment of the workspace, lowest rank first; two queries and one more per environment."""
+    """Every environment of the workspace, lowest rank first; three queries."""
     pointers = LivePointer.objects.live().filter(prompt=prompt).select_related("deployment__version__prompt")
-    live = {pointer.environment_id: pointer.deployment for pointer in pointers}
-    places = []
-    for environment in Environment.objects.in_workspace(prompt.workspace_id):
-        deployment = live.get(environment.pk)
-        version = deployment.version if deployment else None
-        places.append(Place(environment, current_policy(environment).load(), version))
-    return places
+    live = {pointer.environment_id: pointer.deployment.version for pointer in pointers if pointer.deployment}
+    environments = list(Environment.objects.in_workspace(prompt.workspace_id))
+    policies = current_policies(environments)
+    return [
+        Place(environment, policies[environment.pk].load(), live.get(environment.pk)) for environment in environments
+    ]
 
 
 def evidence_lasts(places: Sequence[Place]) -> timedelta:
@@ -84,6 +83,5 @@ def is_required_where_protected(suite: Suite, prompt: Prompt | None = None) -> b
     required = SuiteAttachment.objects.filter(suite=suite, is_required=True)
     if not (required.filter(prompt=prompt) if prompt else required).exists():
         return False
-    environments = Environment.objects.in_workspace(suite.workspace_id)
-    policies = [current_policy(environment).load() for environment in environments]
-    return any(policy.protected and policy.require_suites for policy in policies)
+    rows = current_policies(Environment.objects.in_workspace(suite.workspace_id)).values()
+    return any(policy.protected and policy.require_suites for policy in (row.load() for row in rows))

@@ -5,12 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 from django.core.paginator import Page, Paginator
-from django.db.models import Aggregate, Count, F, FilteredRelation, FloatField, Q, QuerySet, Sum
+from django.db import connection
+from django.db.models import Aggregate, Count, FloatField, Q, QuerySet, Sum
 from django.db.models.functions import Left
 from django.utils import timezone
 
+from evals_app.case_counts import Pick, counted_cases, flipped_cases
 from evals_app.metric_lines import MetricLine, SliceLine, metrics_of, slices_of, worse_slices
 from evals_app.models import Arm, Case, Result, Run, RunChunk, RunState, Verdict
 from evals_app.run_totals import Totals, judged_totals, totals_of
@@ -21,8 +24,11 @@ from registry.core.canonical import JSON
 PAGE_SIZE = 50
 CASES_PER_PAGE = 50
 EXCERPT = 240
-# What a case can be picked by on a run's page.
-PICKS = ("flipped", "failed", "error", "critical")
+_SUMS = """
+  SELECT arm, (SELECT sum(n) FROM unnest(answers) n), (SELECT sum(n) FROM unnest(errors) n),
+         cost, input_tokens, output_tokens, latency_median
+  FROM evals_app_armtally WHERE run_id = %s AND cached IS NOT NULL
+"""
 
 
 class Median(Aggregate):
@@ -128,14 +134,6 @@ class RunSheet:
     def main(self) -> MetricLine | None:
         """The metric that decides."""
         return self.metrics[0] if self.metrics else None
-
-
-@dataclass(frozen=True)
-class Pick:
-    """Which cases of a run are looked at; empty for all."""
-
-    status: str = ""
-    tag: str = ""
 
 
 @dataclass(frozen=True)
@@ -249,56 +247,48 @@ def costs_of(runs: Sequence[Run]) -> dict[int, Decimal | None]:
 
 
 def figures(run: Run) -> tuple[ArmFigures, ...]:
-    """The arms in sums, candidate first; one query."""
-    rows = Result.objects.filter(run=run).order_by().values_list("arm")
+    """The arms in sums, candidate first; one query, two while the run is not added up."""
+    found = [] if run.is_open else [ArmFigures(*row) for row in _added_figures(run)]
+    found = found or [ArmFigures(*row) for row in _counted_figures(run)]
+    return tuple(sorted(found, key=lambda arm: list(Arm).index(Arm(arm.arm))))
+
+
+def _added_figures(run: Run) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(_SUMS, [run.pk])
+        return list(cursor.fetchall())
+
+
+def _counted_figures(run: Run) -> QuerySet[Result, tuple[Any, ...]]:
     answered = Q(error="")
-    found = rows.annotate(
-        answers=Count("pk"),
-        lost=Count("pk", filter=~answered),
-        spent=Sum("cost"),
-        read=Sum("input_tokens"),
-        written=Sum("output_tokens"),
-        middle=Median("latency_ms", filter=answered),
+    return (
+        Result.objects.filter(run=run)
+        .order_by()
+        .values_list("arm")
+        .annotate(
+            answers=Count("pk"),
+            lost=Count("pk", filter=~answered),
+            spent=Sum("cost"),
+            read=Sum("input_tokens"),
+            written=Sum("output_tokens"),
+            middle=Median("latency_ms", filter=answered),
+        )
     )
-    return tuple(sorted((ArmFigures(*row) for row in found), key=lambda arm: list(Arm).index(Arm(arm.arm))))
 
 
 def case_grid(run: Run, pick: Pick, *, page: str | None) -> CaseGrid:
-    """One page of the run's cases; five queries."""
-    tagged = picked_cases(run, Pick(tag=pick.tag))
-    kinds = {"all": Q(), **{name: _picked(run, name) for name in PICKS if run.baseline_id or name != "flipped"}}
-    counts = tagged.aggregate(**{f"{name}_count": Count("pk", filter=kind) for name, kind in kinds.items()})
-    needs_counting = pick.status not in {"", "critical"}
-    chosen = tagged if needs_counting else _cases_of(run, pick.tag)
-    paginator = Paginator(chosen.filter(_picked(run, pick.status)).values_list("pk", flat=True), CASES_PER_PAGE)
-    paginator.count = counts.get(f"{pick.status or 'all'}_count", 0)
+    """One page of the run's cases; six queries."""
+    cases = counted_cases(run)
+    counts = cases.counts(pick.tag)
+    paginator = Paginator(cases.picked(pick), CASES_PER_PAGE)
+    paginator.count = counts.get(pick.status or "all", 0)
     found = paginator.get_page(page)
-    cases = list(counted_cases(run).filter(pk__in=list(found.object_list)))
     return CaseGrid(
-        rows=rows_of(run, cases),
+        rows=rows_of(run, cases.load(list(found.object_list))),
         page=found,
-        counts={"flipped": 0} | {name.removesuffix("_count"): number for name, number in counts.items()},
+        counts=counts,
         tags=tags_with_counts(run.suite_version_id),
     )
-
-
-def counted_cases(run: Run) -> QuerySet[Case]:
-    """Every case of the run with its numbers of answers: `new_…` of the candidate, `base_…` of the baseline."""
-    rows = Case.objects.filter(suite_version=run.suite_version_id)
-    rows = rows.annotate(mine=FilteredRelation("results", condition=Q(results__run=run.pk)))
-    counts = {}
-    for prefix, arm in (("new", Arm.CANDIDATE), ("base", Arm.BASELINE)):
-        of_arm = Q(mine__arm=arm)
-        counts[f"{prefix}_answers"] = Count("mine", filter=of_arm)
-        counts[f"{prefix}_passed"] = Count("mine", filter=of_arm & Q(mine__is_passed=True))
-        counts[f"{prefix}_errors"] = Count("mine", filter=of_arm & ~Q(mine__error=""))
-    return rows.annotate(**counts).order_by("position")
-
-
-def picked_cases(run: Run, pick: Pick) -> QuerySet[Case]:
-    """The counted cases of a pick, in order. Flipped is where one version passed every repeat and the other did not."""
-    rows = counted_cases(run).filter(_picked(run, pick.status))
-    return rows.filter(tags__contains=[pick.tag]) if pick.tag else rows
 
 
 def rows_of(run: Run, cases: Sequence[Case]) -> tuple[CaseRow, ...]:
@@ -321,34 +311,12 @@ def results_of(run: Run, *, is_flipped: bool | None = None, status: str = "", ta
     """The run's results, each answer one; `is_flipped` and `tag` pick by case, `status` (passed, failed, error) by answer."""
     rows = Result.objects.filter(run=run).select_related("case").prefetch_related("labels__member__user")
     if is_flipped is not None:
-        of_flipped = Q(case__in=picked_cases(run, Pick("flipped")).order_by().values("pk"))
+        of_flipped = Q(case__in=flipped_cases(run).values("pk"))
         rows = rows.filter(of_flipped if is_flipped else ~of_flipped)
     if tag:
         rows = rows.filter(case__tags__contains=[tag])
     kinds = {"": Q(), "passed": Q(is_passed=True), "failed": Q(is_passed=False, error=""), "error": ~Q(error="")}
     return rows.filter(kinds[status])
-
-
-def _cases_of(run: Run, tag: str) -> QuerySet[Case]:
-    rows = Case.objects.filter(suite_version=run.suite_version_id).order_by("position")
-    return rows.filter(tags__contains=[tag]) if tag else rows
-
-
-def _picked(run: Run, status: str) -> Q:
-    """Which of the counted cases have a status: the same as `CaseRow` and `Side` say of them."""
-    new_failed = Q(new_errors=0, new_passed__lt=F("new_answers"))
-    if status == "flipped":
-        if run.baseline_id is None:
-            return Q(pk__in=[])
-        base_failed = Q(base_errors=0, base_passed__lt=F("base_answers"))
-        new_passed, base_passed = Q(new_passed=run.repeats), Q(base_passed=run.repeats)
-        return (new_passed & base_failed) | (base_passed & new_failed)
-    kinds = {
-        "failed": new_failed,
-        "error": Q(new_errors__gt=0) | Q(base_errors__gt=0),
-        "critical": Q(is_critical=True),
-    }
-    return kinds.get(status, Q())
 
 
 def _side(run: Run, case: Case, prefix: str, excerpt: str) -> Side:

@@ -1,5 +1,7 @@
 """Celery's side of evaluation: ids in, one call, no logic."""
 
+import gc
+
 from celery import shared_task
 from celery.signals import worker_init, worker_process_shutdown
 
@@ -20,8 +22,10 @@ def settle_runs() -> None:
 
 @worker_init.connect
 def load_client(**_: object) -> None:
-    """Let the children of a worker share what is slow to import."""
+    """Let the children of a worker share what is slow to import; no collection of garbage looks at it again."""
     machinery.load_client()
+    gc.collect()
+    gc.freeze()
 
 
 @worker_process_shutdown.connect

@@ -1,14 +1,17 @@
 """Celery: messages are hints, rows are the queue. The schedule is fixed here, since nobody edits it at run time."""
 
 import os
+import sys
 from datetime import timedelta
+from typing import Any
 
-from celery import Celery
-from celery.signals import setup_logging, worker_init
+from celery import Celery, Task
+from celery.signals import setup_logging, task_postrun, task_prerun, worker_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "registry.settings")
 
 from django.conf import settings
+from django.db import connections
 
 from registry.processes import give_way
 
@@ -16,6 +19,8 @@ LONGEST_TASK_S = 600
 VISIBILITY = {"visibility_timeout": LONGEST_TASK_S * 2}
 
 app = Celery("greenroom", set_as_current=True)
+# Else Celery closes the pool of connections after every task: the next one would wait for another to be opened.
+app.conf["CELERY_DB_REUSE_MAX"] = sys.maxsize
 app.conf.update(
     broker_url=settings.CELERY_BROKER_URL,
     broker_transport_options={
@@ -63,3 +68,15 @@ def keep_our_logging(**_: object) -> None:
 def let_web_processes_go_first(**_: object) -> None:
     """Who fetches a prompt waits for it; who started a run has time. Before the pool is forked, so that all of it gives way."""
     give_way(settings.WORKER_NICENESS)
+
+
+@task_prerun.connect
+@task_postrun.connect
+def leave_broken_connections(sender: "Task[Any, Any]", **_: object) -> None:
+    """No task meets what the one before it broke, nor a connection that the server has closed since."""
+    if sender.request.is_eager:
+        return
+    for connection in connections.all(initialized_only=True):
+        if connection.connection is not None and (connection.in_atomic_block or not connection.is_usable()):
+            connection.close()
+            connection.close_pool()  # type: ignore[attr-defined]

@@ -88,13 +88,13 @@ class _Answers:
 
 def judge_run(run: Run) -> Judgement:
     """Judge a run whose chunks have ended; memory grows with cases times scorers."""
-    suite = run.suite_version.load()
+    suite = run.suite_version.load_for_verdict()
     fault = _fault(run)
     if fault:
         return Judgement("error", fault)
-    answers = _answers(run)
-    specs = dict(zip(_case_ids(run), suite.cases, strict=True))
     rules = suite.rules()
+    answers = _answers(run, {rule.name for rule in rules})
+    specs = dict(zip(_case_ids(run), suite.cases, strict=True))
     if any(rule.mode == "superior" for rule in rules):
         labels = labels_behind(run, suite)
         rules = tuple(_barred(rule, suite, labels) for rule in rules)
@@ -141,26 +141,28 @@ def _slices(judged: list[tuple[list[CaseScores], Rule]], metrics: list[MetricVer
     return tuple(found)
 
 
-def _answers(run: Run) -> dict[int, _Answers]:
-    """Everything answered in this run and in the looks it is pooled with, by case."""
+def _answers(run: Run, names: set[str]) -> dict[int, _Answers]:
+    """What of these metrics was answered in this run and in the looks it is pooled with, by case."""
     runs = [run.pk]
     if run.posts_check:
         lasts = evidence_lasts(places_of(run.prompt))
         runs += [earlier.pk for earlier in attempts_at(run.prompt_id, run.evidence_key, lasts=lasts).pooled]
     answers: dict[int, _Answers] = defaultdict(_Answers)
     rows = Result.objects.filter(run__in=runs, error="").order_by("repeat")
-    columns = ("case_id", "arm", "is_passed", "scores", "cost", "latency_ms", "output_tokens")
-    for case_id, arm, is_passed, scores, cost, latency, tokens in rows.values_list(*columns).iterator():
+    columns = {"cost": "cost", "latency": "latency_ms", "output_tokens": "output_tokens"}
+    measures = {name: column for name, column in columns.items() if name in names}
+    wanted = names - {PASSES} - set(MEASURES)
+    read = ["case_id", "arm", "is_passed", *(["scores"] if wanted else []), *measures.values()]
+    for case_id, arm, is_passed, *others in rows.values_list(*read).iterator():
         found = answers[case_id].scores
-        found[arm, PASSES].append(float(is_passed))
-        for score in json.loads(scores):
-            if score["score"] is not None and score["name"] not in MEASURES:
+        found[arm, PASSES].append(1.0 if is_passed else 0.0)
+        for score in json.loads(others.pop(0)) if wanted else ():
+            if score["score"] is not None and score["name"] in wanted:
                 found[arm, score["name"]].append(float(score["score"]))
-        # A clock that counts in milliseconds cannot tell less than one.
-        measured = {"cost": cost, "latency": None if latency is None else max(1, latency), "output_tokens": tokens}
-        for name, value in measured.items():
+        for name, value in zip(measures, others, strict=True):
             if value is not None:
-                found[arm, name].append(float(value))
+                # A clock that counts in milliseconds cannot tell less than one.
+                found[arm, name].append(max(1.0, float(value)) if name == "latency" else float(value))
     return answers
 
 

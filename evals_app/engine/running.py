@@ -13,7 +13,7 @@ from evals_app.engine.starting import post_check
 from evals_app.models import Run, RunChunk, RunMetric, RunSlice, RunState
 from evals_app.models.run import OPEN_STATES
 from evals_app.run_totals import totals_of
-from evals_app.tallies import write_tallies
+from evals_app.tallies import add_up, not_added_up
 from evals_app.usage_queries import record_usage
 from prompts_app.models import CheckState
 from registry.core.models import JobState
@@ -27,14 +27,21 @@ def run_chunk(pk: int) -> None:
     """Work through the chunks that come first; end their runs, and that of the chunk hinted at, if it was the last one."""
     hinted = RunChunk.objects.filter(pk=pk).values_list("run_id", flat=True)
     for run_id in sorted({*chunks.work(), *hinted}):
-        settle(run_id)
+        if settle(run_id):
+            add_up(run_id)
 
 
 def settle_lost_runs() -> int:
-    """End runs of which every chunk has ended, but whose worker died before it could say so; how many ended."""
+    """End runs of which every chunk has ended, but whose worker died before it could say so; how many ended.
+
+    Runs that ended and were not added up are, a few at a time.
+    """
     unfinished = RunChunk.objects.filter(run=OuterRef("pk"), state__in=OPEN_CHUNKS)
     lost = Run.objects.open().filter(~Exists(unfinished)).values_list("pk", flat=True)
-    return sum(settle(pk) for pk in list(lost))
+    ended = sum(settle(pk) for pk in list(lost))
+    for pk in not_added_up():
+        add_up(pk)
+    return ended
 
 
 @transaction.atomic
@@ -58,7 +65,6 @@ def settle(run_id: int) -> bool:
         **asdict(totals_of(run)),
     )
     record_usage(run)
-    write_tallies(run)
     if judgement.verdict:
         post_check(run, CheckState(judgement.verdict), judgement.summary)
     return True

@@ -10,7 +10,7 @@ from evals_app.budgets import NO_BUDGET, Budget
 from evals_app.engine.plan import spans
 from evals_app.judge_queries import seats_of
 from evals_app.judge_seats import Seat, seats_to_text
-from evals_app.model_settings import ModelSettings, effective
+from evals_app.model_settings import ModelSettings, Offer, effective
 from evals_app.models import Priority, Reason, Run, RunChunk, Suite, SuiteVersion
 from evals_app.queries import Attempts, attempts_at, evidence_lasts, newest_suite_version, offers, places_of
 from prompts_app.actions.checks import record_check
@@ -50,8 +50,9 @@ def start(wish: Wish) -> Started:
     if version is None:
         raise Conflict("suite.empty", f"The suite {wish.suite.slug} has no saved version yet: save its cases first.")
     key = "" if wish.config is not None else evidence_key_of(wish)
-    settings = _settings(wish, version)
-    judges = seats_of(version, offers(wish.suite.workspace_id))
+    offered = offers(wish.suite.workspace_id)
+    settings = _settings(wish, version, offered)
+    judges = seats_of(version, offered)
     try:
         with transaction.atomic():
             attempts = _attempts(wish, key)
@@ -92,9 +93,8 @@ def priority_of(run: Run) -> Priority:
     return Priority.GATE if run.posts_check else Priority.EXPLORATION
 
 
-def _settings(wish: Wish, version: SuiteVersion) -> tuple[ModelSettings, ModelSettings | None]:
+def _settings(wish: Wish, version: SuiteVersion, offered: list[Offer]) -> tuple[ModelSettings, ModelSettings | None]:
     """What each arm is asked with: its own config, over it what the suite pins, over the candidate's what the run pins."""
-    offered = offers(wish.suite.workspace_id)
     pinned = json.loads(version.rules).get("config") or {}
     candidate = effective(wish.candidate.load().config, offered, pinned={**pinned, **(wish.config or {})})
     return candidate, effective(wish.baseline.load().config, offered, pinned=pinned) if wish.baseline else None

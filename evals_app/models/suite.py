@@ -13,6 +13,9 @@ from prompts_app.models import Prompt
 from registry.core.canonical import JSON
 from registry.core.models import AppendOnly, Member, Workspace, append_only_triggers
 
+# What of a case makes its question, and nothing else.
+_ASKED = frozenset({"variables", "messages", "expected"})
+
 
 class SuiteQuerySet(models.QuerySet["Suite"]):
     """Suites, by the questions asked of them."""
@@ -80,6 +83,14 @@ class SuiteVersion(AppendOnly):
         """Rules and cases as a plain value; one query, all cases in memory."""
         cases = self.cases.order_by("position").values_list("content", flat=True)
         return load_suite(json.loads(self.rules), [json.loads(content) for content in cases])
+
+    def load_for_verdict(self) -> SuiteContent:
+        """The same, with nothing of the cases that only a question needs: a tenth of the memory. One query."""
+        contents = self.cases.order_by("position").values_list("content", flat=True).iterator(chunk_size=500)
+        cases = (
+            {name: value for name, value in json.loads(content).items() if name not in _ASKED} for content in contents
+        )
+        return load_suite(json.loads(self.rules), cases)
 
     def load_rules(self, cases: Iterable["Case"]) -> SuiteContent:
         """The same with some of the cases only: what a chunk needs."""

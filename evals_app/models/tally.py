@@ -10,6 +10,8 @@ class ArmTally(models.Model):
     """One arm of an ended run: its answers by case, each list in the order of `cases`, which rises.
 
     `latencies` and `costs` are of single answers, errors and answers from the cache left out, of which there are `measured`.
+    The sums and the quantiles (ms) are of all answers, `cached` counts those from the cache; null where nothing is known,
+    `cached` where nothing but the lists was added up.
     """
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="tallies")
@@ -21,6 +23,13 @@ class ArmTally(models.Model):
     measured = models.PositiveIntegerField()
     latencies = ArrayField(models.FloatField())
     costs = ArrayField(models.FloatField())
+    cached = models.PositiveIntegerField(null=True)
+    cost = models.DecimalField(max_digits=18, decimal_places=8, null=True)
+    input_tokens = models.PositiveBigIntegerField(null=True)
+    output_tokens = models.PositiveBigIntegerField(null=True)
+    judge_cost = models.DecimalField(max_digits=18, decimal_places=8, null=True)
+    latency_median = models.FloatField(null=True)
+    latency_p90 = models.FloatField(null=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["run", "arm"], name="tally_once_per_arm")]

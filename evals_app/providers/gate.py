@@ -20,7 +20,7 @@ from evals_app.providers.talk import Failure, ProviderError
 DOWN_BORNE_S = 30.0
 # How soon to look again where all turns are taken by others: at once missed when we have none, less so when we have our share.
 SLOT_NAP_S = 0.02
-SHARE_NAP_S = 0.05
+SHARE_NAP_S = 0.025
 # Turns that come free one after the other are told Valkey together.
 TOLD_TOGETHER_S = 0.003
 

@@ -1,6 +1,7 @@
 """The read plane with its life: it listens from the server's start to its stop."""
 
 import asyncio
+import gc
 import hmac
 import resource
 import signal
@@ -65,6 +66,9 @@ class Server:
         at_sigterm(store.feed.close)
         self._plane = ReadPlane(store, self._inner)
         readiness.register("delivery", lambda: store.listener.stale_s == 0)
+        # What was imported is never garbage: looking through all of it now and then would make every fetch wait.
+        gc.collect()
+        gc.freeze()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await store.stop()

@@ -14,6 +14,7 @@ from evals_app.budgets import Budget
 from evals_app.models import Result, Run, RunBatch, RunState, Suite
 from evals_app.scripted_provider import Rule, ScriptedProvider
 from evals_app.stats import wilson
+from evals_app.tallies import write_tallies
 from prompts_app.models import PromptVersion, VersionCheck
 from registry.core.errors import Conflict, Forbidden, Invalid, NotFound
 from registry.core.models import AuditEvent
@@ -73,6 +74,7 @@ def test_batch__when_its_runs_have_ended__tells_each_column_against_the_first(
     halfway = sheet_of(batch)
     work_all()
     Result.objects.filter(run=second, error="").update(cost="0.001", latency_ms=200)
+    write_tallies(second)
     sheet = sheet_of(batch)
 
     assert halfway.is_open and halfway.columns[0].rate and halfway.columns[1].rate is None

@@ -10,7 +10,7 @@ from django.db import connection
 from evals_app.actions.runs import retry_errors, start_run
 from evals_app.budgets import Budget, parse_budget
 from evals_app.engine import running
-from evals_app.models import Run, RunChunk
+from evals_app.models import Run, RunChunk, RunUsage
 from evals_app.scripted_provider import Rule, ScriptedProvider
 from prompts_app.models import VersionCheck
 from registry.core import jobs
@@ -40,6 +40,7 @@ def test_budget__of_requests__stops_before_it_is_exceeded_and_says_so(cast: Cast
     assert "budget of 7 requests" in run.summary
     check = VersionCheck.objects.order_by("-pk")[0]
     assert (check.state, check.summary) == ("error", run.summary)
+    assert RunUsage.objects.get(run=run).answers == 7
 
 
 def test_budget__enlarged_by_a_retry__goes_on_where_it_stopped(cast: Cast, provider: ScriptedProvider):
