@@ -1,29 +1,58 @@
-"""The board: prompts by environments, with what is live where and what the checks say of it."""
+"""The board: prompts by environments, with what is live where, what is on its way, and what the checks say of both."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
+from typing import Any
 
 from django.core.paginator import Page, Paginator
-from django.db.models import F, Func, Q, QuerySet, TextField, Value
+from django.db.models import Case, Count, F, Func, Max, Min, Q, QuerySet, TextField, Value, When
+from django.db.models.functions import StrIndex, Substr
 
-from prompts_app.models import Environment, LivePointer, Prompt, PromptVersion, VersionCheck
+from prompts_app.models import Environment, LivePointer, Promotion, Prompt, PromptVersion, VersionCheck
 
 PAGE_SIZE = 100
+MOST_SUBFOLDERS = 200
 # What matters most comes first: one failed check outweighs any number of passed ones.
 WORST_FIRST = ("failed", "error", "inconclusive", "pending", "passed")
 
 
 @dataclass(frozen=True)
 class Search:
-    """What of the board is asked for; empty strings ask for everything."""
+    """What of the board is asked for; empty strings ask for everything.
+
+    `drift`: only what is live in different versions; `mine`: only what that member made, wrote or drafts (0 for all).
+    """
 
     text: str = ""
     tag: str = ""
     folder: str = ""
     archived: bool = False
+    drift: bool = False
+    mine: int = 0
+
+    @property
+    def is_narrow(self) -> bool:
+        """True when more is asked than which folder."""
+        return bool(self.text.strip() or self.tag or self.drift or self.mine)
+
+    @property
+    def crumbs(self) -> list[tuple[str, str]]:
+        """The folders above the one that is shown, as label and path, outermost first."""
+        parts = self.folder.strip("/").split("/") if self.folder else []
+        return [(part, "/".join(parts[: depth + 1])) for depth, part in enumerate(parts)]
+
+
+@dataclass(frozen=True)
+class Coming:
+    """A promotion on its way into a place; `check` is what the checks say of its version."""
+
+    promotion_id: int
+    number: int
+    state: str
+    check: str
 
 
 @dataclass(frozen=True)
@@ -34,6 +63,7 @@ class Cell:
     number: int | None
     check: str
     behind: int
+    coming: Coming | None = None
 
 
 @dataclass(frozen=True)
@@ -61,12 +91,27 @@ class Folder:
 
 
 @dataclass(frozen=True)
+class Subfolder:
+    """A folder that is not opened: how many prompts are in it, at any depth."""
+
+    path: str
+    leaf: str
+    count: int
+
+
+@dataclass(frozen=True)
 class Board:
-    """One page of the board, in folders."""
+    """One page of the board, in folders. With more prompts than fit on a page, one level: its folders stay closed.
+
+    `total` is how many prompts fit what was asked; `unlisted` how many folders there are beyond those shown.
+    """
 
     environments: tuple[Environment, ...]
+    subfolders: tuple[Subfolder, ...]
     folders: tuple[Folder, ...]
     page: "Page[Prompt]"
+    total: int
+    unlisted: int = 0
 
     @property
     def width(self) -> int:
@@ -75,16 +120,23 @@ class Board:
 
 
 def board(workspace_id: int, search: Search, *, page: str | int | None = 1) -> Board:
-    """One page of prompts, by folder and name. Six queries, whatever the number of rows."""
+    """One page of prompts, by folder and name. Eight queries, whatever the number of rows."""
     environments = tuple(Environment.objects.in_workspace(workspace_id))
-    found: Page[Prompt] = Paginator(_found(workspace_id, search), PAGE_SIZE).get_page(page)
-    prompts = list(found.object_list)
-    newest = _newest(prompts)
-    pointers = {(one.prompt_id, one.environment_id): one for one in _pointers(prompts)}
-    checks = check_states(prompts)
-    rows = [_row(prompt, environments, newest, pointers, checks) for prompt in prompts]
-    folders = groupby(rows, key=lambda row: row.prompt.name.rpartition("/")[0])
-    return Board(environments, tuple(Folder(name, tuple(inside)) for name, inside in folders), found)
+    found = _found(workspace_id, search)
+    below = [] if search.is_narrow else _level(found, search.folder)
+    total = sum(one.count for one in below)
+    is_folded = total > PAGE_SIZE
+    shown = _direct(found, search.folder) if is_folded else found.alias(folder=_FOLDER).order_by("folder", "name")
+    at: Page[Prompt] = Paginator(shown.defer("searchable", "search"), PAGE_SIZE).get_page(page)
+    subfolders = [one for one in below if one.leaf] if is_folded and at.number == 1 else []
+    return Board(
+        environments=environments,
+        subfolders=tuple(subfolders[:MOST_SUBFOLDERS]),
+        folders=_folders(list(at.object_list), environments),
+        page=at,
+        total=total if is_folded else at.paginator.count,
+        unlisted=max(len(subfolders) - MOST_SUBFOLDERS, 0),
+    )
 
 
 def all_tags(workspace_id: int) -> list[str]:
@@ -94,11 +146,16 @@ def all_tags(workspace_id: int) -> list[str]:
     return list(rows.order_by("one").values_list("one", flat=True).distinct())
 
 
-def check_states(prompts: Iterable[Prompt]) -> dict[tuple[int, str], str]:
-    """For each prompt and digest that was checked: the worst of the newest answers, by name of the check; one query."""
+def check_states(prompts: Iterable[Prompt], digests: Iterable[str] | None = None) -> dict[tuple[int, str], str]:
+    """For each prompt and digest that was checked: the worst of the newest answers, by name of the check; one query.
+
+    `digests` names the ones that matter; None asks for all.
+    """
+    found = VersionCheck.objects.filter(prompt__in=list(prompts))
+    if digests is not None:
+        found = found.filter(digest__in=set(digests))
     rows = (
-        VersionCheck.objects.filter(prompt__in=list(prompts))
-        .order_by("prompt", "digest", "name", "-pk")
+        found.order_by("prompt", "digest", "name", "-pk")
         .distinct("prompt", "digest", "name")
         .values_list("prompt_id", "digest", "state")
     )
@@ -114,13 +171,61 @@ def worst(states: Iterable[str]) -> str:
     return next((state for state in WORST_FIRST if state in found), "")
 
 
+_FOLDER = Func(F("name"), Value("/?[^/]*$"), Value(""), function="regexp_replace", output_field=TextField())
+
+
 def _found(workspace_id: int, search: Search) -> QuerySet[Prompt]:
     rows = Prompt.objects.in_workspace(workspace_id).archived(search.archived).in_folder(search.folder)
-    rows = rows.matching(search.text).defer("searchable", "search")
+    rows = rows.matching(search.text)
     if search.tag:
         rows = rows.filter(tags__contains=[search.tag])
-    folder = Func(F("name"), Value("/?[^/]*$"), Value(""), function="regexp_replace", output_field=TextField())
-    return rows.alias(folder=folder).order_by("folder", "name")
+    if search.drift:
+        rows = rows.filter(pk__in=_drifting(workspace_id))
+    if search.mine:
+        written = PromptVersion.objects.filter(author=search.mine).values("prompt")
+        rows = rows.filter(
+            Q(created_by=search.mine)
+            | Q(pk__in=written)
+            | Q(pk__in=Prompt.objects.filter(drafts__member=search.mine).values("pk"))
+        )
+    return rows
+
+
+def _drifting(workspace_id: int) -> QuerySet[LivePointer, Any]:
+    """The prompts of which two environments have different versions live."""
+    rows = LivePointer.objects.live().filter(
+        prompt__workspace=workspace_id, environment__workspace=workspace_id, environment__archived_at=None
+    )
+    versions = rows.values("prompt").annotate(least=Min("deployment__version"), most=Max("deployment__version"))
+    return versions.filter(most__gt=F("least")).values("prompt")
+
+
+def _level(found: QuerySet[Prompt], folder: str) -> list[Subfolder]:
+    """What lies directly in a folder: one line a subfolder, and one without a name for the prompts themselves."""
+    prefix = f"{folder.rstrip('/')}/" if folder else ""
+    rest = Substr("name", len(prefix) + 1)
+    first = Func(rest, Value("/"), Value(1), function="split_part", output_field=TextField())
+    inside = Case(When(Q(inner__gt=0), then=first), default=Value(""), output_field=TextField())
+    rows = found.alias(inner=StrIndex(rest, Value("/"))).annotate(sub=inside).values("sub").annotate(count=Count("pk"))
+    return [Subfolder(prefix + sub, sub, count) for sub, count in rows.order_by("sub").values_list("sub", "count")]
+
+
+def _direct(found: QuerySet[Prompt], folder: str) -> QuerySet[Prompt]:
+    prefix = f"{folder.rstrip('/')}/" if folder else ""
+    return found.alias(inner=StrIndex(Substr("name", len(prefix) + 1), Value("/"))).filter(inner=0).order_by("name")
+
+
+def _folders(prompts: list[Prompt], environments: Sequence[Environment]) -> tuple[Folder, ...]:
+    newest = _newest(prompts)
+    pointers = {(one.prompt_id, one.environment_id): one for one in _pointers(prompts)}
+    coming = {(one.prompt_id, one.environment_id): one for one in _coming(prompts)}
+    digests = [one.digest for one in newest.values()]
+    digests += [one.deployment.version.digest for one in pointers.values() if one.deployment and one.deployment.version]
+    digests += [one.version.digest for one in coming.values()]
+    drawing = _Drawing(environments, newest, pointers, coming, check_states(prompts, digests))
+    rows = [drawing.row(prompt) for prompt in prompts]
+    folders = groupby(rows, key=lambda row: row.prompt.name.rpartition("/")[0])
+    return tuple(Folder(name, tuple(inside)) for name, inside in folders)
 
 
 def _newest(prompts: Sequence[Prompt]) -> dict[int, PromptVersion]:
@@ -133,27 +238,44 @@ def _pointers(prompts: Sequence[Prompt]) -> QuerySet[LivePointer]:
     return rows.only("prompt_id", "environment_id", "deployment__version__number", "deployment__version__digest")
 
 
-def _row(
-    prompt: Prompt,
-    environments: Sequence[Environment],
-    newest: dict[int, PromptVersion],
-    pointers: dict[tuple[int, int], LivePointer],
-    checks: dict[tuple[int, str], str],
-) -> Row:
-    last = newest.get(prompt.pk)
-    cells = []
-    for environment in environments:
-        pointer = pointers.get((prompt.pk, environment.pk))
+def _coming(prompts: Sequence[Prompt]) -> QuerySet[Promotion]:
+    """The open promotions of these prompts, oldest first, so that the newest of a place is what counts."""
+    rows = Promotion.objects.pending().filter(prompt__in=prompts).select_related("version").order_by("pk")
+    return rows.only("prompt_id", "environment_id", "state", "version__number", "version__digest")
+
+
+@dataclass(frozen=True)
+class _Drawing:
+    """What rows are made from: all that was read for a page, by prompt and environment."""
+
+    environments: Sequence[Environment]
+    newest: dict[int, PromptVersion]
+    pointers: dict[tuple[int, int], LivePointer]
+    coming: dict[tuple[int, int], Promotion]
+    checks: dict[tuple[int, str], str]
+
+    def row(self, prompt: Prompt) -> Row:
+        last = self.newest.get(prompt.pk)
+        return Row(
+            prompt=prompt,
+            check=self.checks.get((prompt.pk, last.digest), "") if last else "",
+            changed_at=last.created_at if last else prompt.created_at,
+            changed_by=last.author_name if last else "",
+            cells=tuple(self._cell(prompt, environment) for environment in self.environments),
+        )
+
+    def _cell(self, prompt: Prompt, environment: Environment) -> Cell:
+        pointer = self.pointers.get((prompt.pk, environment.pk))
         version = pointer.deployment.version if pointer and pointer.deployment else None
+        coming = self._coming(prompt, environment)
         if version is None:
-            cells.append(Cell(environment, None, "", 0))
-        else:
-            check = checks.get((prompt.pk, version.digest), "")
-            cells.append(Cell(environment, version.number, check, prompt.last_number - version.number))
-    return Row(
-        prompt=prompt,
-        check=checks.get((prompt.pk, last.digest), "") if last else "",
-        changed_at=last.created_at if last else prompt.created_at,
-        changed_by=last.author_name if last else "",
-        cells=tuple(cells),
-    )
+            return Cell(environment, None, "", 0, coming)
+        check = self.checks.get((prompt.pk, version.digest), "")
+        return Cell(environment, version.number, check, prompt.last_number - version.number, coming)
+
+    def _coming(self, prompt: Prompt, environment: Environment) -> Coming | None:
+        asked = self.coming.get((prompt.pk, environment.pk))
+        if asked is None:
+            return None
+        check = self.checks.get((prompt.pk, asked.version.digest), "")
+        return Coming(asked.pk, asked.version.number, asked.state, check)

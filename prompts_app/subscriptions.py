@@ -2,10 +2,10 @@
 and which rows the sweeper looks after for it."""
 
 from prompts_app.actions.applying import apply_if_ready
-from prompts_app.actions.telling import TOLD, tell
+from prompts_app.actions.telling import KINDS, TOLD, tell
 from prompts_app.models import PendingPrompts, Promotion, VersionCheck
 from prompts_app.tasks import pull_langfuse
-from registry.core import jobs
+from registry.core import jobs, news
 from registry.core.hints import hint_by
 from registry.core.outbox import Message, subscribe
 
@@ -18,6 +18,8 @@ def subscribe_all() -> None:
     jobs.register(PendingPrompts, hint_by(pull_langfuse))
     for topic in TOLD:
         subscribe(topic, tell)
+    for topic, label in KINDS.items():
+        news.offer(topic, label)
 
 
 def _reconsider(message: Message) -> None:

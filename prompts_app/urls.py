@@ -7,10 +7,12 @@ from prompts_app.views import (
     editor,
     environments,
     keys,
+    members,
     promotions,
     prompts,
     reviews,
     settings,
+    setup,
     transfer,
     usage,
     versions,
@@ -22,6 +24,7 @@ ENVIRONMENT = "w/<slug:workspace>/environments/<slug:environment>"
 SETTINGS = "w/<slug:workspace>/settings"
 
 urlpatterns = [
+    path("setup/<str:token>", setup.setup, name="setup"),
     path("w/<slug:workspace>/", board.board_page, name="board"),
     path("w/<slug:workspace>/new", prompts.prompt_new, name="prompt_new"),
     path("w/<slug:workspace>/import", transfer.import_prompts, name="prompt_import"),
@@ -32,6 +35,7 @@ urlpatterns = [
     path(f"{PROMPT}/drafts/preview", editor.prompt_preview, name="prompt_preview"),
     path(f"{PROMPT}/drafts/discard", editor.prompt_draft_discard, name="prompt_draft_discard"),
     path(f"{PROMPT}/drafts/settings", prompts.prompt_change, name="prompt_change"),
+    path(f"{PROMPT}/drafts/follow", prompts.prompt_follow, name="prompt_follow"),
     path(f"{PROMPT}/drafts/archive", prompts.prompt_archive, name="prompt_archive"),
     path(f"{PROMPT}/versions", versions.version_list, name="prompt_versions"),
     path(f"{PROMPT}/versions/<int:number>", versions.version_page, name="version"),
@@ -55,9 +59,12 @@ urlpatterns = [
     path(f"{ENVIRONMENT}/freezes/<int:pk>", environments.freeze_end, name="freeze_end"),
     path(f"{SETTINGS}/environments", settings.environment_list, name="settings_environments"),
     path(f"{SETTINGS}/environments/<slug:environment>", settings.environment_change, name="environment_change"),
+    path(f"{SETTINGS}/environments/<slug:environment>/move", settings.environment_move, name="environment_move"),
     path(
         f"{SETTINGS}/environments/<slug:environment>/archive", settings.environment_archive, name="environment_archive"
     ),
+    path(f"{SETTINGS}/members/<str:email>/deactivate", members.member_deactivate, name="member_deactivate"),
+    path(f"{SETTINGS}/leave", members.leave, name="leave"),
     path(f"{SETTINGS}/keys", keys.keys, name="settings_keys"),
     path(f"{SETTINGS}/keys/<int:pk>/rotate", keys.key_rotate, name="key_rotate"),
     path(f"{SETTINGS}/keys/<int:pk>/revoke", keys.key_revoke, name="key_revoke"),

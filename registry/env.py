@@ -31,7 +31,8 @@ VARIABLES: dict[str, str] = {
     "LOCAL_MODEL_URL": "Base URL of the small local model; the demo's provider. Set by `make run`.",
     "SCRIPTED_PROVIDER_URL": "Base URL of the scripted provider that answers in the demo where there is no local model.",
     "DATA_DIR": "Folder for files the server writes itself (beat schedule, collected assets). Default `var`.",
-    "EMAIL_URL": "Where e-mail goes. Default `consolemail://`.",
+    "EMAIL_URL": "Where e-mail goes: `consolemail://` (default) into the worker's log, `smtp://user:password@host:587` with STARTTLS (plain without a user), `smtps://…:465` with TLS.",
+    "EMAIL_FROM": "The sender of e-mail. Default `greenroom@` and the host of PUBLIC_URL.",
     "LOG_LEVEL": "Default INFO.",
     "LOG_FORMAT": "`json` (default in production) or `console`.",
     "SWEEP_INTERVAL_S": "Seconds between two sweeps for lost work. Default 5.",
@@ -64,6 +65,7 @@ class Environment:
     scripted_provider_url: str
     data_dir: Path
     email_url: str
+    email_from: str
     log_level: str
     log_format: str
     sweep_interval_s: float
@@ -100,6 +102,7 @@ def read_environment() -> Environment:
         scripted_provider_url=env.str("SCRIPTED_PROVIDER_URL", ""),
         data_dir=Path(env.str("DATA_DIR", str(BASE_DIR / "var"))),
         email_url=env.str("EMAIL_URL", "consolemail://"),
+        email_from=env.str("EMAIL_FROM", ""),
         log_level=env.str("LOG_LEVEL", "INFO"),
         log_format=env.str("LOG_FORMAT", "json" if is_production else "console"),
         sweep_interval_s=env.float("SWEEP_INTERVAL_S", 5.0),

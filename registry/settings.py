@@ -8,6 +8,7 @@ from django.utils.csp import CSP
 
 from registry.env import BASE_DIR, read_environment
 from registry.logs import logging_config
+from registry.mailing import mailer
 
 ENV = read_environment()
 PUBLIC = urlsplit(ENV.public_url)
@@ -54,6 +55,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "registry.core.signing_in.IdleSessionMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -159,6 +161,10 @@ if ENV.tls_terminated_by_proxy:
 
 LARGEST_BODY = DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 5000
+
+# Sent by workers only; a mail server that does not answer holds a worker for so many seconds at most.
+MAILERS = {"default": mailer(ENV.email_url, timeout=20)}
+DEFAULT_FROM_EMAIL = ENV.email_from or f"Greenroom <greenroom@{PUBLIC.hostname}>"
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["registry.core.api.authentication.RegistryAuthentication"],

@@ -94,8 +94,9 @@ def _run(
                 _seed(supervisor, folders, environment, has_moved=has_moved)
             supervisor.wait_until(lambda: _answers(int(said["PORT"])), READY_S)
             if not supervisor.is_stopping:
-                links = _demo_links(folders, environment) if has_demo else ""
-                supervisor.write(_banner(environment["PUBLIC_URL"], folders, links))
+                links = _said_by(folders, environment, "demo_links") if has_demo else ""
+                first = _said_by(folders, environment, "setup_link")
+                supervisor.write(_banner(environment["PUBLIC_URL"], folders, links, first))
             return supervisor.loop(engines.revive)
         finally:
             supervisor.stop()
@@ -192,9 +193,10 @@ def _answers(port: int) -> bool:
         connection.close()
 
 
-def _demo_links(folders: Folders, environment: Mapping[str, str]) -> str:
+def _said_by(folders: Folders, environment: Mapping[str, str], command: str) -> str:
+    """What a command of `manage.py` prints, indented; one line that says so where it fails."""
     answer = subprocess.run(
-        [folders.python, folders.manage_py, "demo_links"],
+        [folders.python, folders.manage_py, command],
         env=dict(environment),
         cwd=folders.root,
         stdin=subprocess.DEVNULL,
@@ -204,11 +206,14 @@ def _demo_links(folders: Folders, environment: Mapping[str, str]) -> str:
     )
     if answer.returncode:
         sys.stderr.write(answer.stderr)
-        return "  (no sign-in links: demo_links failed, see above)\n"
+        return f"  (no links: {command} failed, see above)\n"
     return "".join(f"  {line}\n" for line in answer.stdout.splitlines() if line.strip())
 
 
-def _banner(url: str, folders: Folders, links: str) -> str:
+def _banner(url: str, folders: Folders, links: str, first: str) -> str:
     bold, plain = ("\033[1m", "\033[0m") if sys.stdout.isatty() and "NO_COLOR" not in os.environ else ("", "")
     people = f"\n  Sign in as (each link works once):\n{links}" if links else ""
+    people += (
+        f"\n  Nobody is here yet. Make the first account and workspace (the link works once):\n{first}" if first else ""
+    )
     return f"\n  {bold}Greenroom is ready: {url}{plain}\n  Data in {folders.data}. Ctrl-C stops it.\n{people}\n"

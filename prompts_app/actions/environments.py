@@ -109,6 +109,32 @@ def change_environment(
 
 
 @transaction.atomic
+def move_environment(actor: Actor, environment: Environment, *, up: bool) -> Environment:
+    """Change places with the stage before it (`up`: it comes earlier) or after it; at the end nothing changes.
+
+    Ranks become 0, 1, 2 … on the way, since two stages may have had the same.
+    """
+    require_administration(actor)
+    rows = list(Environment.objects.in_workspace(environment.workspace_id).select_for_update(no_key=True))
+    before = [row.name for row in rows]
+    at = before.index(environment.name)
+    to = at - 1 if up else at + 1
+    if not 0 <= to < len(rows):
+        return rows[at]
+    rows[at], rows[to] = rows[to], rows[at]
+    for rank, row in enumerate(rows):
+        row.rank = rank
+    Environment.objects.bulk_update(rows, ["rank"])
+    _record(
+        actor,
+        "environment.moved",
+        rows[to],
+        {"before": ", ".join(before), "order": ", ".join(row.name for row in rows)},
+    )
+    return rows[to]
+
+
+@transaction.atomic
 def archive_environment(actor: Actor, environment: Environment) -> Environment:
     """Take an environment out of use; raises Conflict while something is live or pending there."""
     require_administration(actor)

@@ -6,8 +6,24 @@ from dataclasses import dataclass
 from django.urls import NoReverseMatch, reverse
 
 from prompts_app.actions.promotions import find_promotion
-from prompts_app.facts import eligible_reviewers, latest_votes, live_deployment, not_eligible
-from prompts_app.models import Approval, Deployment, DeploymentKind, Override, Promotion, VersionCheck
+from prompts_app.facts import (
+    current_policy,
+    eligible_reviewers,
+    latest_votes,
+    live_deployment,
+    not_eligible,
+    required_check_facts,
+)
+from prompts_app.models import (
+    Approval,
+    CheckState,
+    Deployment,
+    DeploymentKind,
+    Follow,
+    Override,
+    Promotion,
+    VersionCheck,
+)
 from registry.core.actions.notifications import notify
 from registry.core.models import Member
 from registry.core.outbox import Message
@@ -15,11 +31,12 @@ from registry.core.outbox import Message
 
 @dataclass(frozen=True)
 class News:
-    """One line, and the members it is for."""
+    """One line, and the members it is for; `topic` is the message's unless it is another kind of news for these."""
 
     promotion: Promotion
     text: str
     members: frozenset[int]
+    topic: str = ""
 
 
 def tell(message: Message) -> None:
@@ -27,7 +44,8 @@ def tell(message: Message) -> None:
     for news in TOLD[message.topic](message):
         people = Member.objects.active().filter(pk__in=news.members).values_list("user_id", flat=True)
         url = promotion_url(news.promotion)
-        notify(message.workspace_id, people, event_id=message.event_id, topic=message.topic, text=news.text, url=url)
+        topic = news.topic or message.topic
+        notify(message.workspace_id, people, event_id=message.event_id, topic=topic, text=news.text, url=url)
 
 
 def promotion_url(promotion: Promotion) -> str:
@@ -42,7 +60,10 @@ def _opened(message: Message) -> Iterable[News]:
     promotion = _promotion(message)
     excluded = not_eligible(promotion, live_deployment(promotion.prompt, promotion.environment))
     reviewers = frozenset(pk for pk, _ in eligible_reviewers(message.workspace_id, excluded))
-    yield News(promotion, f"{promotion.author_name} asks to promote {_what(promotion)}", reviewers)
+    text = f"{promotion.author_name} asks to promote {_what(promotion)}"
+    if promotion.is_pending:
+        yield News(promotion, text, reviewers)
+        yield _for_followers(promotion, text, but=promotion.author_id)
 
 
 def _voted(message: Message) -> Iterable[News]:
@@ -64,18 +85,26 @@ def _changed(message: Message) -> Iterable[News]:
 
 
 def _finished(message: Message) -> Iterable[News]:
+    """A check that did not pass is the author's business at once; those that passed are told of when all have."""
     check = VersionCheck.objects.get(pk=message.id("check_id"))
     pending = Promotion.objects.pending().filter(prompt=check.prompt_id, version__digest=check.digest)
     for pk in pending.values_list("pk", flat=True):
         promotion = find_promotion(message.workspace_id, pk)
-        yield News(promotion, f"{check.name} {check.state} for {_what(promotion)}", frozenset({promotion.author_id}))
+        author = frozenset({promotion.author_id})
+        if check.state != CheckState.PASSED:
+            yield News(promotion, f"{check.name} {check.state} for {_what(promotion)}", author)
+        elif _all_passed(promotion):
+            yield News(promotion, f"All checks passed for {_what(promotion)}", author)
 
 
 def _deployed(message: Message) -> Iterable[News]:
     deployment = Deployment.objects.get(pk=message.id("deployment_id"))
     if deployment.promotion_id is not None:
         promotion = find_promotion(message.workspace_id, deployment.promotion_id)
-        yield News(promotion, f"{deployment.actor_name} promoted {_what(promotion)}", _involved(promotion))
+        text, did = f"{deployment.actor_name} promoted {_what(promotion)}", _who_did(deployment)
+        if not _asked_and_did(promotion, deployment):
+            yield News(promotion, text, _involved(promotion) - {did})
+            yield _for_followers(promotion, text, but=did)
     else:
         yield from _went_back(message, deployment)
 
@@ -94,7 +123,9 @@ def _went_back(message: Message, deployment: Deployment) -> Iterable[News]:
     promotion = find_promotion(message.workspace_id, latest)
     did = "withdrew" if deployment.kind == DeploymentKind.WITHDRAWAL else "rolled back"
     where = f"{promotion.prompt.name} in {promotion.environment.label}"
-    yield News(promotion, f"{deployment.actor_name} {did} {where}: {deployment.reason}", _involved(promotion))
+    text, by = f"{deployment.actor_name} {did} {where}: {deployment.reason}", _who_did(deployment)
+    yield News(promotion, text, _involved(promotion) - {by})
+    yield _for_followers(promotion, text, but=by)
 
 
 def _overridden(message: Message) -> Iterable[News]:
@@ -123,6 +154,21 @@ def _commented(message: Message) -> Iterable[News]:
     yield News(promotion, f"{comment.author_name} commented on {_what(promotion)}", told)
 
 
+FOLLOWED = "prompt.followed"
+# What people choose from: the topics, in their own words.
+KINDS = {
+    "promotion.opened": "A review is asked of me",
+    "promotion.voted": "Somebody votes on my promotion",
+    "promotion.changed": "Approvals go stale",
+    "promotion.commented": "Somebody comments on a promotion I am part of",
+    "check.finished": "Checks of my promotion failed, or have all passed",
+    "deployment.created": "A promotion I am part of went live, or was rolled back",
+    "promotion.ended": "A promotion I am part of was closed, expired or superseded",
+    "promotion.suspended": "A scheduled promotion I am part of was suspended",
+    "promotion.overridden": "An override is to be reviewed",
+    FOLLOWED: "News of prompts I follow",
+}
+
 TOLD: dict[str, Callable[[Message], Iterable[News]]] = {
     "promotion.opened": _opened,
     "promotion.voted": _voted,
@@ -134,6 +180,31 @@ TOLD: dict[str, Callable[[Message], Iterable[News]]] = {
     "deployment.created": _deployed,
     "check.finished": _finished,
 }
+
+
+def _for_followers(promotion: Promotion, text: str, *, but: int) -> News:
+    """The same news for those who follow the prompt; who is told anyway keeps the line they have."""
+    followers = Follow.objects.filter(prompt=promotion.prompt_id).values_list("member_id", flat=True)
+    return News(promotion, text, frozenset(followers) - {but}, FOLLOWED)
+
+
+def _who_did(deployment: Deployment) -> int:
+    """The member who did it, who needs no telling; 0 for keys and the clock."""
+    return deployment.actor_id if deployment.actor_kind == "member" else 0
+
+
+def _asked_and_did(promotion: Promotion, deployment: Deployment) -> bool:
+    """True where one caller asked for it and made it live in one go, as the environments do that take new versions at once."""
+    if deployment.actor_kind == "key":
+        return promotion.key_name == deployment.actor_name and not promotion.approvals.exists()
+    return _who_did(deployment) == promotion.author_id and not promotion.approvals.exists()
+
+
+def _all_passed(promotion: Promotion) -> bool:
+    live = live_deployment(promotion.prompt, promotion.environment)
+    policy = current_policy(promotion.environment).load()
+    found = required_check_facts(promotion.prompt, promotion.version, policy, live)
+    return bool(found) and all(check.state == CheckState.PASSED for check in found)
 
 
 def _promotion(message: Message) -> Promotion:

@@ -28,7 +28,7 @@ from prompts_app.models.promotion import (
     Vote,
     actions_in,
 )
-from prompts_app.models.prompt import Draft, Kind, Prompt, PromptVersion, VersionYank
+from prompts_app.models.prompt import Draft, Follow, Kind, Prompt, PromptVersion, VersionYank
 from prompts_app.models.transfer import ImportSource, PendingPrompts
 from prompts_app.models.usage import ServedVersion
 
@@ -47,6 +47,7 @@ __all__ = [
     "Draft",
     "Environment",
     "EnvironmentRevision",
+    "Follow",
     "Freeze",
     "ImportSource",
     "Kind",

@@ -168,3 +168,17 @@ class Draft(models.Model):
 
     def __str__(self) -> str:
         return f"draft of {self.prompt_id} by {self.member_id}"
+
+
+class Follow(models.Model):
+    """Somebody hears of what happens to a prompt without having had a part in it."""
+
+    prompt = models.ForeignKey(Prompt, on_delete=models.CASCADE, related_name="follows")
+    member = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="+")
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["prompt", "member"], name="follow_once")]
+
+    def __str__(self) -> str:
+        return f"{self.member_id} follows {self.prompt_id}"

@@ -1,15 +1,17 @@
 """API keys of a workspace: made, rotated, revoked; the secret is on the answer that makes it and nowhere else."""
 
 from datetime import timedelta
+from urllib.parse import quote
 
 from django import forms
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 
 from prompts_app.actions.keys import issue_key
-from prompts_app.models import Environment
+from prompts_app.models import Environment, LivePointer
 from registry.core.actions.keys import IssuedKey, find_key, revoke_key, rotate_key
 from registry.core.actor import KeyKind
 from registry.core.models import ApiKey
@@ -57,7 +59,8 @@ def keys(request: PageRequest) -> HttpResponse:
     """All keys; making one answers with its secret, which is shown there only."""
     require(request.actor, Permission.ADMINISTER)
     environments = environment_names(request.workspace.pk)
-    form = KeyForm(request.POST or None, environments=environments)
+    asked = {"environment": request.GET.get("environment", "")}
+    form = KeyForm(request.POST or None, environments=environments, initial=asked)
     issued = attempt(form, lambda: form.make(request)) if request.method == "POST" else None
     return _keys_page(request, KeyForm(environments=environments) if issued else form, issued)
 
@@ -82,7 +85,19 @@ def environment_names(workspace_id: int) -> list[str]:
     return list(Environment.objects.in_workspace(workspace_id).values_list("name", flat=True))
 
 
+def fetch_command(issued: IssuedKey) -> str:
+    """How the key just made fetches what is live in its environment: its newest prompt there, or one to name."""
+    live = LivePointer.objects.live().filter(
+        environment__workspace=issued.row.workspace_id, environment__name=issued.row.environment
+    )
+    name = live.order_by("-deployment").values_list("prompt__name", flat=True).first() or "NAME"
+    where = f"{settings.PUBLIC_URL}/api/v1/environments/{issued.row.environment}/prompts/{quote(name)}"
+    return f'curl -H "Authorization: Bearer {issued.token.token}" {where}'
+
+
 def _keys_page(request: PageRequest, form: KeyForm, issued: IssuedKey | None) -> HttpResponse:
     rows = ApiKey.objects.in_workspace(request.workspace.pk).select_related("responsible__user").order_by("-pk")
-    context = {"form": form, "issued": issued, "keys": rows, "now": timezone.now()}
+    context: dict[str, object] = {"form": form, "issued": issued, "keys": rows, "now": timezone.now()}
+    if issued and issued.row.environment:
+        context["snippet"] = fetch_command(issued)
     return render(request, "registry/keys.html", context, status=201 if issued else status_of(form))

@@ -9,10 +9,12 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
+from prompts_app.actions.following import follow, is_following, unfollow
 from prompts_app.actions.prompts import change_prompt, create_prompt, find_prompt
 from prompts_app.actions.versions import newest_version
 from prompts_app.history_queries import draft_of, stages
-from prompts_app.models import Environment, Kind, Prompt
+from prompts_app.models import Environment, Kind, LivePointer, Prompt
+from prompts_app.step_queries import first_steps
 from prompts_app.usage_queries import behind
 from registry.core.pages import PageForm, attempt, page, status_of
 from registry.core.permissions import Permission, allows, require
@@ -83,6 +85,19 @@ def prompt_change(request: PageRequest, name: str) -> HttpResponse:
 
 
 @page("POST")
+def prompt_follow(request: PageRequest, name: str) -> HttpResponse:
+    """Follow a prompt, or no longer."""
+    prompt = find_prompt(request.workspace.pk, name)
+    if request.POST.get("follow") == "1":
+        follow(request.actor, prompt)
+        messages.success(request, "You hear of its promotions and rollbacks from now on.")
+    else:
+        unfollow(request.actor, prompt)
+        messages.success(request, "You hear of it no more.")
+    return redirect("prompt", request.workspace.slug, prompt.name)
+
+
+@page("POST")
 def prompt_archive(request: PageRequest, name: str) -> HttpResponse:
     """Archive or unarchive."""
     prompt = find_prompt(request.workspace.pk, name)
@@ -106,13 +121,18 @@ def _prompt_page(request: PageRequest, prompt: Prompt, form: DescriptionForm | N
         "form": form or DescriptionForm(initial=initial),
         "may_write": allows(request.actor, Permission.WRITE),
         "behind": behind(prompt=prompt),
-        "snippet": _snippet(prompt),
+        **_snippet(prompt),
+        "steps": first_steps(request.member, request.workspace) if allows(request.actor, Permission.WRITE) else None,
+        "is_following": is_following(request.actor, prompt),
     }
     return render(request, "prompts/prompt.html", context, status=status_of(form) if form else 200)
 
 
-def _snippet(prompt: Prompt) -> str:
-    """How a service fetches what is live in the most exposed environment."""
-    environment = Environment.objects.in_workspace(prompt.workspace_id).last()
+def _snippet(prompt: Prompt) -> dict[str, object]:
+    """How a service fetches it: from the most exposed environment where it is live, or else of all."""
+    environments = Environment.objects.in_workspace(prompt.workspace_id)
+    live = LivePointer.objects.live().filter(prompt=prompt).values("environment")
+    environment = environments.filter(pk__in=live).last() or environments.last()
     where = f"{settings.PUBLIC_URL}/api/v1/environments/{environment.name if environment else 'production'}"
-    return f'curl -H "Authorization: Bearer $GREENROOM_KEY" \\\n  {where}/prompts/{quote(prompt.name)}'
+    command = f'curl -H "Authorization: Bearer $GREENROOM_KEY" \\\n  {where}/prompts/{quote(prompt.name)}'
+    return {"snippet": command, "snippet_environment": environment}

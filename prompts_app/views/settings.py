@@ -11,6 +11,7 @@ from prompts_app.actions.environments import (
     change_environment,
     create_environment,
     find_environment,
+    move_environment,
 )
 from prompts_app.models import Environment
 from registry.core.pages import PageForm, attempt, page, status_of
@@ -65,6 +66,15 @@ def environment_change(request: PageRequest, environment: str) -> HttpResponse:
         messages.success(request, f"{changed.label} is changed.")
     else:
         messages.error(request, " ".join(f"{name}: {text}" for name, texts in form.errors.items() for text in texts))
+    return redirect("settings_environments", request.workspace.slug)
+
+
+@page("POST")
+def environment_move(request: PageRequest, environment: str) -> HttpResponse:
+    """One place earlier or later."""
+    row = find_environment(request.workspace.pk, environment)
+    moved = move_environment(request.actor, row, up=request.POST.get("up") == "1")
+    messages.success(request, f"{moved.label} is stage {moved.rank + 1} now.")
     return redirect("settings_environments", request.workspace.slug)
 
 

@@ -9,6 +9,7 @@ from django import forms
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import resolve_url
+from django.utils import timezone
 from django_htmx.http import HttpResponseClientRefresh
 
 from registry.core.canonical import is_storable
@@ -36,7 +37,9 @@ def page(*methods: str) -> Callable[[View], View]:
                 return HttpResponseNotAllowed(allowed)
             if not all(is_storable(part) for part in kwargs.values() if isinstance(part, str)):
                 raise NotFound("not_found", "There is nothing at this address.")
-            response = view(_enter(cast("PageRequest", request), workspace), **kwargs)
+            entered = _enter(cast("PageRequest", request), workspace)
+            with timezone.override(entered.user.time_zone or None):
+                response = view(entered, **kwargs)
             response.headers.setdefault("Cache-Control", "no-store")
             return response
 

@@ -6,6 +6,7 @@ import socket
 from celery import shared_task
 
 from registry.core import jobs, outbox
+from registry.core.actions import notifications
 from registry.core.actions.pruning import prune_core
 
 
@@ -18,6 +19,12 @@ def worker_name() -> str:
 def dispatch_outbox(pk: int) -> None:
     """Deliver one outbox message."""
     outbox.dispatch(pk, owner=worker_name())
+
+
+@shared_task(name="core.deliver_mail")
+def deliver_mail(pk: int) -> None:
+    """Send one mail."""
+    notifications.deliver_mail(pk, owner=worker_name())
 
 
 @shared_task(name="core.sweep")

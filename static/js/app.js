@@ -35,6 +35,15 @@
     const status = event.detail.ctx.response.status;
     if (status >= 500) toast(`The server failed (${status}). Try again, or reload the page.`, "error");
   });
+  // Without a network the page says so, until there is one again.
+  function drawOffline() {
+    const banner = find("[data-offline]");
+    if (banner) banner.hidden = navigator.onLine;
+  }
+  addEventListener("offline", drawOffline);
+  addEventListener("online", () => { drawOffline(); toast("You are online again.", "success"); });
+  drawOffline();
+
   // A page in answer to a fragment's request (signed out meanwhile, a proxy's error) is opened, not pasted into this one.
   document.addEventListener("htmx:before:swap", (event) => {
     const { ctx } = event.detail;
@@ -44,9 +53,10 @@
     else if (ctx.response.status < 500) toast("This could not be done. Reload the page and try again.", "error");
   });
 
-  // Times in the reader's own zone -------------------------------------------
-  const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
-  const full = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
+  // Times in the reader's own zone -----------------------------------------
+  const timeZone = root.dataset.zone || undefined; // the one they chose, else the browser's
+  const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short", timeZone });
+  const full = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long", timeZone });
 
   function localise(from) {
     for (const time of all("time[data-when]", from)) {
@@ -60,8 +70,17 @@
   // A `datetime-local` field beside a hidden one that carries the moment in UTC.
   function carryMoments(form) {
     for (const local of all("input[data-moment]", form)) {
-      if (local.value) find(`#${local.dataset.moment}`).value = new Date(local.value).toISOString();
+      if (local.value) find(`#${local.dataset.moment}`).value = inZone(local.value).toISOString();
     }
+  }
+
+  // The moment at which the clocks of the reader's zone show `text`.
+  function inZone(text) {
+    if (!timeZone) return new Date(text);
+    const asUtc = new Date(`${text}Z`);
+    const shown = (moment) => new Date(`${moment.toLocaleString("sv", { timeZone }).replace(" ", "T")}Z`);
+    const near = new Date(asUtc - (shown(asUtc) - asUtc));
+    return new Date(asUtc - (shown(near) - near));
   }
 
   // Themes: the choice is a cookie, so that the server draws the page right at once -----------
@@ -106,6 +125,15 @@
     if (event.key === "Escape") {
       for (const menu of all("details[data-menu][open]")) { menu.open = false; find("summary", menu).focus(); }
     }
+  });
+
+  // Following a line of the inbox marks it, and what else is about the same, as read.
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[data-read]");
+    const token = find("input[name=csrfmiddlewaretoken]");
+    if (!link || !token) return;
+    const body = new URLSearchParams({ csrfmiddlewaretoken: token.value, read: "1" });
+    fetch(link.dataset.read, { method: "POST", body, keepalive: true, redirect: "manual" }).catch(() => {});
   });
 
   // One press is one request: a plain form's button rests until the next page is there.

@@ -148,6 +148,39 @@
     else if (KEYS[event.key]?.()) event.preventDefault();
   });
 
+  // Folders of the board that were folded stay folded in this browser ------------------
+  const foldingOf = (table) => `folded:${table.dataset.folding}`;
+
+  function folded(table) {
+    try { return new Set(JSON.parse(localStorage.getItem(foldingOf(table)) || "[]")); } catch { return new Set(); }
+  }
+
+  function drawFold(body, isFolded) {
+    body.toggleAttribute("data-folded", isFolded);
+    find("[data-fold-toggle]", body)?.setAttribute("aria-expanded", String(!isFolded));
+  }
+
+  function drawFolds() {
+    for (const table of all("[data-folding]")) {
+      const names = folded(table);
+      for (const body of all("tbody[data-fold]", table)) {
+        if (find("[data-fold-toggle]", body)) drawFold(body, names.has(body.dataset.fold));
+      }
+    }
+  }
+
+  document.addEventListener("click", (event) => {
+    const body = event.target.closest("[data-fold-toggle]")?.closest("tbody");
+    if (!body) return;
+    const table = body.closest("[data-folding]");
+    const names = folded(table);
+    if (!names.delete(body.dataset.fold)) names.add(body.dataset.fold);
+    drawFold(body, names.has(body.dataset.fold));
+    try { localStorage.setItem(foldingOf(table), JSON.stringify([...names])); } catch { /* kept for this page only */ }
+  });
+  document.addEventListener("htmx:after:swap", drawFolds);
+  drawFolds();
+
   addEventListener("DOMContentLoaded", () => {
     if (isMac) for (const key of all("[data-mod-key]")) key.textContent = "⌘";
   });

@@ -41,6 +41,7 @@ from registry.core.actor import KeyKind, Role
 from registry.core.models import ApiKey, AuditEvent, Member
 from tests.builders import Cast, join, prompt, version
 from tests.evals import building
+from tests.guards.audited_people import PEOPLE
 from tests.guards.unaudited import OTHERWISE
 from tests.scenes import approve, go_live, in_minutes, let_pass, policy
 
@@ -315,6 +316,9 @@ ROWS: dict[str, Callable[[World], Callable[[], Any]]] = {
     "evals.labels.remove_label": _after(_labelled, lambda w, row: labels.remove_label(w.cast.ada, row)),
     "evals.runs.retry_errors": _after(_ended_run, lambda w, run: runs.retry_errors(w.cast.ada, run)),
 }
+
+
+ROWS |= {name: lambda w, row=row: row(w.cast) for name, row in PEOPLE.items()}  # type: ignore[misc]
 
 
 def public_functions() -> set[str]:

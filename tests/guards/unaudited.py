@@ -10,7 +10,11 @@ READ, PART, MADE, MACHINE, OWN = (
 OTHERWISE: dict[str, str] = {
     **dict.fromkeys(
         [
+            "core.invitations.find_invitation",
+            "core.invitations.peek_invitation",
             "core.keys.find_key",
+            "core.notifications.one_line",
+            "core.people.refuse_weak",
             "core.sessions.sign_in_address",
             "core.sessions.peek_link",
             "core.workspaces.find_member",
@@ -19,6 +23,7 @@ OTHERWISE: dict[str, str] = {
             "prompts.applying.require_override_reviewer",
             "prompts.applying.evidence_of",
             "prompts.environments.find_environment",
+            "prompts.following.is_following",
             "prompts.environments.find_freeze",
             "prompts.promotions.find_promotion",
             "prompts.promotions.require_author",
@@ -64,7 +69,10 @@ OTHERWISE: dict[str, str] = {
     **dict.fromkeys(
         [
             "core.workspaces.find_or_create_user",
+            "core.invitations.claim_invitation",
+            "core.people.sign_up",
             "core.sessions.create_sign_in_link",
+            "core.sessions.end_sessions",
             "prompts.checks.define_check",
             "prompts.checks.require_check",
             "prompts.environments.create_default_environments",
@@ -89,6 +97,7 @@ OTHERWISE: dict[str, str] = {
     ),
     **dict.fromkeys(
         [
+            "prompts.founding.found_workspace",
             "prompts.labelling.save_labelled",
             "prompts.labelling.move_labels",
             "prompts.labelling.withdraw_and_archive",
@@ -98,6 +107,8 @@ OTHERWISE: dict[str, str] = {
     ),
     **dict.fromkeys(
         [
+            "core.invitations.found_by_invitation",
+            "core.notifications.deliver_mail",
             "core.notifications.notify",
             "core.pruning.prune_core",
             "prompts.checks.record_check",
@@ -115,7 +126,14 @@ OTHERWISE: dict[str, str] = {
     ),
     **dict.fromkeys(
         [
+            "core.notifications.hide_hint",
+            "core.notifications.mark_page",
             "core.notifications.mark_read",
+            "core.sessions.note_seen",
+            "core.sessions.note_session",
+            "core.sessions.sessions_of",
+            "prompts.following.follow",
+            "prompts.following.unfollow",
             "core.sessions.redeem_link",
             "core.sessions.check_credentials",
             "prompts.versions.save_draft",

@@ -2,7 +2,11 @@
 
 from typing import Any
 
+import pytest
+
+from prompts_app import board_queries
 from prompts_app.actions.environments import change_environment
+from prompts_app.actions.promotions import open_promotion
 from prompts_app.actions.prompts import create_prompt
 from tests import builders
 from tests.builders import Cast
@@ -59,5 +63,54 @@ def test_board__many_prompts__asks_as_few_questions_as_for_one(
         for number in range(count):
             builders.prompt(cast.ada, f"folder-{count}/prompt-{number}")
         # session, user, memberships, unread, navigation; then the board's own
-        with django_assert_num_queries(12):
+        with django_assert_num_queries(14):
             client.get("/w/acme/")
+
+
+def test_board__drift_and_mine__show_only_those(cast: Cast, as_: SignedIn) -> None:
+    made = builders.prompt(cast.ada, "support/triage")
+    change_environment(
+        cast.olga, cast.environment("staging"), policy={"auto_apply": True, "require_predecessor": False}
+    )
+    builders.version(cast.ada, made, "Hello again {{ name }}")
+    change_environment(cast.olga, cast.environment("staging"), policy={"auto_apply": False})
+    builders.version(cast.ada, made, "Hello for ever {{ name }}")
+    builders.prompt(cast.grace, "support/summary")
+
+    def found(client: Any, **asked: str) -> list[str]:
+        board = client.get("/w/acme/", asked).context["board"]
+        return [row.prompt.name for folder in board.folders for row in folder.rows]
+
+    assert found(as_(cast.vera), drift="1") == ["support/triage"]
+    assert found(as_(cast.ada), mine="1") == ["support/triage"]
+    assert found(as_(cast.grace), mine="1") == ["support/summary"]
+    assert found(as_(cast.vera), mine="1") == []
+
+
+def test_board__promotion_on_its_way__is_shown_where_it_goes_with_its_state(cast: Cast, as_: SignedIn) -> None:
+    made = builders.prompt(cast.ada, "support/triage")
+    asked = open_promotion(cast.ada, made.versions.get(), cast.environment("staging"))
+
+    page = as_(cast.vera).get("/w/acme/").content.decode()
+
+    assert f'class="coming" href="/w/acme/promotions/{asked.pk}"' in page and "Open" in page
+
+
+def test_board__more_prompts_than_fit_on_a_page__opens_folder_by_folder(
+    cast: Cast, as_: SignedIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(board_queries, "PAGE_SIZE", 3)
+    for name in ("top", "a/one", "a/two", "a/deep/three", "b/four"):
+        builders.prompt(cast.ada, name, text=None)
+    client = as_(cast.vera)
+
+    board = client.get("/w/acme/").context["board"]
+    inside = client.get("/w/acme/", {"folder": "a"})
+
+    assert [(one.path, one.count) for one in board.subfolders] == [("a", 3), ("b", 1)]
+    assert [row.prompt.name for folder in board.folders for row in folder.rows] == ["top"] and board.total == 5
+    names = [row.prompt.name for folder in inside.context["board"].folders for row in folder.rows]
+    assert sorted(names) == ["a/deep/three", "a/one", "a/two"]
+    assert 'aria-current="page">a</span>' in inside.content.decode()
+    found = client.get("/w/acme/", {"q": "o"}).context["board"]
+    assert found.subfolders == () and found.total == 4, "a search looks through all folders"

@@ -1,17 +1,20 @@
-"""Signing in: by a one-time link, or by e-mail address and password."""
+"""Signing in: by a one-time link, or by e-mail address and password; and where one is signed in."""
 
 from datetime import timedelta
 
 from django.conf import settings
 from django.contrib.auth.hashers import check_password, make_password
+from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
-from registry.core.errors import Unauthenticated
+from registry.core import audit
+from registry.core.actor import Actor
+from registry.core.errors import NotFound, Unauthenticated
 from registry.core.keys import hash_secret, new_link_token
 from registry.core.limits import count
-from registry.core.models import SignInLink, User
+from registry.core.models import PersonSession, SignInLink, User
 
 LINK_LIFETIME = timedelta(days=7)
 ATTEMPTS_PER_MINUTE = 10
@@ -58,6 +61,64 @@ def check_credentials(email: str, password: str, *, address: str) -> User:
     if not check_password(password, user.password):
         raise Unauthenticated("session.refused", WRONG)
     return user
+
+
+def note_session(user: User, session_key: str, *, address: str, agent: str) -> None:
+    """Remember where somebody signed in, so that they can see it and end it."""
+    PersonSession.objects.update_or_create(
+        session_key=session_key, defaults={"user": user, "address": address[:64], "agent": agent[:200]}
+    )
+
+
+def note_seen(session_key: str) -> None:
+    """The session is in use."""
+    PersonSession.objects.filter(session_key=session_key).update(last_seen_at=Now())
+
+
+def sessions_of(user: User) -> list[PersonSession]:
+    """Where somebody is signed in, the last used first; rows of sessions that are over go."""
+    mine = PersonSession.objects.filter(user=user)
+    living = Session.objects.filter(session_key__in=mine.values("session_key"), expire_date__gt=Now())
+    mine.exclude(session_key__in=living.values("session_key")).delete()
+    return list(mine.order_by("-last_seen_at"))
+
+
+@transaction.atomic
+def end_session(actor: Actor, user: User, pk: int) -> None:
+    """End one of one's own sessions, wherever it is; raises NotFound."""
+    row = PersonSession.objects.filter(user=user, pk=pk).first()
+    if row is None:
+        raise NotFound("session.not_found", "You have no such session.")
+    _end(actor, user, [row.session_key], which=row.agent)
+
+
+@transaction.atomic
+def end_other_sessions(actor: Actor, user: User, *, but: str) -> int:
+    """End all of one's sessions but that one; returns how many."""
+    keys = list(PersonSession.objects.filter(user=user).exclude(session_key=but).values_list("session_key", flat=True))
+    if keys:
+        _end(actor, user, keys, which="all others")
+    return len(keys)
+
+
+def end_sessions(user: User) -> None:
+    """End every session of a person, where theirs are known."""
+    keys = list(PersonSession.objects.filter(user=user).values_list("session_key", flat=True))
+    Session.objects.filter(session_key__in=keys).delete()
+    PersonSession.objects.filter(user=user).delete()
+
+
+def _end(actor: Actor, user: User, keys: list[str], *, which: str) -> None:
+    Session.objects.filter(session_key__in=keys).delete()
+    PersonSession.objects.filter(session_key__in=keys).delete()
+    audit.record(
+        actor,
+        "member.session_ended",
+        subject_type="member",
+        subject_id=actor.id,
+        subject_name=user.email,
+        detail={"sessions": len(keys), "which": which},
+    )
 
 
 def _open_links(token: str) -> QuerySet[SignInLink]:

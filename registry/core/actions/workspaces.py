@@ -9,9 +9,11 @@ from django.db.models import Q
 from registry.core import audit
 from registry.core.actions.sessions import create_sign_in_link
 from registry.core.actor import Actor, Role
+from registry.core.broadcast import announce
+from registry.core.canonical import JSON
 from registry.core.errors import Conflict, Forbidden, NotFound, invalid_field
-from registry.core.models import Member, User, Workspace
-from registry.core.permissions import Permission, require
+from registry.core.models import ApiKey, Member, User, Workspace
+from registry.core.permissions import Permission, require, require_person
 
 GRANTS = frozenset({"override"})
 
@@ -61,6 +63,7 @@ def add_member(actor: Actor, user: User, *, role: Role, grants: Iterable[str] = 
         raise Conflict("member.exists", f"{user.email} is a member already: change their role instead.")
     member.role, member.grants, member.is_active = role, granted, True
     member.save()
+    _announce_keys(member)
     _record(actor, "member.added", member, before="", after=role)
     return member
 
@@ -112,7 +115,45 @@ def change_member(
     member.save(update_fields=["role", "grants", "is_active"])
     event = "member.deactivated" if is_active is False else "member.changed"
     _record(actor, event, member, before=before, after=new_role)
+    if is_active is not None:
+        _announce_keys(member)
     return member
+
+
+@transaction.atomic
+def leave_workspace(actor: Actor, member: Member) -> Member:
+    """Go, of one's own will; the last owner cannot. An admin can let them back in."""
+    require_person(actor)
+    if actor.member_id != member.pk:
+        raise Forbidden("actor.other", "Everybody leaves for themselves: an admin can deactivate somebody else.")
+    member = _locked(member)
+    if member.role == Role.OWNER:
+        _refuse_last_owner(member)
+    member.is_active = False
+    member.save(update_fields=["is_active"])
+    _record(actor, "member.left", member, before=member.role, after=member.role)
+    _announce_keys(member)
+    return member
+
+
+@transaction.atomic
+def hand_over_keys(actor: Actor, member: Member, *, to: Member) -> list[ApiKey]:
+    """Let somebody else answer for a member's keys, so that the keys work on when that member goes."""
+    require_administration(actor)
+    if to.workspace_id != actor.workspace_id or not to.can_act or to.pk == member.pk:
+        raise invalid_field("to", "unknown", "Name another active member of this workspace.")
+    keys = list(
+        ApiKey.objects.usable()
+        .select_for_update(of=("self",), no_key=True)
+        .filter(responsible=member, workspace=actor.workspace_id)
+    )
+    ApiKey.objects.filter(pk__in=[key.pk for key in keys]).update(responsible=to)
+    for key in keys:
+        detail: dict[str, JSON] = {"from": member.user.email, "to": to.user.email}
+        audit.record(
+            actor, "key.handed_over", subject_type="key", subject_id=key.pk, subject_name=key.name, detail=detail
+        )
+    return keys
 
 
 def find_member(workspace_id: int, email: str) -> Member:
@@ -136,6 +177,12 @@ def _locked(member: Member) -> Member:
     # Not FOR UPDATE: rows that refer to a member are checked at commit, and would wait for this lock in a circle.
     rows = owners_too.select_related("user").order_by("pk").select_for_update(of=("self",), no_key=True)
     return next(row for row in rows if row.pk == member.pk)
+
+
+def _announce_keys(member: Member) -> None:
+    """A key opens nothing while nobody active answers for it: whoever holds one in memory looks again."""
+    for public_id in ApiKey.objects.filter(responsible=member).values_list("public_id", flat=True):
+        announce("key", public_id=public_id)
 
 
 def _refuse_rise_above(actor: Actor, role: Role) -> None:

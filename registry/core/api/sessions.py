@@ -1,6 +1,6 @@
 """`/session`: a person signs in and out."""
 
-from django.contrib.auth import SESSION_KEY, login, logout
+from django.contrib.auth import SESSION_KEY, logout
 from django.middleware.csrf import get_token
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -12,6 +12,7 @@ from registry.core.api.authentication import require_csrf
 from registry.core.api.bodies import StrictSerializer, Text
 from registry.core.api.views import RegistryView
 from registry.core.errors import Invalid
+from registry.core.signing_in import sign_in_here
 from registry.core.web import address_of
 
 
@@ -47,7 +48,7 @@ class SessionView(RegistryView):
             user = check_credentials(given["email"], given["password"], address=address)
         else:
             raise Invalid("session.invalid", "Send either `token`, or `email` and `password`.")
-        login(request._request, user, backend="django.contrib.auth.backends.ModelBackend")
+        sign_in_here(request._request, user)
         return Response({"csrf_token": get_token(request._request)}, headers={"Cache-Control": "no-store"})
 
     @extend_schema(responses={204: None})

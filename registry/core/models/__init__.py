@@ -2,8 +2,8 @@
 
 from registry.core.models.append_only import AppendOnly, append_only_models, append_only_triggers
 from registry.core.models.jobs import JobState, LeasedJob
-from registry.core.models.ledger import AuditEvent, AuditHead, IdempotencyRecord, Notification, OutboxMessage
-from registry.core.models.workspace import ApiKey, Member, SignInLink, User, Workspace
+from registry.core.models.ledger import AuditEvent, AuditHead, IdempotencyRecord, Mail, Notification, OutboxMessage
+from registry.core.models.workspace import ApiKey, Invitation, Member, PersonSession, SignInLink, User, Workspace
 
 __all__ = [
     "ApiKey",
@@ -11,11 +11,14 @@ __all__ = [
     "AuditEvent",
     "AuditHead",
     "IdempotencyRecord",
+    "Invitation",
     "JobState",
     "LeasedJob",
+    "Mail",
     "Member",
     "Notification",
     "OutboxMessage",
+    "PersonSession",
     "SignInLink",
     "User",
     "Workspace",

@@ -107,3 +107,19 @@ class Notification(models.Model):
 
     def __str__(self) -> str:
         return self.text
+
+
+class Mail(LeasedJob):
+    """A notification on its way by e-mail: one per event and person, sent at most once."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    event_id = models.UUIDField()
+    subject = models.CharField(max_length=200)
+    text = models.TextField()
+
+    class Meta(LeasedJob.Meta):
+        abstract = False
+        constraints = [models.UniqueConstraint(fields=["event_id", "user"], name="mail_once_per_event")]
+
+    def __str__(self) -> str:
+        return f"mail {self.pk}"

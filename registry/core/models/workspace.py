@@ -25,7 +25,8 @@ class User(AbstractBaseUser):
     email = models.EmailField(max_length=254, unique=True)
     name = models.CharField(max_length=120)
     is_active = models.BooleanField(default=True)
-    time_zone = models.CharField(max_length=64, default="UTC")
+    # The name of a zone; empty for whichever the browser is in.
+    time_zone = models.CharField(max_length=64, blank=True, default="")
     created_at = models.DateTimeField(db_default=Now())
 
     USERNAME_FIELD = "email"
@@ -69,7 +70,10 @@ class MemberQuerySet(models.QuerySet["Member"]):
 
 
 class Member(models.Model):
-    """A person in a workspace, with one role. Never deleted: rows they wrote keep pointing here."""
+    """A person in a workspace, with one role. Never deleted: rows they wrote keep pointing here.
+
+    `muted` and `mailed` are the kinds of news they do not want, and want by e-mail too; `hidden` the hints they put away.
+    """
 
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="members")
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="memberships")
@@ -77,6 +81,9 @@ class Member(models.Model):
     grants = ArrayField(models.CharField(max_length=32), default=list, blank=True)
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(db_default=Now())
+    muted = ArrayField(models.CharField(max_length=32), default=list, db_default=[], blank=True)
+    mailed = ArrayField(models.CharField(max_length=32), default=list, db_default=[], blank=True)
+    hidden = ArrayField(models.CharField(max_length=32), default=list, db_default=[], blank=True)
 
     objects = MemberQuerySet.as_manager()
 
@@ -110,6 +117,55 @@ class SignInLink(models.Model):
         return f"link for {self.user_id}"
 
 
+class InvitationQuerySet(models.QuerySet["Invitation"]):
+    """Invitations, by the questions asked of them."""
+
+    def in_workspace(self, workspace_id: int) -> "InvitationQuerySet":
+        """Invitations into one workspace."""
+        return self.filter(workspace_id=workspace_id)
+
+    def open(self) -> "InvitationQuerySet":
+        """Those that still let somebody in: not used, revoked or expired (database time)."""
+        return self.filter(used_at=None, revoked_at=None, expires_at__gt=Now())
+
+
+class Invitation(models.Model):
+    """A link that lets its holder into a workspace once, with a role; without a workspace it lets them found the first one.
+
+    Only the hash of its token is kept.
+    """
+
+    workspace = models.ForeignKey(Workspace, null=True, on_delete=models.PROTECT, related_name="invitations")
+    token_hash = models.CharField(max_length=64, unique=True)
+    role = models.CharField(max_length=16, choices=[(role, role) for role in Role])
+    note = models.CharField(max_length=120, blank=True, default="")
+    created_by = models.ForeignKey(Member, null=True, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(db_default=Now())
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    used_at = models.DateTimeField(null=True, blank=True)
+    used_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+
+    objects = InvitationQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"invitation {self.pk}"
+
+
+class PersonSession(models.Model):
+    """Where somebody is signed in: one row a session, so that its owner can see and end it."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="sessions")
+    session_key = models.CharField(max_length=40, unique=True)
+    address = models.CharField(max_length=64, blank=True, default="")
+    agent = models.CharField(max_length=200, blank=True, default="")
+    created_at = models.DateTimeField(db_default=Now())
+    last_seen_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return f"session {self.pk}"
+
+
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
     """Keys, by the questions asked of them."""
 
@@ -118,8 +174,9 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
         return self.filter(workspace_id=workspace_id)
 
     def usable(self) -> "ApiKeyQuerySet":
-        """Keys that still open something: not revoked, not expired (database time)."""
-        return self.filter(Q(expires_at__isnull=True) | Q(expires_at__gt=Now()), revoked_at__isnull=True)
+        """Keys that still open something: not revoked, not expired (database time), and somebody active answers for them."""
+        lasting = Q(expires_at__isnull=True) | Q(expires_at__gt=Now())
+        return self.filter(lasting, revoked_at=None, responsible__is_active=True, responsible__user__is_active=True)
 
 
 class ApiKey(models.Model):

@@ -169,7 +169,7 @@ def ago(value: datetime | None, *, empty: str = "never") -> SafeString:
     if abs(span) < timedelta(seconds=10):
         words = "just now"
     elif abs(span) > timedelta(days=45):
-        words = f"{value.astimezone(UTC):%-d %b %Y}"
+        words = f"{timezone.localtime(value):%-d %b %Y}"
     else:
         words = f"{distance(span)} ago" if span > timedelta(0) else f"in {distance(span)}"
     return time_element(value, words)
@@ -177,10 +177,10 @@ def ago(value: datetime | None, *, empty: str = "never") -> SafeString:
 
 @register.simple_tag
 def moment(value: datetime | None, *, empty: str = "-") -> SafeString:
-    """The exact time, in UTC until the page puts it into the reader's zone."""
+    """The exact time in the zone the reader chose; for those who did not, in UTC until the page puts it into the browser's."""
     if value is None:
         return format_html('<span class="quiet-text">{}</span>', empty)
-    return time_element(value, f"{value.astimezone(UTC):%-d %b %Y, %H:%M} UTC", exact=True)
+    return time_element(value, f"{timezone.localtime(value):%-d %b %Y, %H:%M %Z}", exact=True)
 
 
 def time_element(value: datetime, words: str, *, exact: bool = False) -> SafeString:
@@ -189,7 +189,7 @@ def time_element(value: datetime, words: str, *, exact: bool = False) -> SafeStr
     return format_html(
         '<time datetime="{}" title="{}" data-when="{}">{}</time>',
         f"{utc:%Y-%m-%dT%H:%M:%SZ}",
-        f"{utc:%Y-%m-%d %H:%M:%S} UTC",
+        f"{timezone.localtime(value):%Y-%m-%d %H:%M:%S %Z}",
         "exact" if exact else "ago",
         words,
     )

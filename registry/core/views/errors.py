@@ -1,12 +1,25 @@
 """Error pages, and the handlers Django calls for what no view raised."""
 
+from urllib.parse import urlsplit, urlunsplit
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from registry.core.api.problems import problem_response
 from registry.core.errors import Forbidden, NotFound, RegistryError, ServerError
 from registry.core.web import is_api, request_id_of
+
+HINTS = {
+    403: "Whoever administers the workspace can give you the role; nothing was changed.",
+    404: "It may have another name, belong to a workspace you are not in, or never have been.",
+    409: "Somebody was faster, or it is in another state than this page showed. Go back and look again.",
+    429: "Wait a moment, then try again.",
+    500: "Nothing of what you sent is half done. Trying again is safe.",
+    503: "What services fetch is answered from memory meanwhile.",
+}
 
 
 def error_page(request: HttpRequest, error: RegistryError) -> HttpResponse:
@@ -14,11 +27,35 @@ def error_page(request: HttpRequest, error: RegistryError) -> HttpResponse:
 
     From 500 on it is drawn without what pages read from the database, which may be what is down.
     """
-    context = {"error": error, "status": error.status, "request_id": request_id_of(request)}
+    context = {
+        "error": error,
+        "status": error.status,
+        "request_id": request_id_of(request),
+        "hint": HINTS.get(error.status, ""),
+        **_ways_on(request, error.status),
+    }
     if error.status >= 500:
         return HttpResponse(render_to_string("error.html", context), status=error.status)
     is_fragment = request.headers.get("HX-Request-Type") == "partial"
     return render(request, "error.html#notice" if is_fragment else "error.html", context, status=error.status)
+
+
+def _ways_on(request: HttpRequest, status: int) -> dict[str, object]:
+    """Where a reader can go from here: back to the page they came from, the same address again, a search for its words."""
+    came_from = urlsplit(request.headers.get("Referer", ""))
+    ours = url_has_allowed_host_and_scheme(came_from.geturl(), {request.get_host()})
+    here = request.get_full_path()
+    back = urlunsplit(("", "", came_from.path, came_from.query, "")) if ours else ""
+    ways: dict[str, object] = {
+        "back_url": back if back != here else "",
+        "can_retry": status >= 500 and request.method in {"GET", "HEAD"},
+        "request_path": here,
+    }
+    workspace = getattr(request, "workspace", None)
+    if status == NotFound.status and workspace is not None:
+        ways["search_url"] = reverse("search", args=[workspace.slug])
+        ways["looked_for"] = request.path.rstrip("/").rpartition("/")[2][:60]
+    return ways
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

@@ -1,19 +1,21 @@
-"""Members of a workspace: who is in, with which role."""
+"""Members of a workspace: who is in, with which role, and the links that let others in."""
 
 from django import forms
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
+from registry.core.actions.invitations import create_invitation, find_invitation, revoke_invitation
 from registry.core.actions.sessions import sign_in_address
 from registry.core.actions.workspaces import GRANTS, change_member, find_member, invite
 from registry.core.actor import Role
-from registry.core.models import Member
+from registry.core.models import Invitation, Member
 from registry.core.pages import PageForm, attempt, page, status_of
 from registry.core.permissions import Permission, require
 from registry.core.web import PageRequest
 
 ROLES = [(role.value, role.value.capitalize()) for role in Role]
+LIFETIMES = [(1, "A day"), (7, "A week"), (30, "30 days")]
 
 
 class InviteForm(PageForm):
@@ -30,9 +32,19 @@ class MemberForm(PageForm):
     grants = forms.MultipleChoiceField(choices=[(name, name) for name in sorted(GRANTS)], required=False)
 
 
+class LinkForm(PageForm):
+    """A link for somebody: with which role, for how long."""
+
+    role = forms.ChoiceField(choices=ROLES, initial=Role.EDITOR)
+    days = forms.TypedChoiceField(label="Works for", choices=LIFETIMES, coerce=int, initial=7)
+    note = forms.CharField(
+        label="For whom", max_length=120, required=False, help_text="Only you see it, in the list below."
+    )
+
+
 @page("GET", "HEAD", "POST")
 def members(request: PageRequest) -> HttpResponse:
-    """Everybody in the workspace; inviting shows the sign-in link once, on the answer itself."""
+    """Everybody in the workspace; adding somebody by address shows their sign-in link once, on the answer itself."""
     require(request.actor, Permission.ADMINISTER)
     form = InviteForm(request.POST or None)
     invited = None
@@ -40,13 +52,44 @@ def members(request: PageRequest) -> HttpResponse:
         invited = attempt(
             form, lambda: invite(request.actor, form.cleaned_data["email"], role=Role(form.cleaned_data["role"]))
         )
-    everybody = (
-        Member.objects.in_workspace(request.workspace.pk).select_related("user").order_by("-is_active", "user__name")
-    )
     address = sign_in_address(invited.token) if invited and invited.token else ""
     context: dict[str, object] = {"form": InviteForm() if invited else form, "invited": invited, "address": address}
-    context |= {"members": everybody, "roles": ROLES}
-    return render(request, "registry/members.html", context, status=status_of(form))
+    return _members_page(request, context, status=status_of(form))
+
+
+@page("POST")
+def invitation_new(request: PageRequest) -> HttpResponse:
+    """A link that lets its holder in; it is shown once, on the answer itself."""
+    form = LinkForm(request.POST)
+    made = attempt(
+        form,
+        lambda: create_invitation(
+            request.actor,
+            role=Role(form.cleaned_data["role"]),
+            days=form.cleaned_data["days"],
+            note=form.cleaned_data["note"],
+        ),
+    )
+    context: dict[str, object] = {"link": made, "link_form": None if made else form}
+    return _members_page(request, context, status=201 if made else status_of(form))
+
+
+@page("POST")
+def invitation_revoke(request: PageRequest, pk: int) -> HttpResponse:
+    """End a link before somebody uses it."""
+    revoke_invitation(request.actor, find_invitation(request.workspace.pk, pk))
+    messages.success(request, "The link is revoked: it lets nobody in any more.")
+    return redirect("settings_members", request.workspace.slug)
+
+
+def _members_page(request: PageRequest, given: dict[str, object], *, status: int) -> HttpResponse:
+    require(request.actor, Permission.ADMINISTER)
+    here = request.workspace.pk
+    members_here = Member.objects.in_workspace(here).select_related("user").order_by("-is_active", "user__name")
+    invitations = Invitation.objects.in_workspace(here).open().select_related("created_by__user").order_by("-pk")
+    context = {"form": InviteForm(), "roles": ROLES, "members": members_here, "invitations": invitations, **given}
+    context["link_form"] = given.get("link_form") or LinkForm()
+    return render(request, "registry/members.html", context, status=status)
 
 
 @page("POST")

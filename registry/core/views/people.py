@@ -1,25 +1,45 @@
-"""What concerns the reader alone: their inbox and their profile."""
+"""What concerns the reader alone: their profile, how they are told of news, where they are signed in."""
+
+from zoneinfo import available_timezones
 
 from django import forms
 from django.contrib import messages
-from django.contrib.auth import update_session_auth_hash
-from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
-from registry.core.actions.notifications import mark_read
-from registry.core.actions.people import rename_person, set_password
-from registry.core.models import Notification
+from registry.core import news
+from registry.core.actions.notifications import CHOICES, INBOX, MAIL, OFF, choose_news, hide_hint
+from registry.core.actions.people import rename_person, set_password, set_time_zone
+from registry.core.actions.sessions import end_other_sessions, end_session, sessions_of
+from registry.core.errors import NotFound
+from registry.core.models import Member
 from registry.core.pages import PageForm, attempt, page, status_of
+from registry.core.signing_in import keep_session
 from registry.core.web import PageRequest
 
-PAGE_SIZE = 50
+THEMES = [("", "As the system has it"), ("light", "Light"), ("dark", "Dark")]
+WAYS = [(INBOX, "Inbox"), (MAIL, "Inbox and e-mail"), (OFF, "Off")]
+YEAR_S = 365 * 24 * 3600
+HINTS = ("steps", "suite")
 
 
 class NameForm(PageForm):
     """How others see one's name."""
 
     name = forms.CharField(max_length=120)
+
+
+class LookForm(PageForm):
+    """In which zone one's times are shown, and in which colours this browser shows the pages."""
+
+    time_zone = forms.ChoiceField(required=False, label="Time zone")
+    theme = forms.ChoiceField(choices=THEMES, required=False, help_text="For this browser.")
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        choice = self.fields["time_zone"]
+        assert isinstance(choice, forms.ChoiceField)
+        choice.choices = [("", "As the browser has it"), *((name, name) for name in sorted(available_timezones()))]
 
 
 class PasswordForm(PageForm):
@@ -46,21 +66,10 @@ class PasswordForm(PageForm):
             del self.fields["current"]
 
 
-@page("GET", "HEAD", "POST")
-def notifications(request: PageRequest) -> HttpResponse:
-    """The inbox, newest first; posting marks everything as read."""
-    if request.method == "POST":
-        mark_read(request.user, request.workspace.pk)
-        return redirect("notifications", request.workspace.slug)
-    rows = Notification.objects.filter(user=request.user, workspace=request.workspace)
-    found = Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page"))
-    return render(request, "registry/notifications.html", {"notifications": found})
-
-
 @page()
 def profile(request: PageRequest) -> HttpResponse:
-    """One's name and password."""
-    return _profile_page(request, NameForm({"name": request.user.name}), _password_form(request))
+    """One's name, zone, theme, password, sessions, and the news one hears."""
+    return _profile_page(request)
 
 
 @page("POST")
@@ -71,7 +80,24 @@ def profile_name(request: PageRequest) -> HttpResponse:
         rename_person(request.actor, request.user, name=form.cleaned_data["name"])
         messages.success(request, "Your name is changed.")
         return redirect("settings_profile", request.workspace.slug)
-    return _profile_page(request, form, _password_form(request))
+    return _profile_page(request, name_form=form)
+
+
+@page("POST")
+def profile_look(request: PageRequest) -> HttpResponse:
+    """Another zone, another theme; the theme is a cookie of this browser."""
+    form = LookForm(request.POST)
+    zone = str(form.data.get("time_zone", ""))
+    if not attempt(form, lambda: set_time_zone(request.actor, request.user, time_zone=zone) or True):
+        return _profile_page(request, look_form=form)
+    messages.success(request, "Zone and theme are changed.")
+    answer = redirect("settings_profile", request.workspace.slug)
+    if form.cleaned_data["theme"]:
+        secure = request.is_secure()
+        answer.set_cookie("theme", form.cleaned_data["theme"], max_age=YEAR_S, samesite="Lax", secure=secure)
+    else:
+        answer.delete_cookie("theme")
+    return answer
 
 
 @page("POST")
@@ -80,10 +106,39 @@ def profile_password(request: PageRequest) -> HttpResponse:
     form = _password_form(request, request.POST)
     done = attempt(form, lambda: set_password(request.actor, request.user, **form.cleaned_data) or True)
     if not done:
-        return _profile_page(request, NameForm({"name": request.user.name}), form)
+        return _profile_page(request, password_form=form)
     request.user.refresh_from_db()
-    update_session_auth_hash(request, request.user)
+    keep_session(request, request.user)
     messages.success(request, "Your password is set.")
+    return redirect("board", request.workspace.slug)
+
+
+@page("POST")
+def profile_news(request: PageRequest) -> HttpResponse:
+    """How one hears of each kind of news."""
+    chosen = {kind.topic: request.POST[kind.topic] for kind in news.kinds() if kind.topic in request.POST}
+    choose_news(request.actor, request.member, {topic: way for topic, way in chosen.items() if way in CHOICES})
+    messages.success(request, "Your notifications are changed.")
+    return redirect("settings_profile", request.workspace.slug)
+
+
+@page("POST")
+def profile_session_end(request: PageRequest, pk: int) -> HttpResponse:
+    """End one session, or with 0 all but this one."""
+    if pk:
+        end_session(request.actor, request.user, pk)
+    else:
+        end_other_sessions(request.actor, request.user, but=str(request.session.session_key))
+    messages.success(request, "Signed out there.")
+    return redirect("settings_profile", request.workspace.slug)
+
+
+@page("POST")
+def hint_hide(request: PageRequest, name: str) -> HttpResponse:
+    """Put a hint of the pages away."""
+    if name not in HINTS:
+        raise NotFound("hint.not_found", "There is no such hint.")
+    hide_hint(request.member, name)
     return redirect("board", request.workspace.slug)
 
 
@@ -91,6 +146,27 @@ def _password_form(request: PageRequest, data: object = None) -> PasswordForm:
     return PasswordForm(data, has_password=request.user.has_usable_password())
 
 
-def _profile_page(request: PageRequest, name: NameForm, password: PasswordForm) -> HttpResponse:
-    context = {"name_form": name, "password_form": password, "is_first": "first" in request.GET}
-    return render(request, "registry/profile.html", context, status=max(status_of(name), status_of(password)))
+def _way(member: Member, topic: str) -> str:
+    return OFF if topic in member.muted else MAIL if topic in member.mailed else INBOX
+
+
+def _profile_page(
+    request: PageRequest,
+    *,
+    name_form: NameForm | None = None,
+    look_form: LookForm | None = None,
+    password_form: PasswordForm | None = None,
+) -> HttpResponse:
+    theme = request.COOKIES.get("theme", "")
+    given = [form for form in (name_form, look_form, password_form) if form]
+    context = {
+        "name_form": name_form or NameForm(initial={"name": request.user.name}),
+        "look_form": look_form or LookForm(initial={"time_zone": request.user.time_zone, "theme": theme}),
+        "password_form": password_form or _password_form(request),
+        "is_first": "first" in request.GET,
+        "sessions": sessions_of(request.user),
+        "this_session": request.session.session_key,
+        "kinds": [(kind, _way(request.member, kind.topic)) for kind in news.kinds()],
+        "ways": WAYS,
+    }
+    return render(request, "registry/profile.html", context, status=max([200, *map(status_of, given)]))

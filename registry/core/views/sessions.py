@@ -1,7 +1,7 @@
 """Signing in and out."""
 
 from django import forms
-from django.contrib.auth import login, logout
+from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -14,6 +14,7 @@ from registry.core.errors import Unauthenticated
 from registry.core.identity import memberships
 from registry.core.models import User
 from registry.core.pages import PageForm, attempt, status_of
+from registry.core.signing_in import sign_in_here
 from registry.core.web import address_of
 
 
@@ -36,7 +37,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
             form, lambda: check_credentials(**form.cleaned_data, address=address_of(request)), also=[Unauthenticated]
         )
         if found:
-            login(request, found)
+            sign_in_here(request, found)
             return redirect(_onward(request))
     onward = request.POST.get("next") or request.GET.get("next", "")
     return render(request, "registry/sign_in.html", {"form": form, "next": onward}, status=status_of(form))
@@ -48,7 +49,7 @@ def sign_in_link(request: HttpRequest, token: str) -> HttpResponse:
     """The way in by a one-time link: reading changes nothing, pressing the button signs in."""
     if request.method == "POST":
         user = redeem_link(token, address=address_of(request))
-        login(request, user)
+        sign_in_here(request, user)
         return redirect(_first_page(user))
     context = {"person": peek_link(token)}
     return render(request, "registry/sign_in_link.html", context, status=200 if context["person"] else 404)

@@ -1,0 +1,108 @@
+"""The first steps of a workspace: from nothing to a service that fetches a prompt. They go when they are done."""
+
+from dataclasses import dataclass
+
+from django.urls import NoReverseMatch, reverse
+
+from prompts_app.models import CheckDefinition, Environment, LivePointer, Prompt
+from registry.core.actor import KeyKind
+from registry.core.models import ApiKey, Member, Workspace
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step: `links` are where it is done, as label and address; `skip` names the hint that puts it away."""
+
+    title: str
+    text: str
+    is_done: bool
+    links: tuple[tuple[str, str], ...] = ()
+    skip: str = ""
+    skip_label: str = ""
+
+
+@dataclass(frozen=True)
+class FirstSteps:
+    """The steps in order, and the first that is not done."""
+
+    steps: tuple[Step, ...]
+
+    @property
+    def now(self) -> Step:
+        """What comes next."""
+        return next(step for step in self.steps if not step.is_done)
+
+    @property
+    def done(self) -> int:
+        """How many are done."""
+        return sum(step.is_done for step in self.steps)
+
+
+def first_steps(member: Member, workspace: Workspace) -> FirstSteps | None:
+    """What is left to do; None once all is done, or put away. One query where it is, six at most."""
+    if "steps" in member.hidden or ApiKey.objects.in_workspace(workspace.pk).exclude(last_used_at=None).exists():
+        return None
+    prompt = Prompt.objects.in_workspace(workspace.pk).archived(False).filter(last_number__gt=0).order_by("-pk").first()
+    environments = list(Environment.objects.in_workspace(workspace.pk))
+    live = LivePointer.objects.live().filter(environment__in=environments[1:])
+    above = live.order_by("-environment__rank").values_list("environment__name", flat=True).first()
+    has_suite = CheckDefinition.objects.filter(workspace=workspace).exists()
+    steps = (
+        _write(workspace, is_done=prompt is not None),
+        _suite(workspace, is_done=has_suite or "suite" in member.hidden),
+        _promote(workspace, prompt, environments, is_done=above is not None),
+        _fetch(workspace, environment=above or "", has_key=_has_key(workspace)),
+    )
+    return FirstSteps(steps)
+
+
+def _write(workspace: Workspace, *, is_done: bool) -> Step:
+    links = (("Write one", reverse("prompt_new", args=[workspace.slug])), ("Import", _import(workspace)))
+    return Step(
+        "Write or import a prompt",
+        "Give it a name and its first version. Or bring files: a bundle, CSV, Prompty, or what Langfuse has.",
+        is_done,
+        links,
+    )
+
+
+def _import(workspace: Workspace) -> str:
+    return reverse("prompt_import", args=[workspace.slug])
+
+
+def _suite(workspace: Workspace, *, is_done: bool) -> Step:
+    try:
+        links: tuple[tuple[str, str], ...] = (("New suite", reverse("suite_new", args=[workspace.slug])),)
+    except NoReverseMatch:
+        return Step("Evaluate it", "Evaluation is switched off here.", is_done=True)
+    text = "A suite replays every new version on your cases before it goes live. It can wait: without one, people decide alone."
+    return Step("Say what good answers are", text, is_done, links, skip="suite", skip_label="No suite yet")
+
+
+def _promote(workspace: Workspace, prompt: Prompt | None, environments: list[Environment], *, is_done: bool) -> Step:
+    links: tuple[tuple[str, str], ...] = ()
+    target = environments[1] if len(environments) > 1 else None
+    if prompt is not None and target is not None:
+        address = reverse("promotion_new", args=[workspace.slug, prompt.name])
+        links = ((f"Promote {prompt.name}", f"{address}?version={prompt.last_number}&environment={target.name}"),)
+    lowest, higher = (environments[0].label, target.label) if target else ("development", "the next stage")
+    text = (
+        f"Saved versions are live in {lowest} by themselves. Take this one to {higher} next; "
+        "what stands in its way is listed there. Production asks for a second person: invite one."
+    )
+    links = (*links, ("Invite somebody", reverse("settings_members", args=[workspace.slug]) + "#invite"))
+    return Step("Promote it", text, is_done, links)
+
+
+def _has_key(workspace: Workspace) -> bool:
+    return ApiKey.objects.usable().filter(workspace=workspace, kind=KeyKind.SERVICE).exists()
+
+
+def _fetch(workspace: Workspace, *, environment: str, has_key: bool) -> Step:
+    keys = reverse("settings_keys", args=[workspace.slug])
+    text = "Make a service key; the page that shows it has the command to copy. This list goes when the first fetch arrives."
+    if has_key:
+        text = "There is a service key. Fetch with it as the prompt's page says; this list goes when the first fetch arrives."
+    return Step(
+        "Fetch it from a service", text, is_done=False, links=(("Make a key", f"{keys}?environment={environment}#new"),)
+    )

@@ -1,0 +1,69 @@
+"""Rows of the audit table that are about people: invitations, sessions, leaving, what they choose for themselves."""
+
+from collections.abc import Callable
+from typing import Any
+
+from prompts_app.actions import environments
+from registry.core.actions import invitations, notifications, people, sessions, workspaces
+from registry.core.actor import Role
+from registry.core.models import Invitation, Member, PersonSession, User
+from tests.builders import Cast
+
+
+def _member(cast: Cast, name: str = "vera") -> Member:
+    return Member.objects.select_related("user", "workspace").get(pk=getattr(cast, name).member_id)
+
+
+def _invitation(cast: Cast) -> invitations.MadeInvitation:
+    return invitations.create_invitation(cast.olga, role=Role.EDITOR)
+
+
+def _accept(cast: Cast) -> Callable[[], Any]:
+    token = _invitation(cast).address.rpartition("/")[2]
+    who = invitations.NewPerson("new@example.com", "New", "lanterns over a quiet harbour")
+    return lambda: invitations.accept_invitation(token, who=who, address="")
+
+
+def _revoke(cast: Cast) -> Callable[[], Any]:
+    row: Invitation = _invitation(cast).row
+    return lambda: invitations.revoke_invitation(cast.olga, row)
+
+
+def _session(user: User, key: str) -> PersonSession:
+    sessions.note_session(user, key, address="127.0.0.1", agent="a browser")
+    return PersonSession.objects.get(session_key=key)
+
+
+def _end_session(cast: Cast) -> Callable[[], Any]:
+    user = _member(cast).user
+    row = _session(user, "a")
+    return lambda: sessions.end_session(cast.vera, user, row.pk)
+
+
+def _end_others(cast: Cast) -> Callable[[], Any]:
+    user = _member(cast).user
+    for key in ("a", "b", "c"):
+        _session(user, key)
+    return lambda: sessions.end_other_sessions(cast.vera, user, but="a")
+
+
+PEOPLE: dict[str, Callable[[Cast], Callable[[], Any]]] = {
+    "core.invitations.create_invitation": lambda cast: lambda: _invitation(cast),
+    "core.invitations.revoke_invitation": _revoke,
+    "core.invitations.accept_invitation": _accept,
+    "core.workspaces.leave_workspace": lambda cast: lambda: workspaces.leave_workspace(cast.vera, _member(cast)),
+    "core.workspaces.hand_over_keys": lambda cast: (
+        lambda: workspaces.hand_over_keys(cast.olga, _member(cast, "olga"), to=_member(cast))
+    ),
+    "core.people.set_time_zone": lambda cast: (
+        lambda: people.set_time_zone(cast.vera, _member(cast).user, time_zone="Europe/Oslo")
+    ),
+    "core.notifications.choose_news": lambda cast: (
+        lambda: notifications.choose_news(cast.vera, _member(cast), {"promotion.voted": "off"})
+    ),
+    "core.sessions.end_session": _end_session,
+    "core.sessions.end_other_sessions": _end_others,
+    "prompts.environments.move_environment": lambda cast: (
+        lambda: environments.move_environment(cast.olga, cast.environment("staging"), up=True)
+    ),
+}

@@ -1,0 +1,191 @@
+"""Coming in by a link, going, and what people choose for themselves."""
+
+import pytest
+from django.test import Client
+
+from prompts_app.actions.promotions import open_promotion
+from registry.core.actions.invitations import create_invitation, found_by_invitation
+from registry.core.actor import Actor, Role
+from registry.core.models import Invitation, Member, PersonSession, User, Workspace
+from tests import builders
+from tests.builders import Cast
+from tests.pages.conftest import SignedIn
+
+PASSWORD = "lanterns over a quiet harbour"
+NEW = {"name": "Nina", "email": "nina@example.com", "password": PASSWORD}
+
+
+def user_of(actor: Actor) -> User:
+    return Member.objects.select_related("user").get(pk=actor.member_id).user
+
+
+def invited(cast: Cast, role: Role = Role.EDITOR) -> str:
+    """The path of a fresh invitation."""
+    return "/join/" + create_invitation(cast.olga, role=role).address.rpartition("/")[2]
+
+
+def test_invitation__made_on_the_page__is_shown_once_and_listed_until_revoked(cast: Cast, as_: SignedIn) -> None:
+    client = as_(cast.olga)
+
+    answer = client.post("/w/acme/settings/invitations", {"role": "reviewer", "days": "7", "note": "Nina"})
+    listed = client.get("/w/acme/settings/members").content.decode()
+    row = Invitation.objects.get()
+    client.post(f"/w/acme/settings/invitations/{row.pk}/revoke")
+
+    assert answer.status_code == 201 and "/join/" in answer.content.decode()
+    assert "for Nina" in listed and "/join/" not in listed
+    assert "for Nina" not in client.get("/w/acme/settings/members").content.decode()
+    assert as_(cast.ada).post("/w/acme/settings/invitations", {"role": "viewer", "days": "7"}).status_code == 403
+
+
+def test_join__by_somebody_new__makes_the_account_signs_in_and_uses_the_link_up(cast: Cast) -> None:
+    path, client = invited(cast), Client()
+
+    page = client.get(path)
+    weak = client.post(path, {**NEW, "password": "short"})
+    joined = client.post(path, NEW)
+
+    assert page.status_code == 200 and "Join Acme" in page.content.decode()
+    assert weak.status_code == 422 and "too short" in weak.content.decode() and "Nina" in weak.content.decode()
+    assert joined["Location"] == "/w/acme/" and client.get("/w/acme/").status_code == 200
+    assert Client().get(path).status_code == 410
+    assert Client().post("/sign-in", {"email": NEW["email"], "password": PASSWORD}).status_code == 302
+
+
+def test_join__by_somebody_signed_in__joins_as_them(cast: Cast, as_: SignedIn) -> None:
+    path, client = invited(cast), as_(cast.linus)
+
+    assert "Join as Linus" in client.get(path).content.decode()
+    client.post(path)
+
+    assert client.get("/w/acme/").status_code == 200
+
+
+def test_setup__of_a_fresh_installation__leads_to_the_first_steps_and_works_once(db: None) -> None:
+    path, client = "/setup/" + found_by_invitation().rpartition("/")[2], Client()
+
+    assert "Set up Greenroom" in client.get(path).content.decode()
+    made = client.post(path, {**NEW, "workspace": "Support Team"})
+
+    assert made["Location"] == "/w/support-team/"
+    page = client.get("/w/support-team/").content.decode()
+    assert "First steps" in page and "Write or import a prompt" in page
+    assert Client().post(path, {**NEW, "workspace": "Other"}).status_code == 410
+    assert list(Workspace.objects.values_list("slug", flat=True)) == ["support-team"]
+
+
+def test_first_steps__each_done__show_the_next_and_can_be_put_away(cast: Cast, as_: SignedIn) -> None:
+    client = as_(cast.ada)
+    builders.prompt(cast.ada, "support/triage")
+
+    after_writing = client.get("/w/acme/").context["steps"]
+    client.post("/w/acme/hints/suite")
+    after_waiving = client.get("/w/acme/").context["steps"]
+    client.post("/w/acme/hints/steps")
+
+    assert after_writing.now.title == "Say what good answers are"
+    assert after_waiving.now.title == "Promote it"
+    assert client.get("/w/acme/").context["steps"] is None
+    assert as_(cast.vera).get("/w/acme/").context["steps"] is None, "who may only read has nothing to do"
+    assert client.post("/w/acme/hints/nothing").status_code == 404
+
+
+def test_deactivate__asked_for__shows_what_hangs_on_them_and_wants_a_word_on_their_keys(
+    cast: Cast, as_: SignedIn
+) -> None:
+    client, address = as_(cast.olga), "/w/acme/settings/members/ada@example.com/deactivate"
+    made = builders.prompt(cast.ada, "support/triage")
+    open_promotion(cast.ada, made.versions.get(), cast.environment("staging"))
+    ada = Member.objects.select_related("user").get(pk=cast.ada.member_id)
+    key = cast.key("ci", name="pipeline", responsible=ada)
+
+    page = client.get(address).content.decode()
+    unsaid = client.post(address)
+    done = client.post(address, {"keys": str(cast.olga.member_id)})
+
+    assert "support/triage v1" in page and "pipeline" in page
+    assert unsaid.status_code == 422 and done.status_code == 302
+    assert not Member.objects.get(pk=ada.pk).is_active
+    assert key.actor.member_id == cast.olga.member_id
+    assert as_(cast.grace).get(address).status_code == 403
+
+
+def test_leave__by_the_last_owner__is_refused_and_by_others_works(cast: Cast, as_: SignedIn) -> None:
+    assert "The last owner cannot go" in as_(cast.olga).get("/w/acme/settings/leave").content.decode()
+    assert as_(cast.olga).post("/w/acme/settings/leave").status_code == 409
+    client = as_(cast.ada)
+
+    client.post("/w/acme/settings/leave")
+
+    assert client.get("/w/acme/").status_code == 404
+
+
+def test_time_zone__chosen__is_what_pages_show_without_a_script(cast: Cast, as_: SignedIn) -> None:
+    client = as_(cast.olga)
+    builders.prompt(cast.ada, "support/triage")
+
+    client.post("/w/acme/settings/profile/look", {"time_zone": "Asia/Tokyo", "theme": "dark"})
+    page = client.get("/w/acme/settings/audit").content.decode()
+    refused = client.post("/w/acme/settings/profile/look", {"time_zone": "Mars/Olympus"})
+
+    assert 'data-zone="Asia/Tokyo"' in page and " JST</time>" in page and 'data-theme="dark"' in page
+    assert refused.status_code == 422 and user_of(cast.olga).time_zone == "Asia/Tokyo"
+
+
+def test_sessions__listed_and_ended__are_over_at_once(cast: Cast) -> None:
+    user = user_of(cast.ada)
+    user.set_password(PASSWORD)
+    user.save()
+    here, there = Client(), Client(headers={"User-Agent": "Another browser"})
+    for client in (here, there):
+        client.post("/sign-in", {"email": user.email, "password": PASSWORD})
+    row = PersonSession.objects.get(agent="Another browser")
+
+    page = here.get("/w/acme/settings/profile").content.decode()
+    here.post(f"/w/acme/settings/profile/sessions/{row.pk}")
+
+    assert "Another browser" in page and "this browser" in page
+    assert there.get("/w/acme/").status_code == 302 and here.get("/w/acme/").status_code == 200
+    assert here.post(f"/w/acme/settings/profile/sessions/{row.pk}").status_code == 404
+
+
+def test_password__changed__ends_every_other_session(cast: Cast) -> None:
+    user = user_of(cast.ada)
+    user.set_password(PASSWORD)
+    user.save()
+    here, there = Client(), Client()
+    for client in (here, there):
+        client.post("/sign-in", {"email": user.email, "password": PASSWORD})
+
+    here.post("/w/acme/settings/profile/password", {"current": PASSWORD, "password": "a raft of paper cranes"})
+
+    assert there.get("/w/acme/").status_code == 302 and here.get("/w/acme/").status_code == 200
+    assert PersonSession.objects.filter(user=user).count() == 1
+
+
+def test_follow__and_unfollow__are_on_the_prompts_page(cast: Cast, as_: SignedIn) -> None:
+    builders.prompt(cast.ada, "support/triage")
+    client = as_(cast.vera)
+
+    client.post("/w/acme/prompts/support/triage/drafts/follow", {"follow": "1"})
+    assert "Unfollow" in client.get("/w/acme/prompts/support/triage").content.decode()
+    client.post("/w/acme/prompts/support/triage/drafts/follow", {"follow": "0"})
+    assert "Unfollow" not in client.get("/w/acme/prompts/support/triage").content.decode()
+
+
+def test_environments__moved__change_places(cast: Cast, as_: SignedIn) -> None:
+    client = as_(cast.olga)
+
+    client.post("/w/acme/settings/environments/production/move", {"up": "1"})
+    names = [one.name for one in client.get("/w/acme/settings/environments").context["environments"]]
+
+    assert names == ["development", "production", "staging"]
+    assert as_(cast.rosa).post("/w/acme/settings/environments/production/move", {"up": "1"}).status_code == 403
+
+
+@pytest.mark.parametrize("way", ["off", "mail"])
+def test_news__chosen_on_the_profile__is_kept(cast: Cast, as_: SignedIn, way: str) -> None:
+    as_(cast.ada).post("/w/acme/settings/profile/news", {"promotion.voted": way, "nonsense": "off"})
+
+    row = Member.objects.get(pk=cast.ada.member_id)
+    assert (row.muted, row.mailed) == ((["promotion.voted"], []) if way == "off" else ([], ["promotion.voted"]))
