@@ -18,7 +18,7 @@ from tests.builders import Key, make_cast, prompt
 from tests.faults import table
 from tests.faults.ledger import Account, Client, Ledger, Told
 from tests.faults.stage import Stage, wait
-from tests.faults.test_workers import begin, working_below
+from tests.faults.test_workers import MOST_IN_VAIN, begin, working_below
 from tests.invariants.checker import violations
 from tests.servers import Web, run_web
 
@@ -213,6 +213,6 @@ def test_worker__told_to_end_in_the_middle_of_a_run__hands_over_and_the_run_ends
         wait("it does not end", lambda: leaving.process.poll() is not None)
         took = time.monotonic() - began
         stage.all_ended()
-    assert 0 <= stage.asked_in_vain() <= 8
+    assert 0 <= stage.asked_in_vain() <= MOST_IN_VAIN
     assert Result.objects.exists()
     stage.close("F35 worker told to end", recovery=f"ended within {took:.1f} s")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from evals_app.engine.asking import SLICE_S
 from evals_app.models import Result, RunChunk
 from registry.celery import app
 from registry.core.models import JobState
@@ -18,6 +19,10 @@ from tests.faults.stage import Stage, half_done, pid_of, wait
 from tests.servers import Part
 
 CASES, LATENCY_S = 120, 0.1
+
+
+# Of a worker that dies: the four questions on their way, and the answers of the fifth of a second that was not saved yet.
+MOST_IN_VAIN = 4 + round(4 * SLICE_S / LATENCY_S)
 
 
 def begin(stage: Stage, *, concurrency: int = 4) -> None:
@@ -38,8 +43,7 @@ def test_worker__child_killed_in_the_middle__another_goes_on_at_once(stage: Stag
         os.kill(pid_of(lost.owner), signal.SIGKILL)
         recovery = wait("it was not taken up", lambda: RunChunk.objects.get(pk=lost.pk).attempt == 2)
         stage.all_ended()
-    # What was on its way when a worker died is asked again, and nothing else.
-    assert 0 <= stage.asked_in_vain() <= 8
+    assert 0 <= stage.asked_in_vain() <= MOST_IN_VAIN
     assert Result.objects.filter(attempt=2).exists()
     stage.close("F1 worker child killed", recovery=f"{recovery:.1f} s")
 
@@ -52,7 +56,7 @@ def test_worker__all_of_it_killed__another_that_runs_goes_on_when_the_lease_is_u
         victim.stop(signal.SIGKILL)
         recovery = wait("it was not taken up", lambda: RunChunk.objects.get(pk=lost.pk).attempt == 2)
         stage.all_ended()
-    assert 0 <= stage.asked_in_vain() <= 8
+    assert 0 <= stage.asked_in_vain() <= MOST_IN_VAIN
     stage.close("F2 whole worker killed", recovery=f"{recovery:.1f} s (lease 20 s)")
 
 
