@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from evals_app.agreement import Agreement, agreement
 from evals_app.judge_seats import Seat, graded_kind, key_of, seats_from_text
 from evals_app.models import ResultLabel, Run
+from evals_app.scorers.graded.judging import prompt_name
 from evals_app.suite_content import SuiteContent
 
 
@@ -20,9 +21,14 @@ class Judged:
     seat: Seat
 
     @property
+    def prompt(self) -> str:
+        """The name of the prompt that judges."""
+        return prompt_name(self.key)
+
+    @property
     def who(self) -> tuple[str, str, str, str]:
         """What makes it the same judge: another prompt or model is another one, another temperature is another prompt."""
-        return self.key, self.seat.digest, self.seat.settings.provider, self.seat.settings.model
+        return self.prompt, self.seat.digest, self.seat.settings.provider, self.seat.settings.model
 
 
 def judged_of(content: SuiteContent, seats: Mapping[str, Seat]) -> tuple[Judged, ...]:

@@ -1,14 +1,16 @@
 """Judges as rows: which prompt versions a suite asks, with which models, and which newer ones there are."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from evals_app.judge_seats import Seat, graded_kind, key_of
+from evals_app.judge_seats import Seat, graded_kind, key_of, prompt_of
 from evals_app.model_settings import Offer, effective
 from evals_app.models import SuiteVersion
 from evals_app.scorers import ScorerSpec
+from evals_app.scorers.graded.judging import own_model
 from evals_app.scorers.kinds.embedding_similarity import MODEL, PROVIDER
 from evals_app.suite_content import SuiteContent
 from prompts_app.models import PromptVersion
+from registry.core.canonical import JSON
 
 
 def graded_content(version: SuiteVersion) -> SuiteContent:
@@ -30,12 +32,24 @@ def seats_of(version: SuiteVersion, offers: list[Offer]) -> dict[str, Seat]:
     prompts = pinned_versions(version.suite.workspace_id, [pin.digest for pin in content.judges])
     seats = {}
     for key, spec in specs.items():
-        if key in pins:
-            pin = pins[key]
-            seats[key] = Seat(effective(prompts[key, pin.version].load().config, offers), pin.version, pin.digest)
+        if (pin := pins.get(prompt_of(spec))) is not None:
+            config = prompts[pin.name, pin.version].load().config
+            seats[key] = Seat(effective(config, offers, pinned=own_model(spec)), pin.version, pin.digest)
         else:
             seats[key] = Seat(effective(_embedding_config(spec), offers))
     return seats
+
+
+def providers_without_model(version: SuiteVersion, content: SuiteContent) -> set[str]:
+    """The providers that a suite, or one of its judges, names but no model of them; one query, none without judges."""
+    prompts = pinned_versions(version.suite.workspace_id, [pin.digest for pin in content.judges])
+    pins = {pin.name: pin for pin in content.judges}
+    configs: list[Mapping[str, JSON]] = [content.config or {}]
+    for spec in {key_of(spec): spec for _, spec in content.specs() if graded_kind(spec)}.values():
+        pin = pins.get(prompt_of(spec))
+        row = prompts.get((pin.name, pin.version)) if pin else None
+        configs += [{**row.load().config, **own_model(spec)}] if row else []
+    return {name for one in configs if isinstance(name := one.get("provider"), str) and not one.get("model")}
 
 
 def pinned_versions(workspace_id: int, digests: Iterable[str]) -> dict[tuple[str, int], PromptVersion]:

@@ -12,6 +12,7 @@ from evals_app.model_families import family_of, is_same_family
 from evals_app.model_settings import ModelSettings, Offer, SettingsError, effective
 from evals_app.models import Run, SuiteAttachment, SuiteVersion
 from evals_app.queries import offers
+from evals_app.scorers.graded.judging import prompt_name
 from prompts_app.models import PromptVersion
 
 MOST_PROMPTS = 50
@@ -29,7 +30,7 @@ class JudgeLine:
     @property
     def name(self) -> str:
         """The judge's prompt."""
-        return self.judged.key
+        return self.judged.prompt
 
     @property
     def version(self) -> int:
@@ -61,14 +62,14 @@ def suite_judges(version: SuiteVersion) -> JudgeReport:
     except SettingsError as error:
         return JudgeReport(problem=f"Its judges cannot be asked: {error}.")
     judged = judged_of(content, seats)
-    newest = newest_judges(version.suite.workspace_id, {one.key for one in judged})
+    newest = newest_judges(version.suite.workspace_id, {one.prompt for one in judged})
     agreed = agreements(version.suite_id, judged)
     models = _models_asked(version, offered)
     return JudgeReport(
         tuple(
             JudgeLine(
                 one,
-                newest[one.key].number if one.key in newest else one.seat.version,
+                newest[one.prompt].number if one.prompt in newest else one.seat.version,
                 how,
                 _kinship({one.key: one.seat}, models),
             )
@@ -95,7 +96,7 @@ def _kinship(seats: Mapping[str, Seat], models: Iterable[str]) -> tuple[str, ...
         for model in models:
             if is_same_family(seat.settings.model, model):
                 found[key] = (
-                    f"The judge {key} ({seat.settings.model}) is of the family {family_of(model)}, like {model} that it "
+                    f"The judge {prompt_name(key)} ({seat.settings.model}) is of the family {family_of(model)}, like {model} that it "
                     "judges: models tend to favour answers like their own."
                 )
     return tuple(found.values())

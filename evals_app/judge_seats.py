@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from evals_app.model_settings import ModelSettings
 from evals_app.scorers import SCORERS, ScorerSpec
-from evals_app.scorers.graded.judging import Graded, judge_key
+from evals_app.scorers.graded.judging import Graded, judge_key, prompt_name
 from registry.core.canonical import JSON
 from registry.core.errors import FieldError
 from registry.core.fields import Fields
@@ -65,6 +65,12 @@ def key_of(spec: ScorerSpec) -> str:
     """Who judges for a graded spec; empty for all others."""
     kind = graded_kind(spec)
     return judge_key(spec, kind) if kind else ""
+
+
+def prompt_of(spec: ScorerSpec) -> str:
+    """The prompt that judges for a graded spec; empty where none does."""
+    kind = graded_kind(spec)
+    return prompt_name(judge_key(spec, kind)) if kind and kind.prompt else ""
 
 
 def read_pins(given: Fields) -> tuple[JudgePin, ...]:

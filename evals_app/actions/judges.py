@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from evals_app.judge_queries import newest_judges
-from evals_app.judge_seats import JudgePin, graded_kind, key_of
+from evals_app.judge_seats import JudgePin, graded_kind, prompt_of
 from evals_app.models import SuiteVersion
 from evals_app.scorers import SCORERS, ScorerSpec
 from evals_app.scorers.graded.judging import Graded
@@ -29,7 +29,7 @@ def add_judges(actor: Actor) -> tuple[Prompt, ...]:
 
 def ensure_judges(actor: Actor, content: SuiteContent) -> tuple[Prompt, ...]:
     """Make the judges that come with the kinds a suite uses, as far as they are not there; asks the sandbox."""
-    kinds = {key_of(spec): graded_kind(spec) for _, spec in content.specs()}
+    kinds = {prompt_of(spec): graded_kind(spec) for _, spec in content.specs()}
     return _make(
         actor, [kind.prompt for key, kind in kinds.items() if kind and kind.prompt and kind.prompt.name == key]
     )
@@ -40,7 +40,7 @@ def pin_judges(content: SuiteContent, workspace_id: int, newest: SuiteVersion | 
 
     Raises Invalid `suite.invalid` for a judge that there is not, or that cannot judge for the kind that names it.
     """
-    wanted = {key_of(spec) for _, spec in content.specs() if _asks_prompt(spec)}
+    wanted = {prompt_of(spec) for _, spec in content.specs() if _asks_prompt(spec)}
     if not wanted:
         return replace(content, judges=())
     given = {pin.name: pin for pin in content.judges}
@@ -52,7 +52,7 @@ def pin_judges(content: SuiteContent, workspace_id: int, newest: SuiteVersion | 
     found = _versions(workspace_id, {name: numbers[name] for name in wanted if name in numbers})
     errors = [error for name in sorted(given.keys() & wanted) if (error := _mispinned(given[name], found.get(name)))]
     for path, spec in content.specs():
-        if _asks_prompt(spec) and (why := _unfit(spec, found.get(key_of(spec)))):
+        if _asks_prompt(spec) and (why := _unfit(spec, found.get(prompt_of(spec)))):
             errors.append(FieldError(f"{path}.judge", "judge", why))
     refuse_mistakes("suite.invalid", "The suite was not saved: correct the fields named.", errors)
     return replace(
@@ -107,7 +107,7 @@ def _unfit(spec: ScorerSpec, version: PromptVersion | None) -> str:
     if kind is None or kind.prompt is None:
         return ""
     if version is None:
-        return f"is a prompt that this workspace does not have: {key_of(spec)}"
+        return f"is a prompt that this workspace does not have: {prompt_of(spec)}"
     content = version.load()
     given = kind.prompt.variables
     required = (content.variables or {}).get("required")

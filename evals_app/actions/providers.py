@@ -56,7 +56,7 @@ def update_provider(actor: Actor, provider: Provider, given: ProviderInput) -> P
     provider.save()
     if given.api_key is not None:
         _store_key(provider, given.api_key)
-    if provider.is_default and before != (True, provider.base_url, provider.default_model):
+    if before != (provider.is_default, provider.base_url, provider.default_model):
         redefine_checks(actor)
     _record(actor, "provider.changed", provider)
     return provider

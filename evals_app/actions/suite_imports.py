@@ -12,6 +12,7 @@ from evals_app.files.promptfoo import Note
 from evals_app.files.reading import ReadFile, read_file
 from evals_app.files.table import FORMS, Form, form_of, storable
 from evals_app.models import PendingImport, Suite
+from evals_app.queries import offers
 from prompts_app.content import TemplateSource
 from prompts_app.sandbox import client as sandbox
 from registry.core.actor import Actor
@@ -103,7 +104,7 @@ def find_pending_import(actor: Actor, suite: Suite) -> PendingImport:
 
 def read_pending(pending: PendingImport) -> ReadFile:
     """What the file comes to, its columns read as they were mapped."""
-    read = read_file(_form(pending.form), pending.text, mapped(pending))
+    read = read_file(_form(pending.form), pending.text, mapped(pending), offers(pending.suite.workspace_id))
     return replace(read, notes=(*read.notes, *_refused_templates(read))) if pending.form == "promptfoo" else read
 
 

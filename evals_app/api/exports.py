@@ -15,6 +15,7 @@ from evals_app.exporting import as_download
 from evals_app.files.columns import COMBINING, USES, Column
 from evals_app.files.reading import read_file
 from evals_app.files.table import FORMS, MOST_BYTES, form_of, storable
+from evals_app.queries import offers
 from evals_app.version_queries import compare_versions
 from registry.core.api.bodies import Flag, StrictSerializer, Text
 from registry.core.api.views import RegistryView
@@ -93,7 +94,7 @@ class SuiteReadView(SuiteBase):
             Column(one["column"], one["use"], one.get("name", ""), one.get("json", False), one.get("tag", False))
             for one in given.get("columns", ())
         ]
-        read = read_file(given.get("form") or form_of("", text), text, columns)
+        read = read_file(given.get("form") or form_of("", text), text, columns, offers(self.actor.workspace_id))
         cases: list[JSON] = [{"line": one.line, "case": dict(one.case)} for one in read.reading.cases]
         return Response(
             {

@@ -15,6 +15,7 @@ from evals_app.models import Arm, Case, JudgeReply, Provider, Result, Run, RunCh
 from evals_app.providers.limits import Limits
 from evals_app.providers.talk import Answer, Endpoint, Question, excerpt_of
 from evals_app.scorers import Combination, ScorerSpec
+from evals_app.scorers.graded.judging import prompt_name
 from evals_app.suite_content import CaseSpec
 from prompts_app.content import VersionContent
 from registry.core.errors import Invalid, Unavailable
@@ -222,7 +223,9 @@ def _bench(run: Run, seats: Mapping[str, Seat], desks: Mapping[str, list[OpenDes
     prompts = pinned_versions(run.workspace_id, [seat.digest for seat in seats.values() if seat.digest])
     return {
         key: Judge(
-            prompts[key, seat.version].load() if seat.digest else None, seat.settings, desks[seat.settings.provider]
+            prompts[prompt_name(key), seat.version].load() if seat.digest else None,
+            seat.settings,
+            desks[seat.settings.provider],
         )
         for key, seat in seats.items()
     }

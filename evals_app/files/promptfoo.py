@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from evals_app.files.columns import Mistake, ReadCase, Reading, made_key
-from evals_app.files.promptfoo_assertions import NEVER, Mapped, map_assertions, substituted
+from evals_app.files.promptfoo_assertions import NEVER, Judges, Mapped, map_assertions, substituted
+from evals_app.model_settings import Offer
 from evals_app.suite_content import MOST_CASES, case_problems
 from registry.core.canonical import JSON, InvalidJson, parse_json
 from registry.core.errors import invalid_field
@@ -81,6 +82,7 @@ class _Reader:
     keys: dict[str, int] = field(default_factory=dict)
     shared: Mapped = field(default_factory=Mapped)
     names: set[str] = field(default_factory=set)
+    offers: Sequence[Offer] = ()
     read: int = 0
 
     def say(self, line: int, text: str) -> None:
@@ -89,16 +91,17 @@ class _Reader:
             self.notes.append(note)
 
 
-def read_promptfoo(text: str) -> PromptfooSuite:
+def read_promptfoo(text: str, offers: Sequence[Offer] = ()) -> PromptfooSuite:
     """A configuration's tests as cases, its defaultTest's assertions as the suite's scorers; raises Invalid for what is no YAML.
 
-    Lists of values become one case each, in all combinations, as there. Everything not taken over is a note with its line.
+    Lists of values become one case each, in all combinations, as there. A provider that grades becomes one of `offers`,
+    those of the workspace. Everything not taken over is a note with its line.
     """
     root = read_yaml(text)
     top = root.members()
     if not top:
         raise invalid_field("file", "type", "This is no promptfoo configuration: it must be an object with `tests`.")
-    reader = _Reader()
+    reader = _Reader(offers=offers)
     for name, part in top.items():
         if name not in TOP | SILENT:
             reader.say(part.line, f"{name}: {WHY_NOT.get(name, 'not known here, and not taken over')}")
@@ -120,7 +123,11 @@ def _shared_rules(reader: _Reader, default: Part) -> dict[str, JSON]:
     members = default.members()
     _note_unknown(reader, members)
     reader.shared = map_assertions(
-        _asserts(reader, members), taken=reader.names, say=reader.say, disabled=_disabling(members)
+        _asserts(reader, members),
+        taken=reader.names,
+        say=reader.say,
+        disabled=_disabling(members),
+        judges=_judges(reader, members),
     )
     rules: dict[str, JSON] = {"scorers": reader.shared.scorers}
     rules |= {"groups": reader.shared.groups} if reader.shared.groups else {}
@@ -162,7 +169,11 @@ def _add_test(reader: _Reader, part: Part, stands_on: tuple[Part, ...], default:
             reader.say(one.line, "vars: files are never read: write the values out")
         variables |= members.get("vars", Part(0)).members()
         found = map_assertions(
-            _asserts(reader, members), taken=taken, say=reader.say, disabled=_disabling(members, default.members())
+            _asserts(reader, members),
+            taken=taken,
+            say=reader.say,
+            disabled=_disabling(members, default.members()),
+            judges=_judges(reader, members, default.members()),
         )
         mapped.scorers += found.scorers
         mapped.groups += found.groups
@@ -228,6 +239,15 @@ def _asserts(reader: _Reader, members: Mapping[str, Part]) -> list[Part]:
     return good
 
 
+def _judges(reader: _Reader, *levels: Mapping[str, Part]) -> Judges:
+    """Who grades where an assertion names nobody: what the options say, those of the test before those for all."""
+    for members in levels:
+        named = members.get("options", Part(0)).members().get("provider")
+        if named is not None:
+            return Judges(reader.offers, named)
+    return Judges(reader.offers)
+
+
 def _disabling(*levels: Mapping[str, Part]) -> str:
     """Why no assertion can be judged as it was: outputs would have gone through code first."""
     for members in levels:
@@ -242,7 +262,7 @@ def _disabling(*levels: Mapping[str, Part]) -> str:
 
 def _note_unknown(reader: _Reader, members: Mapping[str, Part]) -> None:
     for name, part in members.items():
-        if name == "options" and set(part.members()) <= {"disableVarExpansion"}:
+        if name == "options" and set(part.members()) <= {"disableVarExpansion", "provider"}:
             continue
         if name not in TEST:
             why = WHY_NOT.get(f"{name}_of_test", WHY_NOT.get(name, "not known here, and not taken over"))

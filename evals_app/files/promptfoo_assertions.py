@@ -4,22 +4,67 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from evals_app.scorers import read_scorers
+from evals_app.model_settings import Offer
+from evals_app.scorers import SCORERS, read_scorers
 from registry.core.canonical import JSON
 from registry.core.errors import FieldError, Invalid
 from registry.core.yaml_tree import Part, read_yaml
 
+GRADED = {kind for kind, scorer in SCORERS.items() if scorer.is_graded}
 CODE = {"javascript", "python", "ruby", "webhook"}
 MEMBERS = {"type", "value", "threshold", "weight", "metric", "assert", "config", "provider", "rubricPrompt"}
 NEVER = "custom code is never run here"
 SIMPLE = re.compile(r"\{\{-?\s*([A-Za-z_]\w*)\s*-?\}\}")
+EMBEDDING = re.compile(r"[\w-]+:embeddings?:(\S+)")
+# How a provider's id says that a model is asked: before the model, where it says it at all.
+ASKED_AS = {"chat", "completion", "responses", "messages"}
+PROGRAMS = {"exec", "file", "python", "package", "golang", "ruby", "webhook", "http", "https", "ws", "wss", "browser"}
 _LONGEST_NAME = 90
 
 type Spec = dict[str, JSON]
 type Say = Callable[[int, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Judges:
+    """Who may judge: what the workspace's providers offer, and the provider that a configuration names for all, if any."""
+
+    offers: Sequence[Offer] = ()
+    default: Part = field(default_factory=lambda: Part(0))
+
+    def named(self, members: Mapping[str, Part], *, embeds: bool) -> Part:
+        """The provider that an assertion names, else the one for all, which may name one of each kind."""
+        own = members.get("provider")
+        if own is not None:
+            return own
+        kinds = self.default.members()
+        if "text" in kinds or "embedding" in kinds:
+            return kinds.get("embedding" if embeds else "text", Part(0))
+        is_embedding = EMBEDDING.fullmatch(provider_id(self.default)) is not None
+        return self.default if is_embedding == embeds else Part(0)
+
+    def offering(self, part: Part) -> Spec:
+        """The workspace's provider and model for a provider such as `openai:chat:gpt-4o-mini`; raises NotSupported."""
+        named = provider_id(part)
+        kind, _, rest = named.partition(":")
+        family, _, model = rest.rpartition(":")
+        if not kind or not model or kind in PROGRAMS or (family and family not in ASKED_AS):
+            raise NotSupported(
+                part.line, f"its provider {named[:80] or 'without an id'} names no model that could judge"
+            )
+        fitting = [offer for offer in self.offers if model in offer.models]
+        if not fitting:
+            raise NotSupported(part.line, f"no provider of this workspace offers {model[:80]}, which is to judge")
+        best = min(fitting, key=lambda offer: (offer.name != kind, not offer.is_default, offer.name))
+        return {"provider": best.name, "model": model}
+
+
+def provider_id(part: Part) -> str:
+    """The id of a provider, which is a text or a mapping that has one."""
+    return (part.members().get("id", Part(0)) if isinstance(part.value, dict) else part).text()
 
 
 class NotSupported(ValueError):
@@ -39,14 +84,17 @@ class Mapped:
     groups: list[JSON] = field(default_factory=list)
 
 
-def map_assertions(parts: list[Part], *, taken: set[str], say: Say, disabled: str = "") -> Mapped:
+def map_assertions(
+    parts: list[Part], *, taken: set[str], say: Say, disabled: str = "", judges: Judges | None = None
+) -> Mapped:
     """Each assertion as a scorer, in order; `taken` are names in use, and gains those given. `disabled` disables all."""
+    judges = judges or Judges()
     mapped = Mapped()
     for part in parts:
         if part.members().get("type", Part(0)).value == "assert-set":
-            _map_set(part, mapped, taken, say, disabled)
+            _map_set(part, mapped, taken, say, disabled, judges=judges)
         else:
-            mapped.scorers.append(_mapped(part, taken, say, disabled))
+            mapped.scorers.append(_mapped(part, taken, say, disabled, judges=judges))
     return mapped
 
 
@@ -66,7 +114,7 @@ def free_name(name: str, taken: set[str]) -> str:
     return found
 
 
-def _map_set(part: Part, mapped: Mapped, taken: set[str], say: Say, disabled: str) -> None:
+def _map_set(part: Part, mapped: Mapped, taken: set[str], say: Say, disabled: str, *, judges: Judges) -> None:
     members = part.members()
     name = free_name(members.get("metric", Part(0)).text() or "set", taken)
     group: Spec = {"name": name}
@@ -80,11 +128,11 @@ def _map_set(part: Part, mapped: Mapped, taken: set[str], say: Say, disabled: st
             group = {"name": name, "weight": 0}
     mapped.groups.append(group)
     for inner in members.get("assert", Part(0)).entries():
-        spec = _mapped(inner, taken, say, disabled)
+        spec = _mapped(inner, taken, say, disabled, judges=judges)
         mapped.scorers.append({**spec, "group": name})
 
 
-def _mapped(part: Part, taken: set[str], say: Say, disabled: str) -> Spec:
+def _mapped(part: Part, taken: set[str], say: Say, disabled: str, *, judges: Judges) -> Spec:
     members = part.members()
     kind = members.get("type", Part(0)).text()
     base = kind.removeprefix("not-")
@@ -92,7 +140,17 @@ def _mapped(part: Part, taken: set[str], say: Say, disabled: str) -> Spec:
     try:
         if disabled:
             raise NotSupported(part.line, disabled)
+        embeds = base.partition(":")[0] == "similar"
+        named = judges.named(members, embeds=embeds)
+        members = {**members, "provider": named} if named.value is not None else members
         spec = _spec(kind, base, members, part.line)
+        if not embeds and spec["kind"] in GRADED and named.value is not None:
+            spec |= judges.offering(named)
+            if "config" in named.members():
+                say(
+                    named.line,
+                    "config of a judge's provider: what a judge is asked with is in the config of its prompt",
+                )
         _refuse_mistakes(spec, part.line)
     except NotSupported as problem:
         say(problem.line, f"{kind or 'this assertion'} is imported disabled: {problem.why}")
@@ -227,8 +285,7 @@ def _without_value(kind: str) -> Callable[[Part, Mapping[str, Part]], Spec]:
 def _similar(value: Part, members: Mapping[str, Part]) -> Spec:
     """Its provider names the embedding model: `openai:embedding:<model>`, or such an id in a mapping."""
     provider = members.get("provider", Part(0))
-    named = (provider.members().get("id", Part(0)) if isinstance(provider.value, dict) else provider).text()
-    match = re.fullmatch(r"[\w-]+:embeddings?:(\S+)", named)
+    match = EMBEDDING.fullmatch(provider_id(provider))
     if match is None:
         said = "it names no embedding model; with a provider such as openai:embedding:text-embedding-3-small it would"
         raise NotSupported(provider.line or members["type"].line, said)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from evals_app.files.columns import Column, Reading, guessed, is_native, native_columns, read_cases
 from evals_app.files.promptfoo import FoundPrompt, Note, read_promptfoo
 from evals_app.files.table import Form, Table, read_csv, read_json, read_jsonl
+from evals_app.model_settings import Offer
 from registry.core.canonical import JSON
 
 
@@ -22,10 +23,13 @@ class ReadFile:
     prompts: tuple[FoundPrompt, ...] = ()
 
 
-def read_file(form: Form, text: str, columns: Sequence[Column] = ()) -> ReadFile:
-    """Read a file as its kind says; `columns` map a table, as guessed where there are none. Raises Invalid where nothing can be read."""
+def read_file(form: Form, text: str, columns: Sequence[Column] = (), offers: Sequence[Offer] = ()) -> ReadFile:
+    """Read a file as its kind says; `columns` map a table, as guessed where there are none; `offers` may judge.
+
+    Raises Invalid where nothing can be read.
+    """
     if form == "promptfoo":
-        found = read_promptfoo(text)
+        found = read_promptfoo(text, offers)
         return ReadFile(found.reading, rules=found.rules, notes=found.notes, prompts=found.prompts)
     rules: Mapping[str, JSON] = {}
     if form == "csv":

@@ -8,6 +8,7 @@ from django import template
 
 from evals_app.interval_drawing import signed_points
 from evals_app.scorers import SCORERS, Scorer, ScorerSpec
+from evals_app.scorers.graded.judging import prompt_name
 from evals_app.scorers.registry import FAMILIES
 from registry.core.canonical import JSON
 from registry.core.templatetags.ui import distance
@@ -109,3 +110,9 @@ def expects(spec: ScorerSpec) -> bool:
 def words(text: str) -> list[str]:
     """The words of a text."""
     return text.split()
+
+
+@register.filter
+def judge_prompt(key: str) -> str:
+    """The name of the prompt in the key of a run's judge."""
+    return prompt_name(key)

@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,13 +13,11 @@ from django.db.models import Sum
 from evals_app.actions.judges import add_judges
 from evals_app.actions.runs import retry_errors, start_run
 from evals_app.actions.suites import create_suite, save_suite_version
-from evals_app.engine import chunks, grading
+from evals_app.engine import chunks
 from evals_app.engine.asking import Arrivals
 from evals_app.models import Provider, Result, Run, RunChunk
 from evals_app.scripted_provider import Rule, ScriptedProvider
-from prompts_app.content import VersionContent
 from prompts_app.models import CheckDefinition, Prompt, PromptVersion
-from registry.core.canonical import JSON
 from registry.core.errors import Conflict, Invalid
 from registry.core.models import JobState
 from tests import builders
@@ -393,48 +391,3 @@ def test_case__with_a_graded_scorer_of_its_own__has_it_judged(
     run = ran(cast, prompt, of=given, scorers=[{"kind": "equals"}])
     assert scores(run)["case-2", "candidate"] == {"equals": 1.0, "rubric": 1.0}
     assert len(to_judge(provider)) == 1 and run.verdict == "passed"
-
-
-def test_judges_prompts__of_many_answers__are_rendered_together(
-    cast: Cast, provider: ScriptedProvider, prompt: Prompt, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sizes: list[int] = []
-    real = grading.render_contents
-
-    def counted(content: VersionContent, values: Sequence[Mapping[str, JSON]]) -> list[Any]:
-        sizes.append(len(values))
-        return real(content, values)
-
-    monkeypatch.setattr(grading, "render_contents", counted)
-    run = ran(cast, prompt, 40)
-    assert run.verdict == "passed" and len(to_judge(provider)) == 40
-    assert sum(sizes) == 40 and max(sizes) > 1
-
-
-def test_judges_prompt__that_cannot_be_rendered_for_some__is_an_error_of_those_alone(
-    cast: Cast, provider: ScriptedProvider, prompt: Prompt
-) -> None:
-    add_judges(cast.ada)
-    content = Prompt.objects.get(name="judges/rubric").versions.get().editable()
-    picky = builders.create_prompt(cast.ada, "judges/picky", kind="chat")
-    system, user = content["messages"]
-    text = user["content"] + "{{ '' if 1 // (output | int - 1) else '' }}"
-    builders.create_version(cast.ada, picky, {**content, "messages": [system, {**user, "content": text}]})
-    run = ran(cast, prompt, 4, scorers=[{**RUBRIC[0], "judge": "judges/picky"}, {**RUBRIC[0], "name": "second"}])
-    assert dict(Counter(run.results.values_list("error", flat=True))) == {"": 3, "judge": 1}
-    failed = run.results.get(error="judge")
-    assert "cannot be rendered" in failed.output and failed.case.key == "case-1"
-    # Nobody is paid for judging an answer that is in error already.
-    assert len(to_judge(provider)) == 6
-
-
-def test_judges_replies__are_kept_one_by_one_and_go_when_they_are_asked_again(
-    cast: Cast, provider: ScriptedProvider, prompt: Prompt
-) -> None:
-    provider.script(Rule(anywhere=" ANSWER\n1\n", status=400), judge_says("met"))
-    run = ran(cast, prompt)
-    kept = run.judge_replies.order_by("case__position").values_list("scorer", "position", "error", "model")
-    assert list(kept) == [("rubric", 0, error, "scripted") for error in ("", "rejected", "")]
-    provider.script(judge_says("met"))
-    work(retry_errors(cast.ada, run))
-    assert Counter(run.judge_replies.values_list("error", flat=True)) == {"": 3}

@@ -7,6 +7,7 @@ import pytest
 
 from evals_app.files.promptfoo import PromptfooSuite, read_promptfoo
 from evals_app.files.promptfoo_assertions import MAKERS, comma_separated, python_pattern
+from evals_app.model_settings import Offer
 from evals_app.scorers import SCORERS
 from evals_app.suite_content import parse_suite
 from registry.core.errors import Invalid
@@ -222,3 +223,72 @@ def test_similar__without_an_embedding_model__is_kept_disabled_and_says_what_it_
 def test_makers__of_every_assertion__name_kinds_that_there_are() -> None:
     members = {"type": Part(1, "x"), "threshold": Part(1, 1), "provider": Part(1, "openai:embedding:small")}
     assert {make(Part(1, "x"), members)["kind"] for make in MAKERS.values()} <= set(SCORERS)
+
+
+OFFERS = (Offer("main", ("large", "gpt-4o-mini"), is_default=True), Offer("openai", ("gpt-4o-mini", "gpt-4o")))
+
+
+def judged(text: str) -> tuple[PromptfooSuite, list[dict[str, Any]]]:
+    found = read_promptfoo(text, OFFERS)
+    return found, scorers_of(found, 0)
+
+
+@pytest.mark.parametrize(
+    ("provider", "becomes"),
+    [
+        ("openai:gpt-4o", ("openai", "gpt-4o")),
+        ("openai:chat:gpt-4o-mini", ("openai", "gpt-4o-mini")),
+        ("azure:chat:gpt-4o-mini", ("main", "gpt-4o-mini")),
+        ("{id: 'openai:responses:gpt-4o', config: {temperature: 0}}", ("openai", "gpt-4o")),
+    ],
+)
+def test_provider__of_a_graded_assertion__becomes_the_judges_provider_and_model(
+    provider: str, becomes: tuple[str, str]
+) -> None:
+    found, scorers = judged(
+        f"tests:\n  - vars: {{q: one}}\n    assert:\n      - type: llm-rubric\n        value: polite\n        provider: {provider}\n"
+    )
+    assert (scorers[0]["kind"], scorers[0]["provider"], scorers[0]["model"]) == ("rubric", *becomes)
+    assert [note.line for note in found.notes] == ([6] if "config" in provider else [])
+
+
+@pytest.mark.parametrize("provider", ["openai:gpt-5", "exec:rm -rf /", "file://judge.py", "openai", "python:grade.py"])
+def test_provider__that_the_workspace_does_not_have__is_told_by_its_line_and_disables_the_assertion(
+    provider: str,
+) -> None:
+    found, scorers = judged(
+        "tests:\n  - vars: {q: one}\n    assert:\n      - {type: factuality, value: a}\n"
+        f"      - type: llm-rubric\n        value: polite\n        provider: '{provider}'\n"
+    )
+    assert [one["kind"] for one in scorers] == ["factuality", "disabled"]
+    (note,) = [note for note in found.notes if "disabled" in note.text]
+    assert note.line == 7 and ("offers" in note.text or "names no model" in note.text)
+
+
+def test_provider__of_the_options_for_all_tests__judges_where_no_assertion_names_its_own() -> None:
+    found = read_promptfoo(
+        """
+defaultTest:
+  options:
+    provider: {text: 'openai:gpt-4o', embedding: 'openai:embedding:small'}
+  assert:
+    - {type: llm-rubric, value: polite}
+tests:
+  - vars: {q: one}
+    assert:
+      - {type: similar, value: a}
+      - {type: contains, value: a}
+  - vars: {q: two}
+    options: {provider: 'openai:gpt-4o-mini'}
+    assert:
+      - {type: factuality, value: a}
+      - {type: llm-rubric, value: b, provider: 'main:large'}
+""",
+        OFFERS,
+    )
+    assert found.notes == ()
+    (shared,) = found.rules["scorers"]  # type: ignore[misc, union-attr]
+    assert (shared["provider"], shared["model"]) == ("openai", "gpt-4o")  # type: ignore[call-overload, index]
+    first, second = scorers_of(found, 0), scorers_of(found, 1)
+    assert first[0]["model"] == "small" and "provider" not in first[1]
+    assert [(one["provider"], one["model"]) for one in second] == [("openai", "gpt-4o-mini"), ("main", "large")]

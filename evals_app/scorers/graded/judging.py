@@ -26,6 +26,7 @@ from registry.core.fields import Fields
 
 LONGEST_REASON = 10_000
 MOST_ITEMS = 500
+BY = "|"  # no name of a prompt holds one
 ONLY_IN_RUNS = "Only its judge can say: it is asked in a run."
 
 
@@ -40,6 +41,9 @@ def name_option(name: str, about: str) -> Option[str | None]:
 
 
 JUDGE = name_option("judge", "The prompt that judges, such as judges/rubric; the kind's own where left out.")
+PROVIDER = name_option("provider", "Whose model judges; whose the judge's own config names where left out.")
+MODEL = name_option("model", "The model that judges; with a provider alone its first one, else the judge's own.")
+JUDGED_BY: tuple[Option[Any], ...] = (JUDGE, PROVIDER, MODEL)
 CONTEXT = name_option("context", "The variable that holds the retrieved context; `context` where left out.")
 
 
@@ -97,7 +101,7 @@ class Graded(Scorer):
     is_binary: ClassVar[bool] = False
     is_graded: ClassVar[bool] = True
     compares: ClassVar[bool] = False
-    options: ClassVar[tuple[Option[Any], ...]] = (JUDGE,)
+    options: ClassVar[tuple[Option[Any], ...]] = JUDGED_BY
     prompt: ClassVar[JudgePrompt | None] = None
     example_replies: ClassVar[tuple[tuple[JSON, ...], tuple[JSON, ...]]]
 
@@ -120,10 +124,25 @@ class Graded(Scorer):
 
 
 def judge_key(spec: ScorerSpec, kind: Graded) -> str:
-    """Who judges for a spec, by name: the prompt, or where none judges the model that is asked directly."""
-    if kind.prompt is not None:
-        return JUDGE.of(spec) or kind.prompt.name
-    return f"{spec.options.get('provider') or ''}:{spec.options.get('model')}"
+    """Who judges for a spec, by name: the prompt and the model that the spec names, or where none judges that model alone."""
+    model = f"{spec.options.get('provider') or ''}:{spec.options.get('model') or ''}"
+    if kind.prompt is None:
+        return model
+    name = JUDGE.of(spec) or kind.prompt.name
+    return name if model == ":" else f"{name}{BY}{model}"
+
+
+def prompt_name(key: str) -> str:
+    """The name of the prompt in a `judge_key`."""
+    return key.partition(BY)[0]
+
+
+def own_model(spec: ScorerSpec) -> dict[str, JSON]:
+    """The settings that a spec names over those of its judge; empty for none."""
+    provider, model = PROVIDER.of(spec), MODEL.of(spec)
+    if provider is None:
+        return {} if model is None else {"model": model}
+    return {"provider": provider, "model": model}
 
 
 def told(output: Output) -> str:

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from evals_app.scorers.graded.judging import (
     CONTEXT,
-    JUDGE,
+    JUDGED_BY,
     Graded,
     JudgeError,
     Material,
@@ -29,7 +29,7 @@ class ContextPrecision(Graded):
 
     kind: ClassVar[str] = "context_precision"
     about: ClassVar[str] = "a judge finds the retrieved passages useful for the target, the useful ones first"
-    options: ClassVar[tuple[Option[Any], ...]] = (JUDGE, CONTEXT)
+    options: ClassVar[tuple[Option[Any], ...]] = (*JUDGED_BY, CONTEXT)
     prompt: ClassVar[JudgePrompt] = JudgePrompt(
         "context-precision",
         "Says which of the retrieved passages help to give the expected answer.",

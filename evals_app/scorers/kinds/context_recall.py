@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from evals_app.scorers.graded.judging import CONTEXT, JUDGE, Graded, JudgeError, Material, fenced, marked
+from evals_app.scorers.graded.judging import CONTEXT, JUDGED_BY, Graded, JudgeError, Material, fenced, marked
 from evals_app.scorers.graded.prompts import JudgePrompt, Section, list_of
 from evals_app.scorers.options import Option
 from evals_app.scorers.protocol import Asked, Example, Output, Score, ScorerSpec, as_text, excerpt
@@ -16,7 +16,7 @@ class ContextRecall(Graded):
 
     kind: ClassVar[str] = "context_recall"
     about: ClassVar[str] = "a judge finds every statement of the target in the retrieved context"
-    options: ClassVar[tuple[Option[Any], ...]] = (JUDGE, CONTEXT)
+    options: ClassVar[tuple[Option[Any], ...]] = (*JUDGED_BY, CONTEXT)
     prompt: ClassVar[JudgePrompt] = JudgePrompt(
         "context-recall",
         "Says how much of the expected answer can be found in the retrieved context.",

@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from evals_app.scorers.graded.judging import CONTEXT, JUDGE, Graded, Material, fenced, marked
+from evals_app.scorers.graded.judging import CONTEXT, JUDGED_BY, Graded, Material, fenced, marked
 from evals_app.scorers.graded.prompts import JudgePrompt, Section, list_of
 from evals_app.scorers.options import Option
 from evals_app.scorers.protocol import Asked, Example, Output, Score, ScorerSpec, Target, excerpt
@@ -15,7 +15,7 @@ class Groundedness(Graded):
     kind: ClassVar[str] = "groundedness"
     about: ClassVar[str] = "a judge finds every claim of the output in the context: nothing is made up"
     target: ClassVar[Target] = "nothing"
-    options: ClassVar[tuple[Option[Any], ...]] = (JUDGE, CONTEXT)
+    options: ClassVar[tuple[Option[Any], ...]] = (*JUDGED_BY, CONTEXT)
     prompt: ClassVar[JudgePrompt] = JudgePrompt(
         "groundedness",
         "Says which claims of an answer the given context supports, and so which are made up.",
