@@ -6,14 +6,15 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from django.core.paginator import Page, Paginator
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 
+from evals_app.metric_rows import scorer_names
 from evals_app.models import Case, DraftCase, Suite, SuiteAttachment, SuiteDraft, SuiteVersion
 from evals_app.suite_cells import Cells, cells_of, columns_of
 from evals_app.suite_content import CaseSpec, SuiteContent, parse_suite
-from evals_app.suite_editing import FIRST_RULES, broken_rows, case_mistakes, read_rules, typed_rules
+from evals_app.suite_editing import FIRST_RULES, broken_rows, case_mistakes, read_rules, rules_as_read, typed_rules
 from evals_app.suite_sizes import too_small
-from registry.core.canonical import JSON
+from registry.core.canonical import JSON, InvalidJson, parse_json
 from registry.core.errors import FieldError, Invalid
 
 ROWS_PER_PAGE = 25
@@ -49,6 +50,7 @@ class EditorSheet:
     page: "Page[DraftCase] | Page[Case]"
     count: int
     warning: str
+    scorer_names: tuple[str, ...]
 
     @property
     def last_page(self) -> int:
@@ -84,7 +86,33 @@ def editor_sheet(suite: Suite, member_id: int, *, page: str | None) -> EditorShe
         page=found,
         count=found.paginator.count,
         warning=_warning(rules, draft, newest),
+        scorer_names=_scorer_names(rules, draft, newest),
     )
+
+
+def draft_of(suite: Suite, member_id: int | None) -> SuiteDraft | None:
+    """The person's draft of the suite, if there is one; one query. Keys have none."""
+    if member_id is None:
+        return None
+    return SuiteDraft.objects.filter(suite=suite, member_id=member_id).first()
+
+
+def draft_stamp(suite: Suite, draft: SuiteDraft | None) -> str:
+    """Changes with the draft; without one with the version that a draft would begin from."""
+    return f"{draft.pk}-{draft.updated_at.timestamp():.6f}" if draft else f"none-{suite.last_number}"
+
+
+def draft_as_read(suite: Suite, draft: SuiteDraft | None) -> dict[str, JSON]:
+    """The draft, or what it would begin from, as a suite version is saved; a rule that cannot be read is the text typed."""
+    if draft is None:
+        newest = SuiteVersion.objects.filter(suite=suite, number=suite.last_number).first()
+        rules: Mapping[str, JSON] = json.loads(newest.rules) if newest else FIRST_RULES
+        stored: QuerySet[Case] | QuerySet[DraftCase] = Case.objects.filter(suite_version=newest).order_by("position")
+    else:
+        rules = rules_as_read(json.loads(draft.rules))
+        stored = DraftCase.objects.filter(draft=draft).order_by("position")
+    cases: list[JSON] = [json.loads(content) for content in stored.values_list("content", flat=True)]
+    return {"cases": cases, **rules}
 
 
 def place_of(draft: SuiteDraft, row: int) -> int:
@@ -191,6 +219,23 @@ def _variables_asked(suite: Suite) -> tuple[str, ...]:
         properties = (schema or {}).get("properties")
         names |= dict.fromkeys(properties) if isinstance(properties, dict) else {}
     return columns_of((), names)
+
+
+def _scorer_names(rules: Mapping[str, str], draft: SuiteDraft | None, newest: SuiteVersion | None) -> tuple[str, ...]:
+    """The scorers that metrics can be of: the suite's, and those that the first hundred cases with their own bring."""
+    rows: QuerySet[DraftCase] | QuerySet[Case] = (
+        DraftCase.objects.filter(draft=draft) if draft else Case.objects.filter(suite_version=newest)
+    )
+    own = rows.filter(content__contains='"scorers"').order_by("position").values_list("content", flat=True)
+    scorers = [_read_or_none(rules.get("scorers", "")), *(json.loads(text).get("scorers") for text in own[:100])]
+    return tuple(dict.fromkeys(name for one in scorers for name in scorer_names(one)))
+
+
+def _read_or_none(text: str) -> JSON:
+    try:
+        return parse_json(text) if text.strip() else None
+    except InvalidJson:
+        return None
 
 
 def _cluster(content: str) -> str | None:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from evals_app.metric_rows import filled, posted_rows, typed_rows
 from evals_app.suite_cells import BROKEN, MOST_COLUMNS, Cells, TypedPage, TypedRow
 from evals_app.suite_content import SuiteContent
 from registry.core.canonical import JSON, InvalidJson, parse_json
@@ -67,6 +68,8 @@ def read_page(posted: Posted) -> TypedPage:
         for index, row in enumerate(rows)
     )
     rules = {name: _lines(posted[name][-1]) for name in RULES if posted.get(name)}
+    if (metrics := posted_rows(posted)) is not None:
+        rules[METRICS] = _lines(metrics)
     based_on = (posted.get("based_on") or ("",))[-1]
     return TypedPage(names, typed, rules, int(based_on) if based_on.isdecimal() and len(based_on) < 9 else 0)
 
@@ -83,6 +86,13 @@ def typed_rules(rules: Mapping[str, JSON]) -> dict[str, str]:
     return typed | {OTHERS: as_json_text(others or None)}
 
 
+def says_same(name: str, first: str, second: str) -> bool:
+    """Whether a rule means the same, typed in one way or another: metrics come back from their rows in other words."""
+    if name == METRICS and (rows := typed_rows(first)) is not None:
+        return rows == typed_rows(second)
+    return first == second
+
+
 def read_rules(typed: Mapping[str, str]) -> dict[str, JSON]:
     """What is typed of the rules, as the API takes it; raises Invalid naming each field that cannot be read."""
     errors: list[FieldError] = []
@@ -92,13 +102,32 @@ def read_rules(typed: Mapping[str, str]) -> dict[str, JSON]:
         if (text := typed.get(name, "").strip()) != "":
             rules[name] = _number(text, name, errors)
     scorers, config = (_json(typed.get(name, ""), name, errors) for name in JSONS)
-    metrics = _json(typed.get(METRICS, ""), METRICS, errors)
+    metrics = filled(_json(typed.get(METRICS, ""), METRICS, errors))
     rules |= {} if metrics is None else {METRICS: metrics}
     others = _json(typed.get(OTHERS, ""), OTHERS, errors)
     if others is not None and not isinstance(others, dict):
         errors.append(FieldError(OTHERS, "type", "This must be a JSON object."))
     refuse_mistakes("suite.invalid", "Some rules cannot be read: see the fields named.", errors)
     return (others if isinstance(others, dict) else {}) | {"scorers": scorers or [], "config": config} | rules
+
+
+def rules_as_read(typed: Mapping[str, str]) -> dict[str, JSON]:
+    """The same, acceptable or not: what cannot be read stays the text that was typed."""
+    found: dict[str, JSON] = {}
+    for name in RULES:
+        text = typed.get(name, "")
+        if not text.strip():
+            continue
+        errors: list[FieldError] = []
+        if name in {"mode", SUPERIOR_ON}:
+            value: JSON = text
+        elif name in {*NUMBERS, *WHOLE, *OPTIONAL_NUMBERS}:
+            value = _number(text, name, errors)
+        else:
+            value = _json(text, name, errors)
+        value = text if errors else value
+        found |= value if name == OTHERS and isinstance(value, dict) else {name: value}
+    return found
 
 
 def broken_rows(cases: Sequence[Mapping[str, JSON]]) -> list[FieldError]:

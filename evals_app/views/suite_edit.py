@@ -23,13 +23,14 @@ from evals_app.actions.suite_drafts import (
 )
 from evals_app.actions.suites import SavedSuite, find_suite
 from evals_app.draft_queries import ROWS_PER_PAGE, EditorSheet, editor_sheet, place_of
+from evals_app.metric_rows import metric_sheet
 from evals_app.models import Suite, SuiteDraft
 from evals_app.outlook_queries import outlooks
 from evals_app.queries import newest_suite_version
 from evals_app.scorers.spec import PASSES
 from evals_app.suite_cells import TypedPage
 from evals_app.suite_content import parse_suite
-from evals_app.suite_editing import case_mistakes, read_page, rule_mistakes
+from evals_app.suite_editing import case_mistakes, read_page, rule_mistakes, says_same
 from evals_app.views.suite_try import TryBox, empty_box, tried_box
 from registry.core.canonical import JSON
 from registry.core.errors import Conflict, Forbidden, Invalid, RegistryError
@@ -45,6 +46,13 @@ MODES = [
     ("all_pass", "Every case passes (no statistical claim)"),
     ("report_only", "Only report"),
 ]
+METRIC_MODES = [(mode, "It keeps its limit" if mode == "floor" else label) for mode, label in MODES]
+METRIC_FIELDS = {
+    "margin": ("Margin", "How much worse is allowed: 0.05 of a score, 0.1 for 10 % of cost, latency or tokens."),
+    "floor": ("Limit", "What a score must reach, or the most that cost, latency or tokens may come to."),
+    "first_floor": ("First version", "The limit where nothing is live to compare with. Empty: 0.5 of a score."),
+    "least_gain": ("Least gain", "How much better counts as better. Empty: any gain."),
+}
 CODE = {"class": "mono", "spellcheck": "false", "autocapitalize": "off"}
 NUMBER = {"inputmode": "decimal"}
 
@@ -102,7 +110,7 @@ class RulesForm(PageForm):
         required=False,
         label="Judged besides",
         widget=forms.Textarea(attrs={**CODE, "rows": 5}),
-        help_text="A list as below. The pass rate and every one of these must pass.",
+        help_text="A list of JSON objects, which cannot be shown as rows: correct it, or empty it to begin anew.",
     )
     superior_on = forms.ChoiceField(
         required=False,
@@ -171,7 +179,8 @@ def _keep(request: PageRequest, suite: Suite) -> TypedPage:
     require(request.actor, Permission.WRITE)
     typed = read_page(dict(request.POST.lists()))
     sheet = editor_sheet(suite, request.member.pk, page=request.POST.get("page"))
-    is_new = bool(typed.touched) or any(sheet.rules.get(name) != text for name, text in typed.rules.items())
+    rules = typed.rules.items()
+    is_new = bool(typed.touched) or any(not says_same(name, sheet.rules.get(name, ""), text) for name, text in rules)
     if is_new:
         keep_page(request.actor, suite, typed)
     return typed
@@ -197,6 +206,8 @@ def _turn(request: PageRequest, suite: Suite, step: str, argument: str, typed: T
     elif step == "variable":
         add_variable(request.actor, suite, request.POST.get("variable", ""), based_on=typed.based_on)
         anchor = "#cases"
+    elif step in {"metric-add", "metric-drop"}:
+        anchor = "#judged"
     elif step == "page":
         turned, anchor = argument, "#cases"
     elif step == "check":
@@ -258,13 +269,20 @@ def _editor(
     form = RulesForm(data=dict(sheet.rules))
     places: list[Place] = []
     form.is_valid()
+    told = refused.errors if isinstance(refused, Invalid) else ()
+    about_metrics = [error for error in told if error.field.startswith("metrics")]
+    metrics = metric_sheet(sheet.rules.get("metrics", ""), sheet.scorer_names, about_metrics)
     if isinstance(refused, Invalid):
-        say(form, rule_mistakes(refused))
+        elsewhere = [error for error in told if error not in about_metrics or error in metrics.left_over]
+        say(form, rule_mistakes(Invalid(refused.code, refused.detail, errors=elsewhere)))
         places = _places(request, suite, refused)
     context = {
         "suite": suite,
         "sheet": sheet,
         "form": form,
+        "metrics": metrics,
+        "metric_modes": METRIC_MODES,
+        "metric_fields": METRIC_FIELDS,
         "refused": refused,
         "is_check": is_check,
         "places": places,

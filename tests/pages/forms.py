@@ -17,6 +17,7 @@ class Form(HTMLParser):
         self._inside = self._done = False
         self._area: str | None = None
         self._select: str | None = None
+        self._is_chosen = False
         self.feed(page)
         assert self._done, f"the page has no form that posts to {action}"
 
@@ -34,9 +35,10 @@ class Form(HTMLParser):
             self._area = at["name"]
             self.fields.append((self._area, ""))
         elif tag == "select":
-            self._select = at["name"]
+            self._select, self._is_chosen = at["name"], False
             self.fields.append((self._select, ""))
-        elif tag == "option" and self._select and ("selected" in at or self.fields[-1] == (self._select, "")):
+        elif tag == "option" and self._select and ("selected" in at or not self._is_chosen):
+            self._is_chosen = True
             self.fields[-1] = (self._select, at.get("value", ""))
         elif tag == "button" and at.get("name") == "step":
             self.buttons.append(at["value"])
