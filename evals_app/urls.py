@@ -44,6 +44,7 @@ urlpatterns = [
     path(f"{SUITE}/detach", suites.suite_detach, name="suite_detach"),
     path("w/<slug:workspace>/runs", runs.runs_page, name="runs"),
     path("w/<slug:workspace>/usage", usage.usage_page, name="usage"),
+    path("w/<slug:workspace>/usage/budget", usage.usage_budget, name="usage_budget"),
     path("w/<slug:workspace>/runs/new", run_new.run_new, name="run_new"),
     path(BATCHES, batches.batches_page, name="batches"),
     path(f"{BATCHES}/new", batch_new.batch_new, name="batch_new"),

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 from django.db import transaction
 
-from evals_app.actions.runs import require_prices, stop_run
+from evals_app.actions.runs import stop_run, unkept
 from evals_app.batch_configs import Config
 from evals_app.budgets import NO_BUDGET, Budget
-from evals_app.engine.starting import Wish, start
+from evals_app.engine.starting import UnpricedError, Wish, start
 from evals_app.model_settings import SettingsError
 from evals_app.models import Reason, Run, RunBatch, Suite
 from evals_app.queries import newest_suite_version
@@ -86,12 +86,12 @@ def _start_runs(actor: Actor, batch: RunBatch, suite: Suite, configs: Sequence[C
         except SettingsError as error:
             errors.append(FieldError(f"configs[{place}]", "model.unavailable", f"No model can be asked: {error}."))
             continue
+        except UnpricedError as error:
+            raise unkept(error) from None
         same = columns.setdefault(run.candidate_settings, place)
         if same != place:
             message = f"asks the same model in the same way as column {same + 1}."
             errors.append(FieldError(f"configs[{place}]", "repeated", message))
-        if budget.cost is not None:
-            require_prices(run)
         run.batch, run.batch_position = batch, place
         run.save(update_fields=["batch", "batch_position"])
         runs.append(run)

@@ -1,6 +1,5 @@
 """Runs: started by hand, cancelled, resumed, their errors asked again. What the engine does by itself is `engine`."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 
@@ -8,11 +7,11 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef
 from django.db.models.functions import Now
 
+from evals_app.budget_queries import models_of
 from evals_app.budgets import NO_BUDGET, Budget
-from evals_app.costs import cost_of
-from evals_app.engine.starting import Wish, post_check, start
-from evals_app.model_settings import ModelSettings, SettingsError
-from evals_app.models import JudgeReply, Provider, Reason, Result, Run, RunChunk, RunState, Suite
+from evals_app.engine.starting import UnpricedError, Wish, post_check, require_prices, start
+from evals_app.model_settings import SettingsError
+from evals_app.models import JudgeReply, Reason, Result, Run, RunChunk, RunState, Suite
 from evals_app.run_totals import totals_of
 from evals_app.tallies import write_tallies
 from evals_app.usage_queries import record_usage
@@ -20,7 +19,7 @@ from prompts_app.models import CheckState, PromptVersion
 from registry.core import audit, jobs
 from registry.core.actor import Actor
 from registry.core.canonical import JSON
-from registry.core.errors import Conflict, NotFound, invalid_field
+from registry.core.errors import Conflict, Invalid, NotFound, invalid_field
 from registry.core.models import JobState
 from registry.core.permissions import Permission, require
 
@@ -40,8 +39,8 @@ def start_run(
 
     `config` goes over the candidate's own settings: such a run compares models and posts no check. `again` asks once
     more although the answer is fresh: pooled with what was asked before, as long as the suite has looks left. A
-    run that is reused keeps the budget it has. Raises Conflict `suite.empty` and `model.unavailable`, Invalid for a budget
-    in money where a model's price is not known.
+    run that is reused keeps the budget it has; one that names none gets the workspace's default. Raises Conflict
+    `suite.empty` and `model.unavailable`, Invalid for a budget in money where a price is not known.
     """
     require(actor, Permission.RUN)
     wish = Wish(
@@ -52,8 +51,8 @@ def start_run(
         started = start(wish)
     except SettingsError as error:
         raise Conflict("model.unavailable", f"No model can be asked: {error}.") from None
-    if started.is_new and budget.cost is not None:
-        require_prices(started.run)
+    except UnpricedError as error:
+        raise unkept(error) from None
     if started.is_new:
         _record(actor, "run.started", started.run)
     return started.run
@@ -91,7 +90,8 @@ def retry_errors(actor: Actor, run: Run, *, budget: Budget = NO_BUDGET) -> Run:
     """Ask again where no answer came. That is no look: the same question, not a second chance.
 
     `budget` takes the place of the run's, which counts what was spent before too; left out, the run's own goes on.
-    Raises Conflict while the run is open, when nothing failed, and once a later run asks the same.
+    Raises Conflict while the run is open, when nothing failed, and once a later run asks the same; Invalid for a budget in
+    money where a price is not known.
     """
     require(actor, Permission.RUN)
     run = _locked(run)
@@ -128,8 +128,6 @@ def resume_run(actor: Actor, run: Run, *, budget: Budget = NO_BUDGET) -> Run:
     if run.state != RunState.CANCELLED:
         raise Conflict("run.state", f"This run is {run.state}: only a cancelled one can be resumed.", state=run.state)
     _refuse_superseded(run)
-    if budget.cost is not None:
-        require_prices(run)
     _reopen(run, list(RunChunk.objects.filter(run=run).exclude(done=F("total"))), budget)
     post_check(run, CheckState.PENDING, f"resumed by {actor.name}")
     _record(actor, "run.resumed", run)
@@ -145,25 +143,24 @@ def _refuse_superseded(run: Run) -> None:
 
 
 def _reopen(run: Run, chunks: list[RunChunk], budget: Budget) -> None:
-    """Queue an ended run again, with these chunks of it and, where one is named, another budget."""
+    """Queue an ended run again, with these chunks of it and, where one is named, another budget, if that can be kept."""
+    try:
+        require_prices(run.workspace_id, budget, models_of(run), is_default=False)
+    except UnpricedError as error:
+        raise unkept(error) from None
     for chunk in chunks:
         chunk.state, chunk.attempt, chunk.owner, chunk.error = JobState.QUEUED, 0, "", ""
         chunk.save()
     run.metrics.all().delete()
-    limits = {} if budget.is_empty else {"budget_cost": budget.cost, "budget_requests": budget.requests}
+    named = {"budget_cost": budget.cost, "budget_requests": budget.requests, "is_default_budget": False}
+    limits = {} if budget.is_empty else named
     Run.objects.filter(pk=run.pk).update(state=RunState.QUEUED, verdict="", summary="", finished_at=None, **limits)
     jobs.hint_all_after_commit(chunks)
 
 
-def require_prices(run: Run) -> None:
-    """A budget in money holds only where every model's price is known: raises Invalid for another."""
-    for text in filter(None, (run.candidate_settings, run.baseline_settings)):
-        settings = ModelSettings.from_json(json.loads(text))
-        base_url = Provider.objects.in_workspace(run.workspace_id).get(name=settings.provider).base_url
-        if cost_of(base_url=base_url, model=settings.model, input_tokens=1, output_tokens=1) is None:
-            raise invalid_field(
-                "budget.cost", "price", f"Nobody knows the price of {settings.model}: limit the requests instead."
-            )
+def unkept(error: UnpricedError) -> Invalid:
+    """A budget that cannot be kept, as whoever named it, or did not, is told."""
+    return invalid_field("budget.cost", "price", str(error))
 
 
 def find_run(workspace_id: int, pk: int) -> Run:

@@ -9,14 +9,15 @@ from django.db.models import Max
 from django.db.models.functions import Now
 
 from evals_app.actions.suites import SavedSuite, save_suite_version
+from evals_app.draft_queries import draft_of, draft_stamp
 from evals_app.models import DraftCase, Suite, SuiteDraft, SuiteVersion
 from evals_app.models.draft import LONGEST_KEY
 from evals_app.suite_cells import MOST_COLUMNS, TypedPage, case_of
-from evals_app.suite_content import MOST_CASES, case_problems
+from evals_app.suite_content import MOST_CASES, case_problems, parse_suite
 from evals_app.suite_editing import FIRST_RULES, broken_rows, read_rules, typed_rules
 from registry.core.actor import Actor
 from registry.core.canonical import JSON
-from registry.core.errors import Conflict, Invalid, NotFound, invalid_field
+from registry.core.errors import Conflict, FieldError, Invalid, NotFound, PreconditionFailed, invalid_field
 from registry.core.fields import refuse_mistakes
 from registry.core.permissions import Permission, require
 
@@ -41,6 +42,35 @@ def keep_page(actor: Actor, suite: Suite, typed: TypedPage) -> SuiteDraft:
     _append(draft, list(touched.values()))
     if typed.rules:
         draft.rules = json.dumps({**json.loads(draft.rules), **typed.rules}, ensure_ascii=False)
+    return _touch(draft)
+
+
+@transaction.atomic
+def replace_suite_draft(
+    actor: Actor, suite: Suite, content: Mapping[str, JSON], *, seen: str, based_on: int | None = None
+) -> SuiteDraft:
+    """Everything in the draft at once, acceptable or not: `cases`, a list of objects, and rules as the API takes them.
+
+    `seen` is the `draft_stamp` of what the caller saw; raises PreconditionFailed where it is another one now. Where
+    `based_on` is left out the draft stays based on the version that it was begun from. Raises Invalid for cases that are
+    no list of objects, past 10,000, and for a version that there is not.
+    """
+    Suite.objects.select_for_update(no_key=True).get(pk=suite.pk)
+    require(actor, Permission.WRITE)
+    if seen != draft_stamp(suite, draft_of(suite, actor.member_id)):
+        raise PreconditionFailed("precondition.failed", "It changed since you read it: read it again.")
+    if based_on is not None and not 0 <= based_on <= suite.last_number:
+        raise invalid_field("based_on", "choice", f"The suite {suite.slug} has no version {based_on}.")
+    cases = content.get("cases", [])
+    if not isinstance(cases, list) or not all(isinstance(case, dict) for case in cases):
+        raise invalid_field("content.cases", "type", "Cases are a list of objects.")
+    draft = _open(actor, suite, based_on or 0)
+    draft.based_on = draft.based_on if based_on is None else based_on
+    rules = typed_rules({name: one for name, one in content.items() if name != "cases"})
+    draft.rules = json.dumps(rules, ensure_ascii=False)
+    DraftCase.objects.filter(draft=draft).delete()
+    _append(draft, [case for case in cases if isinstance(case, dict)])
+    draft.save(update_fields=["based_on"])
     return _touch(draft)
 
 
@@ -143,7 +173,7 @@ def save_suite_draft(actor: Actor, suite: Suite, *, over: int | None = None) -> 
 
 def find_draft(actor: Actor, suite: Suite) -> SuiteDraft:
     """The person's draft of the suite; raises NotFound."""
-    draft = SuiteDraft.objects.filter(suite=suite, member_id=actor.member_id).first()
+    draft = draft_of(suite, actor.member_id)
     if draft is None:
         raise NotFound("draft.not_found", "You have no draft of this suite.")
     return draft
@@ -156,6 +186,15 @@ def draft_content(draft: SuiteDraft) -> dict[str, JSON]:
     cases: list[dict[str, JSON]] = [json.loads(content) for content in contents]
     refuse_mistakes("suite.invalid", "The suite was not saved: correct the fields named.", broken_rows(cases))
     return {"cases": list(cases), **rules}
+
+
+def problems_of(draft: SuiteDraft | None, content: Mapping[str, JSON]) -> tuple[FieldError, ...]:
+    """What saving a draft would refuse of its content; without a draft `content` is what one would begin from."""
+    try:
+        parse_suite(draft_content(draft) if draft else dict(content))
+    except Invalid as refused:
+        return tuple(refused.errors) or (FieldError("", refused.code, refused.detail),)
+    return ()
 
 
 def _open(actor: Actor, suite: Suite, based_on: int) -> SuiteDraft:

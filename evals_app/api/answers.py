@@ -210,6 +210,7 @@ class Budget(serializers.Serializer[Any]):
 
     cost = serializers.FloatField(allow_null=True)
     requests = serializers.IntegerField(allow_null=True)
+    is_default = serializers.BooleanField(help_text="Nobody named one: it is what the workspace's was then.")
     spent_cost = serializers.FloatField()
     spent_requests = serializers.IntegerField()
 

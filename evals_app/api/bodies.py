@@ -188,6 +188,21 @@ class NewSuiteVersion(StrictSerializer):
     )
 
 
+class SuiteDraftBody(StrictSerializer):
+    """What is typed and not saved, acceptable or not: `content` is as a version is saved, with its cases."""
+
+    content = JsonObject()
+    based_on = Whole(required=False, min_value=0, help_text="The version it was made from; as it was if left out.")
+
+
+class SaveSuiteDraft(StrictSerializer):
+    """How a draft is saved."""
+
+    over = Whole(
+        required=False, min_value=0, help_text="The newest version, which you have seen, though you began before."
+    )
+
+
 class NewJudge(StrictSerializer):
     """A judge that the suite asks already, and the version to ask from now on."""
 
@@ -212,7 +227,7 @@ class NewRun(StrictSerializer):
     baseline = BaselineField(required=False, allow_null=True)
     config = JsonObject(required=False, allow_null=True)
     again = Flag(required=False, help_text="Ask once more although the answer is fresh: pooled, while looks are left.")
-    budget = BudgetField(required=False, allow_null=True)
+    budget = BudgetField(required=False, allow_null=True, help_text="The workspace's default where none is named.")
 
 
 @extend_schema_field({
@@ -235,6 +250,12 @@ class NewBatch(StrictSerializer):
     suite = Text(max_length=63)
     configs = ConfigsField()
     budget = BudgetField(required=False, allow_null=True, help_text="Of each run.")
+
+
+class DefaultBudget(StrictSerializer):
+    """What runs that name no budget may spend; null, or neither limit, for no default."""
+
+    budget = BudgetField(allow_null=True)
 
 
 class RunRetry(StrictSerializer):

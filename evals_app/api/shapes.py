@@ -18,6 +18,7 @@ from evals_app.models import (
 )
 from evals_app.outlook_queries import outlooks
 from evals_app.run_queries import Progress, RunSheet
+from evals_app.scorers.graded.judging import prompt_name
 from prompts_app.models import CheckState, VersionCheck
 from registry.core.canonical import JSON
 from registry.core.times import rfc3339
@@ -153,7 +154,7 @@ def show_run(sheet: RunSheet) -> dict[str, JSON]:
         "settings": settings,
         "judges": [
             {
-                "judge": key,
+                "judge": prompt_name(key) if seat.version else key,
                 "version": seat.version,
                 "digest": seat.digest,
                 "provider": seat.settings.provider,
@@ -174,6 +175,7 @@ def _budget(run: Run) -> JSON:
     return {
         "cost": as_dollars(run.budget_cost),
         "requests": run.budget_requests,
+        "is_default": run.is_default_budget,
         "spent_cost": float(run.spent_cost),
         "spent_requests": run.spent_requests,
     }

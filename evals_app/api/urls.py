@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from evals_app.api import batches, compare, exports, providers, runs, scorers, suites, usage
+from evals_app.api import batches, compare, exports, providers, runs, scorers, suite_drafts, suites, usage
 
 SUITE = "suites/<slug:suite>"
 RUN = "runs/<int:pk>"
@@ -16,6 +16,8 @@ urlpatterns: list[URLPattern] = [
     path(
         f"{SUITE}/versions/<int:number>/export/<slug:form>", exports.SuiteExportView.as_view(), name="api_suite_export"
     ),
+    path(f"{SUITE}/draft", suite_drafts.SuiteDraftView.as_view(), name="api_suite_draft"),
+    path(f"{SUITE}/draft/save", suite_drafts.SuiteDraftSaveView.as_view(), name="api_suite_draft_save"),
     path(f"{SUITE}/import", exports.SuiteReadView.as_view(), name="api_suite_read"),
     path(f"{SUITE}/history", compare.HistoryView.as_view(), name="api_suite_history"),
     path(f"{SUITE}/compare", compare.CompareVersionsView.as_view(), name="api_suite_compare"),
@@ -38,6 +40,7 @@ urlpatterns: list[URLPattern] = [
     path("scorers", scorers.ScorersView.as_view(), name="api_scorers"),
     path("scorers/try", scorers.TryScorerView.as_view(), name="api_scorers_try"),
     path("usage", usage.UsageView.as_view(), name="api_usage"),
+    path("usage/budget", usage.DefaultBudgetView.as_view(), name="api_default_budget"),
     path("providers", providers.ProvidersView.as_view(), name="api_providers"),
     path("providers/<slug:provider>", providers.ProviderView.as_view(), name="api_provider"),
 ]

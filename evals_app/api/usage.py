@@ -1,4 +1,4 @@
-"""`/usage`: what evaluation has used in a month."""
+"""`/usage`: what evaluation has used in a month, and what runs may spend that name no budget."""
 
 from datetime import UTC, date, datetime
 from typing import Any
@@ -8,6 +8,11 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from evals_app.actions.budgets import set_default_budget
+from evals_app.api import bodies
+from evals_app.api.shapes import as_dollars
+from evals_app.budget_queries import default_budget
+from evals_app.budgets import Budget, parse_budget
 from evals_app.usage_queries import UsageLine, month_usage
 from registry.core.api.views import RegistryView
 from registry.core.canonical import JSON
@@ -64,6 +69,34 @@ class UsageView(RegistryView):
                 "runs_under_way": usage.under_way,
             }
         )
+
+
+class DefaultBudgetAnswer(serializers.Serializer[Any]):
+    """What runs that name no budget may spend; null: no limit."""
+
+    cost = serializers.FloatField(allow_null=True, help_text="US dollars.")
+    requests = serializers.IntegerField(allow_null=True)
+
+
+class DefaultBudgetView(RegistryView):
+    """The workspace's default budget."""
+
+    @extend_schema(responses=DefaultBudgetAnswer)
+    def get(self, request: Request) -> Response:
+        """What runs that name no budget may spend."""
+        self.allow(Permission.READ)
+        return self.single(_show_budget(default_budget(self.actor.workspace_id)))
+
+    @extend_schema(request=bodies.DefaultBudget, responses=DefaultBudgetAnswer)
+    def put(self, request: Request) -> Response:
+        """Set it for runs started from now on; those that are there keep theirs."""
+        self.allow(Permission.ADMINISTER)
+        budget = parse_budget(self.body(bodies.DefaultBudget)["budget"])
+        return self.single(_show_budget(set_default_budget(self.actor, budget)))
+
+
+def _show_budget(budget: Budget) -> dict[str, JSON]:
+    return {"cost": as_dollars(budget.cost), "requests": budget.requests}
 
 
 def _month(text: str) -> date:

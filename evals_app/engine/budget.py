@@ -140,7 +140,11 @@ def _why(run: Run, spent: Decimal) -> str:
     limits = [f"${run.budget_cost.normalize():f}"] if run.budget_cost is not None else []
     limits += [f"{run.budget_requests:,} requests"] if run.budget_requests is not None else []
     used = f"{run.spent_requests:,} requests" + (f" and ${spent.normalize():f}" if run.budget_cost is not None else "")
-    return f"Stopped before its budget of {' and '.join(limits)} was exceeded: {used} were spent."
+    whose, more = "its budget", "Ask again with a larger one to go on."
+    if run.is_default_budget:
+        whose = "the workspace's default budget"
+        more = "Ask again with a larger one to go on, or name one when a run is started; an admin sets the default under Usage."
+    return f"Stopped before {whose} of {' and '.join(limits)} was exceeded: {used} were spent. {more}"
 
 
 def _let_go(leave: asyncio.Future[None]) -> None:

@@ -1,11 +1,12 @@
 """Starting a run: one row with its chunks, unless the same question is being answered or was answered freshly."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from django.db import IntegrityError, transaction
 
+from evals_app.budget_queries import default_budget, unpriced_model
 from evals_app.budgets import NO_BUDGET, Budget
 from evals_app.engine.plan import spans
 from evals_app.judge_queries import seats_of
@@ -13,6 +14,7 @@ from evals_app.judge_seats import Seat, seats_to_text
 from evals_app.model_settings import ModelSettings, Offer, effective
 from evals_app.models import Priority, Reason, Run, RunChunk, Suite, SuiteVersion
 from evals_app.queries import Attempts, attempts_at, evidence_lasts, newest_suite_version, offers, places_of
+from evals_app.stats import may_post_check
 from prompts_app.actions.checks import record_check
 from prompts_app.gates import evidence_key
 from prompts_app.models import CheckDefinition, CheckState, PromptVersion
@@ -36,6 +38,19 @@ class Wish:
     budget: Budget = NO_BUDGET
 
 
+class UnpricedError(Exception):
+    """A budget in money cannot be kept, since nobody knows the price of `model`; the text says whose budget it is."""
+
+    def __init__(self, model: str, *, is_default: bool) -> None:
+        whose = "the workspace's default budget" if is_default else "a budget in money"
+        done = (
+            "name one in requests for this run, or change the default under Usage"
+            if is_default
+            else ("limit the requests instead")
+        )
+        super().__init__(f"Nobody knows the price of {model}, so {whose} cannot be kept: {done}.")
+
+
 @dataclass(frozen=True)
 class Started:
     """The run that answers a wish; `is_new` is False where one was there already."""
@@ -45,7 +60,11 @@ class Started:
 
 
 def start(wish: Wish) -> Started:
-    """The run for a wish, new or reused; raises Conflict without a suite version, SettingsError without a model to ask."""
+    """The run for a wish, new or reused; one that names no budget gets the workspace's default.
+
+    Raises Conflict without a suite version, SettingsError without a model to ask, UnpricedError for a budget in money
+    where the price of a model, a judge's or that of a provider that stands in too, is not known.
+    """
     version = newest_suite_version(wish.suite.pk)
     if version is None:
         raise Conflict("suite.empty", f"The suite {wish.suite.slug} has no saved version yet: save its cases first.")
@@ -88,6 +107,13 @@ def post_check(run: Run, state: CheckState, summary: str) -> None:
     )
 
 
+def require_prices(workspace_id: int, budget: Budget, asked: Iterable[ModelSettings], *, is_default: bool) -> None:
+    """Raises UnpricedError for a limit in money that cannot be kept."""
+    model = unpriced_model(workspace_id, asked) if budget.cost is not None else ""
+    if model:
+        raise UnpricedError(model, is_default=is_default)
+
+
 def priority_of(run: Run) -> Priority:
     """Whether a gate waits for it."""
     return Priority.GATE if run.posts_check else Priority.EXPLORATION
@@ -107,6 +133,14 @@ def _attempts(wish: Wish, key: str) -> Attempts:
     return attempts_at(wish.candidate.prompt_id, key, lasts=lasts)
 
 
+def _budget(wish: Wish, asked: Iterable[ModelSettings]) -> Budget:
+    """What the run may spend: what the wish says, else the workspace's default; raises UnpricedError."""
+    is_default = wish.budget.is_empty
+    budget = default_budget(wish.suite.workspace_id) if is_default else wish.budget
+    require_prices(wish.suite.workspace_id, budget, asked, is_default=is_default)
+    return budget
+
+
 def _create(
     wish: Wish,
     version: SuiteVersion,
@@ -117,6 +151,7 @@ def _create(
     attempts: Attempts,
 ) -> Run:
     candidate, baseline = settings
+    budget = _budget(wish, [*filter(None, settings), *(seat.settings for seat in judges.values())])
     look = len(attempts.pooled) + 1
     run = Run.objects.create(
         workspace_id=wish.suite.workspace_id,
@@ -125,15 +160,16 @@ def _create(
         baseline=wish.baseline,
         suite_version=version,
         evidence_key=key,
-        posts_check=bool(key) and version.posts_checks and look <= version.looks,
+        posts_check=bool(key) and version.posts_checks and may_post_check(len(attempts.pooled), version.looks),
         reason=wish.reason,
         started_by_id=wish.member_id,
         started_by_name=wish.by_name,
         candidate_settings=json.dumps(candidate.to_json()),
         baseline_settings=json.dumps(baseline.to_json()) if baseline else "",
         judges=seats_to_text(judges),
-        budget_cost=wish.budget.cost,
-        budget_requests=wish.budget.requests,
+        budget_cost=budget.cost,
+        budget_requests=budget.requests,
+        is_default_budget=wish.budget.is_empty and not budget.is_empty,
         first_repeat=attempts.next_repeat,
         repeats=version.repeats,
         look=look,

@@ -1,6 +1,6 @@
 """The two reasons for which runs start by themselves: a new version, and a promotion that lacks evidence."""
 
-from evals_app.engine.starting import Wish, evidence_key_of, start
+from evals_app.engine.starting import UnpricedError, Wish, evidence_key_of, start
 from evals_app.model_settings import SettingsError
 from evals_app.models import Reason, RunOn, Suite, SuiteAttachment
 from evals_app.queries import Place, places_of
@@ -74,12 +74,13 @@ def _baselines(version: PromptVersion, places: list[Place]) -> list[PromptVersio
 
 
 def _start(wish: Wish) -> bool:
-    """Starts one; without a model to ask the check says so, where somebody can see it."""
+    """Starts one; without a model to ask, or with a budget that cannot be kept, the check says so for all to see."""
     if not wish.suite.last_number:
         return False
     try:
         return start(wish).is_new
-    except SettingsError as error:
+    except (SettingsError, UnpricedError) as error:
+        why = f"no model can be asked: {error}" if isinstance(error, SettingsError) else str(error)
         record_check(
             wish.candidate.prompt,
             digest=wish.candidate.digest,
@@ -87,6 +88,6 @@ def _start(wish: Wish) -> bool:
             baseline_digest=wish.baseline.digest if wish.baseline else None,
             evidence_key=evidence_key_of(wish),
             state=CheckState.ERROR,
-            summary=f"no model can be asked: {error}",
+            summary=why,
         )
         return False

@@ -1,6 +1,7 @@
 """Tables of the evals app."""
 
 from evals_app.models.batch import RunBatch
+from evals_app.models.budget import DefaultBudget
 from evals_app.models.demo import DemoStory
 from evals_app.models.draft import DraftCase, PendingImport, SuiteDraft
 from evals_app.models.judge_reply import JudgeReply
@@ -16,6 +17,7 @@ __all__ = [
     "ArmScore",
     "ArmTally",
     "Case",
+    "DefaultBudget",
     "DemoStory",
     "DraftCase",
     "JudgeReply",

@@ -69,6 +69,7 @@ class Run(models.Model):
     it stopped. `look` counts the runs pooled with this one, itself included; `posts_check` is false for exploratory runs
     and once the suite's looks are used up. The settings are the effective model settings of each arm, as JSON text;
     `judges` is JSON text too: who judges (`judge_seats.Seat`), by name. `batch_position` is its column where it is one of a batch.
+    `is_default_budget`: nobody named a budget, so it has what the workspace's was then.
     `cost` (US dollars) and the tokens are the totals of its results, what judges used included, written when it ends; null where nothing is known.
     """
 
@@ -96,6 +97,7 @@ class Run(models.Model):
     cost = models.DecimalField(max_digits=18, decimal_places=8, null=True)
     budget_cost = models.DecimalField(max_digits=18, decimal_places=8, null=True)
     budget_requests = models.PositiveIntegerField(null=True)
+    is_default_budget = models.BooleanField(default=False, db_default=False)
     spent_cost = models.DecimalField(max_digits=18, decimal_places=8, default=0, db_default=0)
     spent_requests = models.PositiveIntegerField(default=0, db_default=0)
     input_tokens = models.PositiveBigIntegerField(null=True)

@@ -42,11 +42,11 @@ class RunForm(PageForm):
 
     budget_cost = forms.DecimalField(
         label="Dollars at most", required=False, min_value=Decimal("0.000001"), max_value=1_000_000,
-        help_text="It stops before more would be spent. Left empty: no limit.",
+        help_text="It stops before more would be spent. Both left empty: the workspace's default, if any.",
     )  # fmt: skip
     budget_requests = forms.IntegerField(
         label="Requests at most", required=False, min_value=1, max_value=2_000_000_000,
-        help_text="Every try counts, judges' too. Left empty: no limit.",
+        help_text="Every try counts, judges' too. Both left empty: the workspace's default, if any.",
     )  # fmt: skip
 
     def __init__(self, prompt: Prompt, *args: object, **kwargs: object) -> None:

@@ -67,8 +67,8 @@ class Api:
     def patch(self, path: str, body: Any) -> Answer:
         return self.call("PATCH", path, body)
 
-    def put(self, path: str, body: Any) -> Answer:
-        return self.call("PUT", path, body)
+    def put(self, path: str, body: Any, **headers: str) -> Answer:
+        return self.call("PUT", path, body, **headers)
 
     def delete(self, path: str) -> Answer:
         return self.call("DELETE", path)

@@ -5,17 +5,23 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
+from evals_app.actions.budgets import set_default_budget
+from evals_app.actions.judges import add_judges
 from evals_app.actions.runs import retry_errors, start_run
+from evals_app.actions.suites import attach_suite
 from evals_app.budgets import Budget, parse_budget
 from evals_app.engine import running
-from evals_app.models import Run, RunChunk, RunUsage
+from evals_app.engine.triggers import start_runs_for_version
+from evals_app.models import Provider, Run, RunChunk, RunUsage
 from evals_app.scripted_provider import Rule, ScriptedProvider
-from prompts_app.models import VersionCheck
+from prompts_app.models import Prompt, VersionCheck
 from registry.core import jobs
-from registry.core.errors import Invalid
+from registry.core.errors import Forbidden, Invalid
+from registry.core.models import AuditEvent
 from tests import builders
+from tests.api.client import Api
 from tests.builders import Cast, make_cast
 from tests.evals.building import add_provider, cases, scripted, suite, work
 
@@ -27,6 +33,10 @@ def provider(cast: Cast) -> Iterator[ScriptedProvider]:
     with scripted() as running_provider:
         add_provider(cast, running_provider)
         yield running_provider
+
+
+def _only_scripted(*, model: str, **_: object) -> Decimal | None:
+    return PRICE if model == "scripted" else None
 
 
 def _started(cast: Cast, budget: Budget, *, count: int = 20) -> Run:
@@ -71,7 +81,7 @@ def test_budget__of_money__is_never_exceeded_and_uses_what_answers_really_cost(
     for place in (
         "evals_app.engine.budget.cost_of",
         "evals_app.engine.scoring.cost_of",
-        "evals_app.actions.runs.cost_of",
+        "evals_app.budget_queries.cost_of",
     ):
         monkeypatch.setattr(place, price)
     # An answer is one word and costs a cent; held is what 4,096 would cost, until it is known.
@@ -99,6 +109,95 @@ def test_budget__worker_was_lost__what_it_held_counts_as_spent(cast: Cast, provi
     run.refresh_from_db()
     assert run.state == "error"
     assert (run.spent_requests, provider.calls) == (10, 6)
+
+
+def test_budget__of_money_where_only_the_judge_or_who_stands_in_has_no_price__is_refused(
+    cast: Cast, provider: ScriptedProvider, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("evals_app.budget_queries.cost_of", _only_scripted)
+    add_provider(cast, provider, name="second", models=["other"])
+    add_judges(cast.ada)
+    content = Prompt.objects.get(name="judges/rubric").versions.get().editable()
+    strict = builders.create_prompt(cast.ada, "judges/strict", kind="chat")
+    builders.create_version(cast.ada, strict, {**content, "config": {"provider": "second", "model": "other"}})
+    version = builders.prompt(cast.ada, text="{{ q }}").versions.get()
+    judged = suite(cast.ada, of=cases(2), scorers=[{"kind": "rubric", "value": "a", "judge": "judges/strict"}])
+    with pytest.raises(Invalid) as refused:
+        start_run(cast.ada, version, judged, baseline=None, budget=Budget(cost=Decimal(1)))
+    assert "price of other" in refused.value.errors[0].message
+
+    plain = suite(cast.ada, "plain", of=cases(2))
+    assert start_run(cast.ada, version, plain, baseline=None, budget=Budget(cost=Decimal(1))).budget_cost == 1
+    Provider.objects.filter(name="scripted").update(fallback=Provider.objects.get(name="second"))
+    with pytest.raises(Invalid, match="price"):
+        start_run(cast.ada, version, plain, baseline=None, again=True, config={}, budget=Budget(cost=Decimal(1)))
+
+
+def test_budget__of_requests__counts_what_judges_are_asked(cast: Cast, provider: ScriptedProvider):
+    provider.script(Rule(anywhere=" CRITERION", answer='{"reason": "because", "verdict": "met"}'))
+    version = builders.prompt(cast.ada, text="{{ q }}").versions.get()
+    judged = suite(cast.ada, of=cases(10), scorers=[{"kind": "rubric", "value": "a"}])
+    run = work(start_run(cast.ada, version, judged, baseline=None, budget=Budget(requests=15)))
+    assert (run.state, run.spent_requests, provider.calls) == ("error", 15, 15)
+    enough = work(start_run(cast.ada, version, judged, baseline=None, again=True, budget=Budget(requests=20)))
+    assert (enough.state, enough.spent_requests) == ("finished", 20)
+
+
+def test_retry__with_money_where_a_price_is_not_known__is_refused_and_changes_nothing(
+    cast: Cast, provider: ScriptedProvider
+):
+    run = work(_started(cast, Budget(requests=7)))
+    with pytest.raises(Invalid, match="price"), transaction.atomic():
+        retry_errors(cast.ada, run, budget=Budget(cost=Decimal(1)))
+    run.refresh_from_db()
+    assert (run.state, run.budget_requests) == ("error", 7)
+
+
+def test_default_budget__holds_for_runs_that_name_none_and_says_so(cast: Cast, provider: ScriptedProvider):
+    set_default_budget(cast.olga, Budget(requests=7))
+    stopped = work(_started(cast, Budget()))
+    assert (stopped.state, stopped.spent_requests, stopped.is_default_budget) == ("error", 7, True)
+    assert "the workspace's default budget of 7 requests" in stopped.summary and "under Usage" in stopped.summary
+    ended = work(retry_errors(cast.ada, stopped, budget=Budget(requests=20)))
+    assert (ended.state, ended.is_default_budget) == ("finished", False)
+
+    named = start_run(cast.ada, stopped.candidate, stopped.suite_version.suite, baseline=None, again=True, config={},
+                      budget=Budget(requests=30))  # fmt: skip
+    assert (named.budget_requests, named.is_default_budget) == (30, False)
+    set_default_budget(cast.olga, Budget())
+    free = start_run(cast.ada, stopped.candidate, stopped.suite_version.suite, baseline=None, config={"seed": 1})
+    assert not free.has_budget
+
+
+def test_default_budget__of_money_that_cannot_be_kept__is_said_by_the_run_or_by_its_check(
+    cast: Cast, provider: ScriptedProvider
+):
+    prompt = builders.prompt(cast.ada, text="{{ q }}")
+    asked = suite(cast.ada, of=cases(60))
+    attach_suite(cast.ada, asked, prompt, required=True)
+    set_default_budget(cast.olga, Budget(cost=Decimal(1)))
+    with pytest.raises(Invalid) as refused:
+        start_run(cast.ada, prompt.versions.get(), asked, baseline=None)
+    assert "default budget" in refused.value.errors[0].message and "Usage" in refused.value.errors[0].message
+    version = builders.version(cast.ada, prompt, "new {{ q }}")
+    assert start_runs_for_version(version.pk) == 0
+    check = VersionCheck.objects.filter(digest=version.digest).latest("pk")
+    assert check.state == "error" and "default budget" in check.summary
+
+
+def test_default_budget__is_an_admins_to_set_and_leaves_one_event(cast: Cast):
+    with pytest.raises(Forbidden):
+        set_default_budget(cast.ada, Budget(requests=1))
+    set_default_budget(cast.olga, Budget(cost=Decimal("2.5"), requests=10))
+    set_default_budget(cast.olga, Budget(cost=Decimal("2.5"), requests=10))
+    event = AuditEvent.objects.get(event="budget.changed")
+    assert '"cost":"2.5"' in event.detail.replace(" ", "")
+    api = Api(cast.olga)
+    assert api.get("usage/budget").json == {"cost": 2.5, "requests": 10}
+    assert api.put("usage/budget", {"budget": {"requests": 5}}).json == {"cost": None, "requests": 5}
+    assert api.put("usage/budget", {"budget": {"requests": 0}}).status == 422
+    assert api.put("usage/budget", {"budget": None}).json == {"cost": None, "requests": None}
+    assert Api(cast.ada).put("usage/budget", {"budget": None}).status == 403
 
 
 @pytest.mark.parametrize(

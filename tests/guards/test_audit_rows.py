@@ -14,7 +14,8 @@ from django.db import transaction
 import evals_app.actions
 import prompts_app.actions
 import registry.core.actions
-from evals_app.actions import batches, labels, newer_judges, providers, runs, suite_drafts, suites
+from evals_app.actions import batches, budgets, labels, newer_judges, providers, runs, suite_drafts, suites
+from evals_app.budgets import Budget
 from evals_app.models import Result, Run, RunBatch, Suite
 from evals_app.provider_settings import parse_provider
 from prompts_app.actions import (
@@ -287,6 +288,9 @@ ROWS: dict[str, Callable[[World], Callable[[], Any]]] = {
     "evals.suite_drafts.save_suite_draft": _after(
         lambda w: suite_drafts.add_cases(w.cast.ada, w.suite, [{"key": "new", "expected": "1"}]),
         lambda w, _: suite_drafts.save_suite_draft(w.cast.ada, w.suite),
+    ),
+    "evals.budgets.set_default_budget": _now(
+        lambda w: budgets.set_default_budget(w.cast.olga, Budget(requests=1_000)),
     ),
     "evals.newer_judges.take_judge": _after(
         _with_newer_judge,

@@ -135,6 +135,10 @@ GET    api_suite_compare                  viewer    read     -
 GET    api_attachments                    viewer    read     -
 POST   api_attachments                    editor    write    -
 DELETE api_attachment                     reviewer  -        -
+GET    api_suite_draft                    viewer    -        -
+PUT    api_suite_draft                    editor    -        -
+DELETE api_suite_draft                    editor    -        -
+POST   api_suite_draft_save               editor    -        -
 GET    api_suite_judges                   viewer    read     -
 POST   api_suite_judges                   editor    write    -
 GET    api_batches                        viewer    read     -
@@ -156,6 +160,8 @@ POST   api_run_retry_errors               editor    run      -
 GET    api_scorers                        viewer    read     -
 POST   api_scorers_try                    editor    write    -
 GET    api_usage                          viewer    read     -
+GET    api_default_budget                 viewer    read     -
+PUT    api_default_budget                 admin     -        -
 GET    api_providers                      admin     -        -
 POST   api_providers                      admin     -        -
 GET    api_provider                       admin     -        -

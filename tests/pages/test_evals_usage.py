@@ -146,3 +146,16 @@ def test_usage__of_a_run_that_its_budget_stopped__is_counted(cast: Cast, world: 
     assert building.work(run).state == "error"
 
     assert RunUsage.objects.get(run=run).answers == 3
+
+
+def test_default_budget__is_set_on_the_page_by_an_admin_and_read_by_everybody(cast: Cast, as_: SignedIn) -> None:
+    admin, reader = as_(cast.olga), as_(cast.vera)
+    assert "There is none" in reader.get("/w/acme/usage").content.decode()
+    wrong = admin.post("/w/acme/usage/budget", {"budget_cost": "-1", "budget_requests": ""})
+    assert wrong.status_code == 422 and "greater than or equal" in wrong.content.decode()
+    assert admin.post("/w/acme/usage/budget", {"budget_cost": "2.5", "budget_requests": "900"}).status_code == 302
+    assert "more than $2.50 or 900 requests" in reader.get("/w/acme/usage").content.decode()
+    assert 'value="2.5"' in admin.get("/w/acme/usage").content.decode()
+    assert reader.post("/w/acme/usage/budget", {}).status_code == 403
+    assert admin.post("/w/acme/usage/budget", {}).status_code == 302
+    assert "There is none" in as_(cast.vera).get("/w/acme/usage").content.decode()

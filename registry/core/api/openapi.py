@@ -96,15 +96,21 @@ class RegistrySchema(AutoSchema):
             found += [413, 415, 422]
         if self.method in WRITES and not is_open:
             found += [409]
-        if self.method == "POST" and "/promotions/{" in self.path:
+        if self._needs_match():
             found += [412, 428]
         return found
 
+    def _needs_match(self) -> bool:
+        """Whether If-Match is required: where a promotion is moved, and where a view says so."""
+        is_move = self.method == "POST" and "/promotions/{" in self.path
+        return is_move or self.method in getattr(self.view, "matched", ())
+
     def _is_conditional(self) -> bool:
-        """Whether If-None-Match means something: for one resource, but not for a promotion, whose tag is a stamp."""
+        """Whether If-None-Match means something: for one resource, but not for one whose tag is a stamp for If-Match."""
         answer = self.get_response_serializers()
         is_list = isinstance(answer, type) and answer.__name__.endswith(LIST)
-        return self.method == "GET" and not is_list and "/promotions/{" not in self.path
+        is_stamped = "/promotions/{" in self.path or bool(getattr(self.view, "matched", ()))
+        return self.method == "GET" and not is_list and not is_stamped
 
     def _complete(self, parameter: dict[str, Any]) -> None:
         """Say what a path parameter is; patterns of converters are ours, not the caller's."""
@@ -119,7 +125,7 @@ class RegistrySchema(AutoSchema):
         found = []
         if self._is_conditional():
             found.append(OpenApiParameter("If-None-Match", str, "header", description="The ETag you hold."))
-        if self.method == "POST" and "/promotions/{" in self.path:
+        if self._needs_match():
             found.append(OpenApiParameter("If-Match", str, "header", required=True, description="The ETag you saw."))
         if self.method == "POST" and getattr(self.view, "is_change", True):
             words = "Same key and body, same answer, for 24 hours."
