@@ -41,7 +41,7 @@ _VERSIONS = """
   INSERT INTO prompts_app_promptversion (prompt_id, number, digest, content, source, message, author_id, author_name, key_name)
   SELECT id, v, encode(sha256((id || '/' || v)::bytea), 'hex'),
     format('{"template_format":"jinja","text":"Prompt %%s, version %%s: {{ message }}"}', id, v), '', 'Reword', %(member)s, 'Bea', ''
-  FROM prompts_app_prompt, generate_series(1, 2) v WHERE workspace_id = %(workspace)s
+  FROM prompts_app_prompt, generate_series(1, 2) v WHERE workspace_id = %(workspace)s AND last_number = 2
 """
 _LIVE = """
   INSERT INTO prompts_app_deployment (prompt_id, environment_id, kind, version_id, revision, actor_kind, actor_id, actor_name, reason, evidence)
@@ -56,7 +56,7 @@ _POINTERS = """
 """
 _CHECKS = """
   INSERT INTO prompts_app_versioncheck (prompt_id, digest, name, evidence_key, state, url, summary)
-  SELECT v.prompt_id, v.digest, name, 'k', CASE WHEN v.id %% 11 = 0 THEN 'failed' ELSE 'passed' END, '', ''
+  SELECT v.prompt_id, v.digest, s.name, 'k', CASE WHEN v.id %% 11 = 0 THEN 'failed' ELSE 'passed' END, '', ''
   FROM prompts_app_promptversion v JOIN prompts_app_prompt p ON p.id = v.prompt_id, (VALUES ('suite/a'), ('suite/b')) s (name)
   WHERE p.workspace_id = %(workspace)s
 """

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.paginator import Page, Paginator
 from django.db.models import Case, Count, F, Func, Max, Min, Q, QuerySet, TextField, Value, When
-from django.db.models.functions import StrIndex, Substr
+from django.db.models.functions import Reverse, StrIndex, Substr
 
 from prompts_app.models import Environment, LivePointer, Promotion, Prompt, PromptVersion, VersionCheck
 
@@ -171,7 +171,12 @@ def worst(states: Iterable[str]) -> str:
     return next((state for state in WORST_FIRST if state in found), "")
 
 
-_FOLDER = Func(F("name"), Value("/?[^/]*$"), Value(""), function="regexp_replace", output_field=TextField())
+# What is before the last slash: by far cheaper than a regular expression over ten thousand names.
+_FOLDER = Case(
+    When(name__contains="/", then=Func(F("name"), -StrIndex(Reverse("name"), Value("/")), function="left")),
+    default=Value(""),
+    output_field=TextField(),
+)
 
 
 def _found(workspace_id: int, search: Search) -> QuerySet[Prompt]:
@@ -192,10 +197,9 @@ def _found(workspace_id: int, search: Search) -> QuerySet[Prompt]:
 
 
 def _drifting(workspace_id: int) -> QuerySet[LivePointer, Any]:
-    """The prompts of which two environments have different versions live."""
-    rows = LivePointer.objects.live().filter(
-        prompt__workspace=workspace_id, environment__workspace=workspace_id, environment__archived_at=None
-    )
+    """The prompts of which two environments have different versions live; one query, for the environments."""
+    here = list(Environment.objects.in_workspace(workspace_id).values_list("pk", flat=True))
+    rows = LivePointer.objects.live().filter(environment__in=here)
     versions = rows.values("prompt").annotate(least=Min("deployment__version"), most=Max("deployment__version"))
     return versions.filter(most__gt=F("least")).values("prompt")
 

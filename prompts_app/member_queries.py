@@ -22,6 +22,11 @@ class Ties:
     drafts: int
     is_last_owner: bool
 
+    @property
+    def is_none(self) -> bool:
+        """True where nothing open depends on them."""
+        return not (self.asked or self.scheduled or self.keys or self.approved)
+
 
 def ties_of(member: Member) -> Ties:
     """What becomes different when this member goes; seven queries, lists up to 50."""

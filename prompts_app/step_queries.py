@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from django.urls import NoReverseMatch, reverse
 
 from prompts_app.models import CheckDefinition, Environment, LivePointer, Prompt
-from registry.core.actor import KeyKind
 from registry.core.models import ApiKey, Member, Workspace
 
 
@@ -38,8 +37,8 @@ class FirstSteps:
         return sum(step.is_done for step in self.steps)
 
 
-def first_steps(member: Member, workspace: Workspace) -> FirstSteps | None:
-    """What is left to do; None once all is done, or put away. One query where it is, six at most."""
+def first_steps(member: Member, workspace: Workspace, *, may_administer: bool) -> FirstSteps | None:
+    """What is left to do; None once all is done, or put away. One query where it is, five at most."""
     if "steps" in member.hidden or ApiKey.objects.in_workspace(workspace.pk).exclude(last_used_at=None).exists():
         return None
     prompt = Prompt.objects.in_workspace(workspace.pk).archived(False).filter(last_number__gt=0).order_by("-pk").first()
@@ -50,8 +49,8 @@ def first_steps(member: Member, workspace: Workspace) -> FirstSteps | None:
     steps = (
         _write(workspace, is_done=prompt is not None),
         _suite(workspace, is_done=has_suite or "suite" in member.hidden),
-        _promote(workspace, prompt, environments, is_done=above is not None),
-        _fetch(workspace, environment=above or "", has_key=_has_key(workspace)),
+        _promote(workspace, prompt, environments, is_done=above is not None, may_invite=may_administer),
+        _fetch(workspace, environment=above or "", may_make_key=may_administer),
     )
     return FirstSteps(steps)
 
@@ -79,7 +78,9 @@ def _suite(workspace: Workspace, *, is_done: bool) -> Step:
     return Step("Say what good answers are", text, is_done, links, skip="suite", skip_label="No suite yet")
 
 
-def _promote(workspace: Workspace, prompt: Prompt | None, environments: list[Environment], *, is_done: bool) -> Step:
+def _promote(
+    workspace: Workspace, prompt: Prompt | None, environments: list[Environment], *, is_done: bool, may_invite: bool
+) -> Step:
     links: tuple[tuple[str, str], ...] = ()
     target = environments[1] if len(environments) > 1 else None
     if prompt is not None and target is not None:
@@ -88,21 +89,18 @@ def _promote(workspace: Workspace, prompt: Prompt | None, environments: list[Env
     lowest, higher = (environments[0].label, target.label) if target else ("development", "the next stage")
     text = (
         f"Saved versions are live in {lowest} by themselves. Take this one to {higher} next; "
-        "what stands in its way is listed there. Production asks for a second person: invite one."
+        "what stands in its way is listed there. Production asks for a second person."
     )
-    links = (*links, ("Invite somebody", reverse("settings_members", args=[workspace.slug]) + "#invite"))
+    if may_invite:
+        links = (*links, ("Invite somebody", reverse("settings_members", args=[workspace.slug]) + "#invite"))
     return Step("Promote it", text, is_done, links)
 
 
-def _has_key(workspace: Workspace) -> bool:
-    return ApiKey.objects.usable().filter(workspace=workspace, kind=KeyKind.SERVICE).exists()
-
-
-def _fetch(workspace: Workspace, *, environment: str, has_key: bool) -> Step:
+def _fetch(workspace: Workspace, *, environment: str, may_make_key: bool) -> Step:
     keys = reverse("settings_keys", args=[workspace.slug])
-    text = "Make a service key; the page that shows it has the command to copy. This list goes when the first fetch arrives."
-    if has_key:
-        text = "There is a service key. Fetch with it as the prompt's page says; this list goes when the first fetch arrives."
-    return Step(
-        "Fetch it from a service", text, is_done=False, links=(("Make a key", f"{keys}?environment={environment}#new"),)
-    )
+    goes = "This list goes when the first fetch arrives."
+    if not may_make_key:
+        return Step("Fetch it from a service", f"Ask an admin for a service key. {goes}", is_done=False)
+    text = f"Make a service key; the page that shows it has the command to copy. {goes}"
+    links = (("Make a key", f"{keys}?environment={environment}#new"),)
+    return Step("Fetch it from a service", text, is_done=False, links=links)

@@ -4,7 +4,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 
 from prompts_app.board_queries import Search, all_tags, board
-from prompts_app.step_queries import first_steps
+from prompts_app.step_queries import FirstSteps, first_steps
 from registry.core.pages import page
 from registry.core.permissions import Permission, allows, require
 from registry.core.web import PageRequest
@@ -22,9 +22,23 @@ def board_page(request: PageRequest) -> HttpResponse:
         drift=request.GET.get("drift") == "1",
         mine=request.member.pk if request.GET.get("mine") == "1" else 0,
     )
-    context = {"search": search, "board": board(request.workspace.pk, search, page=request.GET.get("page"))}
+    context: dict[str, object] = {
+        "search": search,
+        "board": board(request.workspace.pk, search, page=request.GET.get("page")),
+    }
+    others = request.GET.copy()
+    for name in ("tag", "page"):
+        others.pop(name, None)
+    context["without_tag"] = f"{others.urlencode()}&" if others else ""
     if request.htmx:
         return render(request, "prompts/board.html#list", context)
-    may_write = allows(request.actor, Permission.WRITE)
-    context["steps"] = first_steps(request.member, request.workspace) if may_write and not search.is_narrow else None
+    context["steps"] = None if search.is_narrow or search.folder else steps_of(request)
     return render(request, "prompts/board.html", context | {"tags": all_tags(request.workspace.pk)})
+
+
+def steps_of(request: PageRequest) -> FirstSteps | None:
+    """The first steps that are left to whoever may take them."""
+    if not allows(request.actor, Permission.WRITE):
+        return None
+    may_administer = allows(request.actor, Permission.ADMINISTER)
+    return first_steps(request.member, request.workspace, may_administer=may_administer)

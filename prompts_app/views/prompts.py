@@ -14,8 +14,8 @@ from prompts_app.actions.prompts import change_prompt, create_prompt, find_promp
 from prompts_app.actions.versions import newest_version
 from prompts_app.history_queries import draft_of, stages
 from prompts_app.models import Environment, Kind, LivePointer, Prompt
-from prompts_app.step_queries import first_steps
 from prompts_app.usage_queries import behind
+from prompts_app.views.board import steps_of
 from registry.core.pages import PageForm, attempt, page, status_of
 from registry.core.permissions import Permission, allows, require
 from registry.core.web import PageRequest
@@ -122,7 +122,7 @@ def _prompt_page(request: PageRequest, prompt: Prompt, form: DescriptionForm | N
         "may_write": allows(request.actor, Permission.WRITE),
         "behind": behind(prompt=prompt),
         **_snippet(prompt),
-        "steps": first_steps(request.member, request.workspace) if allows(request.actor, Permission.WRITE) else None,
+        "steps": steps_of(request),
         "is_following": is_following(request.actor, prompt),
     }
     return render(request, "prompts/prompt.html", context, status=status_of(form) if form else 200)

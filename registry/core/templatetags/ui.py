@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from urllib.parse import urlencode
 
 from django import template
@@ -84,6 +85,7 @@ LOOKS: dict[str, Look] = {
 
 
 @register.simple_tag
+@lru_cache(maxsize=1024)
 def icon(name: str, size: str = "", label: str = "") -> SafeString:
     """A drawing of the vendored sprite; hidden from screen readers unless it has a `label`."""
     reading = format_html('role="img" aria-label="{}"', label) if label else SafeString('aria-hidden="true"')
@@ -99,6 +101,7 @@ def look(state: str) -> Look:
 
 
 @register.simple_tag
+@lru_cache(maxsize=1024)
 def status(state: str, word: str = "", *, pill: bool = False) -> SafeString:
     """A state as icon, word and colour; `word` replaces the usual word."""
     shown = look(state)
@@ -137,6 +140,7 @@ def environment(name: str, color: str = "") -> SafeString:
 
 
 @register.simple_tag
+@lru_cache(maxsize=4096)
 def person(name: str, *, mark_only: bool = False) -> SafeString:
     """A person's initials on their own colour, and their name."""
     words = [word for word in name.replace("@", " ").replace(".", " ").split() if word[0].isalnum()]
@@ -229,6 +233,8 @@ def is_invisible(character: str) -> bool:
 @register.filter
 def visible(text: str) -> SafeString:
     """Escaped text in which invisible and bidirectional characters are shown by their code point."""
+    if text.isascii() and text.isprintable():
+        return format_html("{}", text)
     return format_html_join("", "{}", ((piece,) for piece in visible_pieces(text)))
 
 

@@ -1,5 +1,6 @@
 """What concerns the reader alone: their profile, how they are told of news, where they are signed in."""
 
+from functools import cache
 from zoneinfo import available_timezones
 
 from django import forms
@@ -23,6 +24,12 @@ YEAR_S = 365 * 24 * 3600
 HINTS = ("steps", "suite")
 
 
+@cache
+def zones() -> tuple[str, ...]:
+    """The names of all time zones, read once: they lie in hundreds of files."""
+    return tuple(sorted(available_timezones()))
+
+
 class NameForm(PageForm):
     """How others see one's name."""
 
@@ -39,7 +46,7 @@ class LookForm(PageForm):
         super().__init__(*args, **kwargs)
         choice = self.fields["time_zone"]
         assert isinstance(choice, forms.ChoiceField)
-        choice.choices = [("", "As the browser has it"), *((name, name) for name in sorted(available_timezones()))]
+        choice.choices = [("", "As the browser has it"), *((name, name) for name in zones())]
 
 
 class PasswordForm(PageForm):
