@@ -5,8 +5,10 @@ from typing import Any
 from rest_framework import serializers
 
 from prompts_app.content import KINDS
+from prompts_app.models import ImportSource
 from prompts_app.transfer.prompty import MOST_CHARACTERS
 from registry.core.api.bodies import Json, JsonObject, StrictSerializer, Text
+from registry.core.models import JobState
 
 OUTCOMES = ("new", "known", "conflict", "refused")
 
@@ -26,6 +28,14 @@ class PromptyFile(StrictSerializer):
 
     text = Text(max_length=MOST_CHARACTERS)
     name = Text(required=False, max_length=255, help_text="What the prompt is called here; left out: as in the file.")
+
+
+class LangfuseServer(StrictSerializer):
+    """A Langfuse server and the pair of keys that opens it."""
+
+    url = Text(max_length=500, help_text="Such as https://cloud.langfuse.com")
+    public_key = Text(max_length=500)
+    secret_key = Text(max_length=500, help_text="Used for this one reading, and kept nowhere.", write_only=True)
 
 
 class ImportedVersion(serializers.Serializer[Any]):
@@ -61,3 +71,16 @@ class Imported(serializers.Serializer[Any]):
     conflicts = serializers.IntegerField()
     refused = serializers.IntegerField()
     prompts = ImportedPrompt(many=True)
+
+
+class PendingImport(serializers.Serializer[Any]):
+    """An import that waits to be looked at; `plan` is what it would change, null while it is read and where `error` says why
+    it cannot be."""
+
+    origin = serializers.ChoiceField(ImportSource.values)
+    name = serializers.CharField(help_text="The server's address, or what the file is called.")
+    state = serializers.ChoiceField(JobState.values)
+    progress = serializers.CharField()
+    error = serializers.CharField()
+    began_at = serializers.DateTimeField()
+    plan = Imported(allow_null=True)

@@ -5,6 +5,7 @@ from django.urls import URLPattern, path, register_converter
 from prompts_app.api import (
     delivery,
     environments,
+    imports,
     keys,
     labels,
     places,
@@ -42,6 +43,9 @@ urlpatterns: list[URLPattern] = [
     path("export/bundle", transfer.ExportBundleView.as_view(), name="api_export_bundle"),
     path("import/prompty", transfer.ImportPromptyView.as_view(), name="api_import_prompty"),
     path(f"{VERSION}/prompty", transfer.ExportPromptyView.as_view(), name="api_export_prompty"),
+    path("import/langfuse", imports.ImportLangfuseView.as_view(), name="api_import_langfuse"),
+    path("import/pending", imports.PendingImportView.as_view(), name="api_import_pending"),
+    path("import/pending/take", imports.TakeImportView.as_view(), name="api_import_take"),
     path("import/bundle", transfer.ImportBundleView.as_view(), name="api_import_bundle"),
     path("promotions", promotions.PromotionsView.as_view(), name="api_promotions"),
     path(PROMOTION, promotions.PromotionView.as_view(), name="api_promotion"),

@@ -79,6 +79,10 @@ GET    api_export_bundle                  viewer    read     -
 POST   api_import_bundle                  editor    write    -
 GET    api_export_prompty                 viewer    read     -
 POST   api_import_prompty                 editor    write    -
+POST   api_import_langfuse                editor    -        -
+GET    api_import_pending                 editor    -        -
+DELETE api_import_pending                 editor    -        -
+POST   api_import_take                    editor    -        -
 
 GET    api_promotions                     viewer    read     -
 POST   api_promotions                     editor    write    -
@@ -170,7 +174,7 @@ PATCH  api_provider                       admin     -        -
 # Where the environment is protected, a CI key may not even with the scope.
 PROTECTED = ("api_promotion_apply", "api_promotion_schedule", "api_withdraw")
 # What a caller who may gets where nothing of the kind is there yet.
-ABSENT = {"draft.not_found", "label.not_found"}
+ABSENT = {"draft.not_found", "label.not_found", "import.not_found"}
 NOT_BY_ROLE = {"author", "grant", "none"}
 
 
