@@ -186,8 +186,8 @@ def chain_authors(version: PromptVersion, live: PromptVersion | None) -> set[int
     }
     authors: set[int] = set()
     number: int | None = version.number
-    while number is not None and number != (live.number if live else None):
-        number, author = chain[number]
+    while number in chain and number != (live.number if live else None):
+        number, author = chain.pop(number)
         authors.add(author)
     return authors
 

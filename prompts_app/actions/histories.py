@@ -93,7 +93,7 @@ def keep_version(actor: Actor, prompt: Prompt, prepared: Prepared) -> PromptVers
         author_id=actor.member_id,
         author_name=checked_text("author", name, most=254),
         key_name=actor.name if actor.kind == "key" else "",
-        based_on=written.based_on,
+        based_on=_based_on(actor, prompt, written, newest),
         created_at=not_in_future(written.created_at) or Now(),
     )
     words = "\n".join([version.author_name, *texts(prepared.source)])
@@ -103,6 +103,19 @@ def keep_version(actor: Actor, prompt: Prompt, prepared: Prepared) -> PromptVers
     _record(actor, prompt, version, before=newest.digest if newest else "")
     announce("prompt", workspace_id=prompt.workspace_id, prompt=prompt.name)
     return version
+
+
+def _based_on(actor: Actor, prompt: Prompt, written: WrittenVersion, newest: PromptVersion | None) -> int | None:
+    """What the history says, where that passes over nobody's versions but the importer's own; else the newest, as for any new one.
+
+    Whoever wrote a version on the way from what is live may not approve: no file can take them off that way.
+    """
+    rows = PromptVersion.objects.filter(prompt=prompt)
+    is_here = written.based_on is None or rows.filter(number=written.based_on).exists()
+    passed_over = rows.filter(number__gt=written.based_on or 0).exclude(author=actor.member_id)
+    if is_here and not passed_over.exists():
+        return written.based_on
+    return newest.number if newest else None
 
 
 def _record(actor: Actor, prompt: Prompt, version: PromptVersion, *, before: str) -> None:

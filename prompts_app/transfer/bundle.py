@@ -115,6 +115,8 @@ def _version(kind: str, fields: Fields) -> WrittenVersion:
     message = fields.text("message", "", most=1_000_000)
     author = fields.text("author", "", most=254)
     based_on = fields.integer("based_on", None, least=1, most=LARGEST_NUMBER)
+    if based_on is not None and based_on >= number:
+        fields.refuse("based_on", "order", "must be the number of an earlier version")
     created_at = _moment(fields, "created_at")
     content, pins = _content(kind, fields, digest)
     withdrawn = _withdrawal(fields)
