@@ -1,5 +1,6 @@
 """Who still runs what: versions that services say they serve, beside what is live."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -7,10 +8,13 @@ from typing import Any
 
 from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, QuerySet, Subquery, Sum
 
-from prompts_app.models import Environment, LivePointer, Prompt, ServedVersion
+from prompts_app.models import Environment, LivePointer, Observation, Prompt, ServedVersion
 
 # What a service told of within so much of its newest word it runs side by side: clients tell once a minute.
 SIDE_BY_SIDE = timedelta(minutes=3)
+# Who has not told for longer may be switched off, or cut off and serving on.
+SILENT_AFTER = timedelta(days=1)
+KEPT_FOR = timedelta(days=30)
 MOST = 500
 
 
@@ -36,6 +40,31 @@ class Line:
     def is_behind(self) -> bool:
         """Whether it runs something else than what is live."""
         return self.is_present and self.digest != self.live_digest
+
+
+@dataclass(frozen=True)
+class Retiring:
+    """Whether a version could be retired: where it is live, who told lately that they run it, and whose last word it was.
+
+    `observed_at`: when a client of the Langfuse-compatible API last told of an answer to it.
+    """
+
+    version: int
+    live_in: tuple[Environment, ...]
+    running: tuple[Line, ...]
+    silent: tuple[Line, ...]
+    last_told_at: datetime | None
+    observed_at: datetime | None
+    is_observed: bool
+
+    @property
+    def answer(self) -> str:
+        """`live`, `running`, `silent` or `unused`, the strongest that holds."""
+        if self.live_in:
+            return "live"
+        if self.running or self.is_observed:
+            return "running"
+        return "silent" if self.silent else "unused"
 
 
 @dataclass(frozen=True)
@@ -98,6 +127,43 @@ def served(prompt: Prompt, environment: Environment | None = None) -> list[Line]
         for one in found
     ]
     return sorted(lines, key=lambda line: (line.environment.rank, not line.is_behind, not line.is_present))
+
+
+def retiring(prompt: Prompt, lines: Sequence[Line], now: datetime) -> list[Retiring]:
+    """For each version that is live or was told of in the last month, newest first, whether it could go; none while nobody
+    has told of any. Two queries."""
+    live: dict[int, list[Environment]] = defaultdict(list)
+    pointers = LivePointer.objects.live().filter(prompt=prompt, environment__archived_at=None)
+    for pointer in pointers.select_related("environment", "deployment__version").order_by("environment__rank"):
+        assert pointer.deployment is not None and pointer.deployment.version is not None
+        live[pointer.deployment.version.number].append(pointer.environment)
+    observed = dict(
+        Observation.objects.filter(version__prompt=prompt, at__gt=now - KEPT_FOR)
+        .order_by()
+        .values("version__number")
+        .annotate(last=Max("at"))
+        .values_list("version__number", "last")
+    )
+    told: dict[int, list[Line]] = defaultdict(list)
+    for line in lines:
+        told[line.version].append(line)
+    found = []
+    for number in sorted({*live, *observed, *told} if lines or observed else (), reverse=True):
+        last_words = [line for line in told[number] if line.is_present]
+        is_silent = [line.last_served_at < now - SILENT_AFTER for line in last_words]
+        at = observed.get(number)
+        found.append(
+            Retiring(
+                version=number,
+                live_in=tuple(live[number]),
+                running=tuple(line for line, silent in zip(last_words, is_silent, strict=True) if not silent),
+                silent=tuple(line for line, silent in zip(last_words, is_silent, strict=True) if silent),
+                last_told_at=max((line.last_served_at for line in told[number]), default=None),
+                observed_at=at,
+                is_observed=at is not None and at > now - SILENT_AFTER,
+            )
+        )
+    return found
 
 
 def behind(*, prompt: Prompt | None = None, environment: Environment | None = None) -> Sequence[Behind]:

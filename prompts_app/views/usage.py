@@ -4,9 +4,10 @@ from django.http import HttpResponse
 from django.shortcuts import render
 
 from prompts_app.actions.prompts import find_prompt
-from prompts_app.usage_queries import behind, served
+from prompts_app.usage_queries import behind, retiring, served
+from registry.core.clock import database_now
 from registry.core.pages import page
-from registry.core.permissions import Permission, require
+from registry.core.permissions import Permission, allows, require
 from registry.core.web import PageRequest
 
 
@@ -15,5 +16,12 @@ def prompt_usage(request: PageRequest, name: str) -> HttpResponse:
     """The versions of a prompt that services serve, beside what is live."""
     require(request.actor, Permission.READ)
     prompt = find_prompt(request.workspace.pk, name)
-    context = {"prompt": prompt, "lines": served(prompt), "behind": behind(prompt=prompt)}
+    lines = served(prompt)
+    context = {
+        "prompt": prompt,
+        "lines": lines,
+        "behind": behind(prompt=prompt),
+        "retiring": retiring(prompt, lines, database_now()),
+        "may_write": allows(request.actor, Permission.WRITE),
+    }
     return render(request, "prompts/usage.html", context)

@@ -5,13 +5,19 @@ from typing import Any
 
 import pytest
 
+from prompts_app.actions.observations import Report, observe
 from prompts_app.actions.rollback import withdraw
 from prompts_app.actions.usage import KEPT, forget_usage
 from prompts_app.models import Prompt, PromptVersion, ServedVersion
+from prompts_app.usage_queries import retiring, served
 from registry.core.models import AuditEvent
 from tests.api.client import Api
 from tests.builders import Cast, Key, prompt, version
-from tests.pages.conftest import as_  # noqa: F401 - a fixture
+from tests.pages.conftest import (
+    SignedIn,
+    as_,  # noqa: F401 - a fixture
+)
+from tests.scenes import go_live
 
 NAME = "support/triage"
 
@@ -146,3 +152,29 @@ def test_reports__older_than_a_month__are_forgotten(cast: Cast, made: Prompt, se
     ServedVersion.objects.filter(version__number=1).update(day=old)
     assert forget_usage() == 1
     assert [line["version"] for line in lines(cast)] == [2]
+
+
+def test_page__of_what_is_in_use__answers_whether_a_version_can_be_retired(cast: Cast, made: Prompt, as_: SignedIn):  # noqa: F811
+    for text in ("Third", "Fourth", "Fifth"):
+        version(cast.ada, made, text)
+    shop, mail, old, stale = (
+        cast.key("service", environment="development", name=name) for name in ("shop", "mail", "old", "stale")
+    )
+    for number in (1, 2, 3, 4):
+        go_live(cast, PromptVersion.objects.select_related("prompt").get(prompt=made, number=number), "development")
+    report(shop, entry(made, 4))
+    report(mail, entry(made, 2), entry(made, 3, ago=timedelta(hours=1)))
+    report(old, entry(made, 1, ago=timedelta(hours=20)))
+    ServedVersion.objects.filter(key=old.pk).update(last_served_at=datetime.now(UTC) - timedelta(days=9))
+    observe(stale.actor, [Report(NAME, 3, "span", datetime.now(UTC) - timedelta(days=3))])
+
+    found = {one.version: one for one in retiring(made, served(made), datetime.now(UTC))}
+
+    assert {number: one.answer for number, one in found.items()} == {4: "live", 3: "unused", 2: "running", 1: "silent"}
+    assert [line.key_name for line in found[2].running] == ["mail"]
+    assert [line.key_name for line in found[1].silent] == ["old"]
+    page = as_(cast.vera).get(f"/w/acme/prompts/{NAME}/usage").content.decode()
+    for said in ("No, it is live", "No, it still runs", "Ask first", "Yes", "mail on web-1 in Development"):
+        assert said in page, said
+    observe(stale.actor, [Report(NAME, 3, "later", datetime.now(UTC))])
+    assert {one.version: one.answer for one in retiring(made, served(made), datetime.now(UTC))}[3] == "running"
