@@ -8,6 +8,7 @@ from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
 
 from prompts_app.board_queries import check_states
+from prompts_app.label_queries import free_labels
 from prompts_app.models import (
     Deployment,
     Draft,
@@ -19,6 +20,7 @@ from prompts_app.models import (
     Quarantine,
     VersionCheck,
 )
+from prompts_app.observation_queries import Reported, reported
 
 PAGE_SIZE = 50
 
@@ -49,6 +51,8 @@ class Entry:
     was_live_in: tuple[Environment, ...]
     quarantined_in: tuple[Environment, ...]
     yank_reason: str | None
+    labels: tuple[str, ...]
+    reported: Reported | None
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,7 @@ def stages(prompt: Prompt) -> tuple[Stage, ...]:
 
 
 def timeline(prompt: Prompt, *, page: str | int | None = 1) -> Timeline:
-    """One page of the prompt's versions. Seven queries, whatever their number."""
+    """One page of the prompt's versions. Nine queries, whatever their number."""
     rows = PromptVersion.objects.filter(prompt=prompt).defer("content", "source").select_related("yank")
     found: Page[PromptVersion] = Paginator(rows, PAGE_SIZE).get_page(page)
     return Timeline(tuple(_entries(prompt, list(found.object_list))), found)
@@ -120,6 +124,10 @@ def _entries(prompt: Prompt, versions: Sequence[PromptVersion]) -> list[Entry]:
     )
     quarantined = set(Quarantine.objects.filter(prompt=prompt, cleared_at=None).values_list("digest", "environment"))
     checks = check_states([prompt])
+    labels: dict[int, list[str]] = defaultdict(list)
+    for pk, name in free_labels().filter(version__in=list(by_digest)).values_list("version", "name"):
+        labels[pk].append(name)
+    told = reported(versions)
 
     def places(pairs: set[tuple[int, int]] | set[tuple[str, int]], key: int | str) -> tuple[Environment, ...]:
         return tuple(one for pk, one in environments.items() if (key, pk) in pairs)
@@ -132,6 +140,8 @@ def _entries(prompt: Prompt, versions: Sequence[PromptVersion]) -> list[Entry]:
             was_live_in=places(ever - live, version.pk),
             quarantined_in=places(quarantined, version.digest),
             yank_reason=version.yank.reason if hasattr(version, "yank") else None,
+            labels=tuple(labels[version.pk]),
+            reported=told.get(version.pk),
         )
         for version in versions
     ]

@@ -40,6 +40,7 @@ urlpatterns = [
     path(f"{PROMPT}/versions", versions.version_list, name="prompt_versions"),
     path(f"{PROMPT}/versions/<int:number>", versions.version_page, name="version"),
     path(f"{PROMPT}/versions/<int:number>/yank", versions.version_yank, name="version_yank"),
+    path(f"{PROMPT}/versions/<int:number>/labels", versions.version_label, name="version_label"),
     path(f"{PROMPT}/versions/<int:number>/restore", versions.version_restore, name="version_restore"),
     path(f"{PROMPT}/diff", versions.compare_page, name="compare"),
     path(f"{PROMPT}/promotions", promotions.promotion_new, name="promotion_new"),

@@ -5,12 +5,15 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
+from prompts_app.actions.labels import remove_label, set_label
 from prompts_app.actions.prompts import find_prompt
 from prompts_app.actions.versions import find_version, save_draft, yank_version
 from prompts_app.diffing import compare
 from prompts_app.editing import from_content
+from prompts_app.facts import current_policy
 from prompts_app.history_queries import checks_of, entry, numbers, stages, timeline
-from prompts_app.models import Prompt, PromptVersion
+from prompts_app.models import Environment, Prompt, PromptVersion
+from prompts_app.observation_queries import observed
 from prompts_app.views.drawing import Drawn, draw
 from registry.core.pages import PageForm, attempt, page, status_of
 from registry.core.permissions import Permission, allows, require
@@ -21,6 +24,12 @@ class ReasonForm(PageForm):
     """Why something is done."""
 
     reason = forms.CharField(strip=False, widget=forms.Textarea(attrs={"rows": 2}))
+
+
+class LabelForm(PageForm):
+    """A word that shall point at a version."""
+
+    label = forms.CharField(max_length=63, strip=True, help_text="1 to 63 of a-z, 0-9, _, . and -.")
 
 
 @page()
@@ -48,6 +57,22 @@ def version_yank(request: PageRequest, name: str, number: int) -> HttpResponse:
     if not attempt(form, lambda: yank_version(request.actor, version, reason=form.cleaned_data["reason"])):
         return _version_page(request, version, form)
     messages.success(request, f"Version {number} is yanked: it can never go live again.")
+    return redirect("version", request.workspace.slug, name, number)
+
+
+@page("POST")
+def version_label(request: PageRequest, name: str, number: int) -> HttpResponse:
+    """Let a free label point here, wherever it pointed before, or take it away."""
+    version = find_version(find_prompt(request.workspace.pk, name), number)
+    if gone := request.POST.get("remove", ""):
+        remove_label(request.actor, version, gone)
+        messages.success(request, f"The label {gone} is taken away.")
+        return redirect("version", request.workspace.slug, name, number)
+    form = LabelForm(request.POST)
+    label = attempt(form, lambda: set_label(request.actor, version, form.cleaned_data["label"]))
+    if label is None:
+        return _version_page(request, version, ReasonForm(), label_form=form)
+    messages.success(request, f"The label {label.name} points at version {number} now.")
     return redirect("version", request.workspace.slug, name, number)
 
 
@@ -87,15 +112,24 @@ def _number(text: str | None, default: int) -> int:
     return int(text) if text and text.isdecimal() and len(text) < 10 else default
 
 
-def _version_page(request: PageRequest, version: PromptVersion, form: ReasonForm) -> HttpResponse:
+def _version_page(
+    request: PageRequest, version: PromptVersion, form: ReasonForm, *, label_form: LabelForm | None = None
+) -> HttpResponse:
+    label_form = label_form or LabelForm()
+    environments = list(Environment.objects.in_workspace(request.workspace.pk))
     context = {
         "prompt": version.prompt,
         "version": version,
         "entry": entry(version),
         "content": version.to_json(),
         "checks": checks_of(version),
+        "observed": observed(version),
         "stages": stages(version.prompt),
         "form": form,
+        "label_form": label_form,
+        "environments": environments,
+        "protected": [one for one in environments if current_policy(one).load().protected],
         "may_write": allows(request.actor, Permission.WRITE),
+        "may_label": allows(request.actor, Permission.CURATE),
     }
-    return render(request, "prompts/version.html", context, status=status_of(form))
+    return render(request, "prompts/version.html", context, status=max(status_of(form), status_of(label_form)))
