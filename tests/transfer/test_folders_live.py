@@ -109,12 +109,20 @@ def _conflicts(run: Run, cast: Cast, folder: Path) -> None:
     mine = file.read_bytes().replace(b"three", b"four")
     file.write_bytes(mine)
     code, said = run("push", folder)
-    assert code == 1 and "made of version 2, the newest is 3" in said
+    assert code == 1 and "made of version 2, the newest is 3" in said and "write `version: 3`" in said
     assert prompt.versions.count() == 3
     code, said = run("pull-files", folder)
     assert code == 1 and "left     support/triage.prompt" in said and file.read_bytes() == mine
+    # As the conflict's words say: merged by hand, made of the newest, pushed.
+    file.write_bytes(mine.replace(b"version: 2\n", b"version: 3\n"))
+    code, said = run("push", folder)
+    assert code == 0 and "saved    support/triage.prompt, version 4" in said
+    assert prompt.versions.get(number=4).based_on == 3
+    builders.version(cast.ada, prompt, "Somebody else again {{ name }}")
+    file.write_bytes(mine)
+    assert run("push", folder)[0] == 1
     assert run("pull-files", folder, "--force")[0] == 0
-    assert b"Somebody else" in file.read_bytes()
+    assert b"Somebody else again" in file.read_bytes()
     code, said = run("diff", folder, "--environment", "production")
     assert code == 1 and "(production, version " in said
 

@@ -141,6 +141,14 @@ def test_value__that_looks_like_a_role__never_becomes_a_message(vector: dict[str
     assert rendered[-1] == {"role": "user", "content": vector["input"]["inputs"]["q"]}
 
 
+def test_vectors__all_of_them__are_run_but_four_that_do_not_apply_here() -> None:
+    """No file is opened; a thread is a placeholder and gets no nonce; a missing variable is refused, not empty."""
+    left_out = {"missing_file_error", "thread_nonce_expansion", *OTHERWISE}
+    run = [*vectors("load"), *vectors("parse"), *vectors("render"), *vectors("renderSegments")]
+    assert {one["name"] for one in VECTORS} == {param.id for param in run}
+    assert len(VECTORS) == len(run) == 75 and left_out <= {param.id for param in run}
+
+
 def test_import__of_a_file__previews_then_saves_then_knows_it(cast: Cast) -> None:
     api = Api(cast.ada)
 

@@ -54,7 +54,9 @@ def pull_files(talk: Talk, folder: Path, environment: str, *, force: bool) -> Ex
             _say(f"updated  {known.path.relative_to(folder)}, version {there.version}")
         else:
             left += 1
-            _say(f"left     {known.path.relative_to(folder)}: it has changes that are not pushed")
+            _say(
+                f"left     {known.path.relative_to(folder)}: it has changes that are not pushed (push them, or drop them with --force)"
+            )
     return ExitCode.FAILED if left else ExitCode.PASSED
 
 
@@ -103,9 +105,10 @@ def _push_one(talk: Talk, local: Local, known: PromptFile | None, *, message: st
     if known is not None and prompt.version != known.version:
         is_behind = _is_untouched(talk, prompt)
         what = "behind   " if is_behind else "conflict "
-        _say(
-            f"{what}{shown}: made of version {prompt.version}, the newest is {known.version}; pull, then change it again"
-        )
+        way_on = "pull-files brings it up to date"
+        if not is_behind:
+            way_on = f"diff shows both: merge them, write `version: {known.version}` into its head, then push again"
+        _say(f"{what}{shown}: made of version {prompt.version}, the newest is {known.version}; {way_on}")
         return is_behind
     if dry_run:
         _say(f"would save {shown} as " + (f"version {(known.version or 0) + 1}" if known else "a new prompt"))
