@@ -86,6 +86,10 @@ def _unchanged_content_is_the_same_digest(run: Run, cast: Cast, folder: Path) ->
 
 def _edited(run: Run, cast: Cast, folder: Path) -> None:
     file = folder / "support/triage.prompt"
+    whole = file.read_bytes()
+    file.unlink()
+    assert run("diff", folder) == (1, "no file  support/triage, version 1: pull-files writes one\n")
+    file.write_bytes(whole)
     file.write_bytes(file.read_bytes().replace(b"two", b"three"))
     code, said = run("diff", folder)
     assert code == 1 and "+  three" in said and "-  two" in said

@@ -90,10 +90,14 @@ def diff(talk: Talk, folder: Path, environment: str) -> ExitCode:
         if local and known and local.prompt.content == known.content and local.prompt.kind == known.kind:
             continue
         is_different = True
+        if known and not local:
+            _say(f"no file  {name}, version {known.version}: pull-files writes one")
+        if not local:
+            continue
         old = _lines(known) if known else []
-        new = _lines(local.prompt) if local else []
+        new = _lines(local.prompt)
         before = f"{name} ({where}, version {known.version})" if known else "/dev/null"
-        after = str(local.path.relative_to(folder)) if local else "/dev/null"
+        after = str(local.path.relative_to(folder))
         for line in difflib.unified_diff(old, new, visible(before), visible(after), lineterm=""):
             _say(line)
     return ExitCode.FAILED if is_different else ExitCode.PASSED
