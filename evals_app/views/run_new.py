@@ -1,6 +1,7 @@
 """A run started by hand: which prompt, then which version, asked by which suite, against what."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 from django import forms
@@ -19,6 +20,7 @@ from prompts_app.actions.versions import find_version
 from prompts_app.facts import live_deployment
 from prompts_app.history_queries import numbers
 from prompts_app.models import Prompt, PromptVersion
+from registry.core.errors import Invalid
 from registry.core.pages import PageForm, attempt, page, status_of
 from registry.core.permissions import Permission, require
 from registry.core.web import PageRequest
@@ -66,14 +68,18 @@ class RunForm(PageForm):
     def start(self, request: PageRequest, prompt: Prompt) -> Run:
         """Start the run that the form describes."""
         given = self.cleaned_data
-        return start_run(
-            request.actor,
-            find_version(prompt, given["version"]),
-            find_suite(request.workspace.pk, given["suite"]),
-            baseline=_baseline(prompt, given["baseline"]),
-            again=given["again"],
-            budget=Budget(given["budget_cost"], given["budget_requests"]),
-        )
+        try:
+            return start_run(
+                request.actor,
+                find_version(prompt, given["version"]),
+                find_suite(request.workspace.pk, given["suite"]),
+                baseline=_baseline(prompt, given["baseline"]),
+                again=given["again"],
+                budget=Budget(given["budget_cost"], given["budget_requests"]),
+            )
+        except Invalid as refused:
+            errors = [replace(error, field=error.field.replace(".", "_")) for error in refused.errors]
+            raise Invalid(refused.code, refused.detail, errors=errors) from None
 
     def _choose(self, name: str, choices: Sequence[tuple[str, str | Sequence[tuple[str, str]]]]) -> None:
         field = self.fields[name]

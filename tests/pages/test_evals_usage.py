@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+from evals_app.actions.budgets import set_default_budget
 from evals_app.actions.judges import add_judges
 from evals_app.actions.runs import cancel_run, retry_errors, start_run
 from evals_app.budgets import Budget
@@ -159,3 +160,14 @@ def test_default_budget__is_set_on_the_page_by_an_admin_and_read_by_everybody(ca
     assert reader.post("/w/acme/usage/budget", {}).status_code == 403
     assert admin.post("/w/acme/usage/budget", {}).status_code == 302
     assert "There is none" in as_(cast.vera).get("/w/acme/usage").content.decode()
+
+
+def test_default_budget__that_cannot_be_kept__is_said_at_the_field_of_a_run(
+    cast: Cast, world: Evaluated, as_: SignedIn
+) -> None:
+    set_default_budget(cast.olga, Budget(cost=Decimal(1)))
+    given = {"version": "1", "suite": "numbers", "baseline": "", "budget_cost": "", "budget_requests": ""}
+    answer = as_(cast.ada).post("/w/acme/runs/new?prompt=numbers/echo", given)
+    page = answer.content.decode()
+    field = page.split('id="id_budget_cost"')[1].split("</div>\n")[0]
+    assert answer.status_code == 422 and "default budget" in field and "budget.cost:" not in page
