@@ -95,7 +95,7 @@ def _run(
             supervisor.wait_until(lambda: _answers(int(said["PORT"])), READY_S)
             if not supervisor.is_stopping:
                 links = _said_by(folders, environment, "demo_links") if has_demo else ""
-                first = _said_by(folders, environment, "setup_link")
+                first = "" if has_demo else _said_by(folders, environment, "setup_link")
                 supervisor.write(_banner(environment["PUBLIC_URL"], folders, links, first))
             return supervisor.loop(engines.revive)
         finally:

@@ -5,7 +5,7 @@ import pytest
 from registry.core.actions.people import set_password
 from registry.core.actions.sessions import check_credentials, create_sign_in_link, peek_link, redeem_link
 from registry.core.errors import TooManyRequests, Unauthenticated, Unavailable
-from registry.core.models import Member, SignInLink, User
+from registry.core.models import Member, PersonSession, SignInLink, User
 from tests.builders import Cast
 from tests.scenes import let_pass
 
@@ -76,3 +76,17 @@ def test_password__without_the_counter__is_closed_not_open(
     monkeypatch.setattr(limits.valkey, "client", gone)
     with pytest.raises(Unavailable):
         check_credentials(ada.email, PASSWORD, address="127.0.0.5")
+
+
+@pytest.mark.parametrize(
+    ("agent", "program"),
+    [
+        ("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/140.0 Safari/537.36", "Chrome on Linux"),
+        ("Mozilla/5.0 (Windows NT 10.0) Chrome/140.0 Safari/537.36 Edg/140.0", "Edge on Windows"),
+        ("Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Safari/604.1", "Safari on iPhone"),
+        ("curl/8.5", "curl/8.5"),
+        ("", "An unnamed program"),
+    ],
+)
+def test_session__of_some_program__is_called_as_people_call_it(agent: str, program: str) -> None:
+    assert PersonSession(agent=agent).program == program

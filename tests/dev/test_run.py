@@ -89,6 +89,7 @@ def test_run__a_day_of_it__serves_refuses_a_second_survives_kills_and_stops(plac
     first = place.start()
     assert place.status() == 200
     assert {"web", "worker", "beat"} <= set(place.parts())
+    assert f"http://127.0.0.1:{place.port}/setup/" in place.log, "nobody is here yet: a link for the first person"
 
     second = place.call("run")
     assert second.returncode == 1

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from prompts_app.actions.applying import apply_due, apply_promotion, override_promotion
+from prompts_app.actions.following import follow, unfollow
 from prompts_app.actions.promotions import (
     acknowledge_breaking,
     close,
@@ -224,3 +225,43 @@ def test_inactive__people__are_not_told(free: Cast) -> None:
     Member.objects.filter(pk=free.grace.member_id).update(is_active=False)
     apply_promotion(free.rosa, row, stamp=None)
     assert told(free.grace) == []
+
+
+def test_followers__hear_of_promotions_and_rollbacks_but_not_of_their_own(free: Cast) -> None:
+    made = prompt(free.ada, text="a")
+    for actor in (free.vera, free.rosa):
+        follow(actor, made)
+    forget(free)
+    row = open_promotion(free.ada, made.versions.get(), free.environment("staging"))
+    deliver()
+    apply_promotion(free.rosa, row, stamp=None)
+    withdraw(free.rosa, made, free.environment("staging"), reason="worse")
+
+    assert told(free.vera) == [
+        "Ada asks to promote support/triage v1 to Staging",
+        "Rosa promoted support/triage v1 to Staging",
+        "Rosa withdrew support/triage in Staging: worse",
+    ]
+    assert told(free.rosa) == ["Ada asks to promote support/triage v1 to Staging"]
+    unfollow(free.vera, made)
+    forget(free)
+    open_promotion(free.ada, version(free.ada, made, "b"), free.environment("staging"))
+    assert told(free.vera) == []
+
+
+def test_new_version__live_at_once__is_no_news_to_its_author_or_to_followers(cast: Cast) -> None:
+    made = prompt(cast.ada, text="a")
+    follow(cast.vera, made)
+    version(cast.ada, made, "b")
+
+    assert told(cast.ada) == [] and told(cast.vera) == []
+
+
+def test_checks__all_passed__are_told_once_and_single_ones_that_passed_are_not(free: Cast) -> None:
+    policy(free, "staging", require_suites=True)
+    row = asked(free)
+    suite(free.ada, row.prompt)
+    forget(free)
+    post(row.version, row.environment, CheckState.PASSED)
+
+    assert told(free.ada) == ["All checks passed for support/triage v1 to Staging"]

@@ -117,6 +117,18 @@ class SignInLink(models.Model):
         return f"link for {self.user_id}"
 
 
+# In this order: most browsers also name those they want to be taken for.
+BROWSERS = (("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
+SYSTEMS = (
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Android", "Android"),
+    ("Windows", "Windows"),
+    ("Mac OS X", "macOS"),
+    ("Linux", "Linux"),
+)
+
+
 class InvitationQuerySet(models.QuerySet["Invitation"]):
     """Invitations, by the questions asked of them."""
 
@@ -164,6 +176,13 @@ class PersonSession(models.Model):
 
     def __str__(self) -> str:
         return f"session {self.pk}"
+
+    @property
+    def program(self) -> str:
+        """Browser and system as people call them, from what the program said of itself; that text where neither is known."""
+        browser = next((name for mark, name in BROWSERS if mark in self.agent), "")
+        system = next((name for mark, name in SYSTEMS if mark in self.agent), "")
+        return f"{browser} on {system}" if browser and system else browser or self.agent or "An unnamed program"
 
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
