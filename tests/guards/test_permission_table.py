@@ -83,7 +83,6 @@ POST   api_import_langfuse                editor    -        -
 GET    api_import_pending                 editor    -        -
 DELETE api_import_pending                 editor    -        -
 POST   api_import_take                    editor    -        -
-
 GET    api_promotions                     viewer    read     -
 POST   api_promotions                     editor    write    -
 GET    api_promotion                      viewer    read     -
@@ -105,7 +104,6 @@ POST   api_promotion_ready                releaser  -        -
 POST   api_promotion_reopen               editor    write    -
 POST   api_promotion_acknowledge_breaking author    write    -
 POST   api_promotion_dismiss              admin     -        -
-
 GET    api_environments                   viewer    read     -
 POST   api_environments                   admin     -        -
 GET    api_environment                    viewer    read     -
@@ -124,7 +122,6 @@ GET    api_stream                         none      read     yes
 POST   api_render                         viewer    read     yes
 POST   api_rollback                       releaser  -        -
 POST   api_withdraw                       releaser  promote  -
-
 GET    api_suites                         viewer    read     -
 POST   api_suites                         editor    write    -
 GET    api_suite                          viewer    read     -
