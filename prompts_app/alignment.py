@@ -29,3 +29,26 @@ def blocks(old: Sequence[Hashable], new: Sequence[Hashable]) -> list[Block]:
     if i < len(old) or j < len(new):
         found.append((i, len(old), j, len(new), False))
     return found
+
+
+def best_pairs(score: Sequence[Sequence[float]]) -> list[tuple[int, int]]:
+    """Which row goes with which column, in order on both sides, so that the scores add up to most; 0 never pairs.
+
+    Dynamic programming over all cells: the caller caps their number.
+    """
+    rows, columns = len(score), len(score[0]) if score else 0
+    best = [[0.0] * (columns + 1) for _ in range(rows + 1)]
+    for i in range(rows - 1, -1, -1):
+        for j in range(columns - 1, -1, -1):
+            best[i][j] = max(best[i + 1][j], best[i][j + 1], best[i + 1][j + 1] + score[i][j])
+    pairs: list[tuple[int, int]] = []
+    i = j = 0
+    while i < rows and j < columns:
+        if score[i][j] > 0 and best[i][j] == best[i + 1][j + 1] + score[i][j]:
+            pairs.append((i, j))
+            i, j = i + 1, j + 1
+        elif best[i][j] == best[i + 1][j]:
+            i += 1
+        else:
+            j += 1
+    return pairs

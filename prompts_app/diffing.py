@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from prompts_app.alignment import blocks
+from prompts_app.alignment import best_pairs, blocks
 from prompts_app.content import Message, Placeholder, TemplateSource, VersionContent, part_text
 from prompts_app.contracts import ContractChange, contract_changes, is_breaking
 from prompts_app.structure_diff import FieldChange, structure_changes
@@ -208,28 +208,13 @@ def _gap(before: Sequence[_Turn], after: Sequence[_Turn]) -> list[tuple[int | No
 
 
 def _best_pairing(before: Sequence[_Turn], after: Sequence[_Turn]) -> list[tuple[int, int]]:
-    """Dynamic programming over all pairs; scores below a threshold do not pair."""
+    """The pairs most alike; scores below a threshold do not pair."""
     old_words, new_words = [turn.words for turn in before], [turn.words for turn in after]
     score = [
         [_alike(old, new, a, b) for new, b in zip(after, new_words, strict=True)]
         for old, a in zip(before, old_words, strict=True)
     ]
-    best = [[0.0] * (len(after) + 1) for _ in range(len(before) + 1)]
-    for i in range(len(before) - 1, -1, -1):
-        for j in range(len(after) - 1, -1, -1):
-            together = best[i + 1][j + 1] + score[i][j]
-            best[i][j] = max(best[i + 1][j], best[i][j + 1], together)
-    pairing: list[tuple[int, int]] = []
-    i = j = 0
-    while i < len(before) and j < len(after):
-        if score[i][j] > 0 and best[i][j] == best[i + 1][j + 1] + score[i][j]:
-            pairing.append((i, j))
-            i, j = i + 1, j + 1
-        elif best[i][j] == best[i + 1][j]:
-            i += 1
-        else:
-            j += 1
-    return pairing
+    return best_pairs(score)
 
 
 def _alike(old: _Turn, new: _Turn, old_words: frozenset[str], new_words: frozenset[str]) -> float:

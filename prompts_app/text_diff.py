@@ -8,7 +8,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from prompts_app.alignment import Block, blocks
+from rapidfuzz.distance import Indel
+
+from prompts_app.alignment import Block, best_pairs, blocks
+from prompts_app.word_grouping import Stretch, grouped
 
 type Op = Literal["same", "delete", "insert"]
 
@@ -23,6 +26,8 @@ LINE_CELLS, SENTENCE_CELLS, WORD_CELLS = 160_000_000, 80_000_000, 24_000_000
 
 MANY = 100_000  # pieces of both sides together from which on a block is replaced as a whole
 LARGE = 60_000  # characters of a block from which on it is cut into sentences
+LINE_PAIRS = 10_000  # pairs of lines of a block looked at for which belong together
+ALIKE_LINES = 0.6  # how alike two lines are at least that belong together, from 0 to 1
 ALIKE = 0.35  # share of the shorter block's characters that must agree, else its words are not compared
 
 
@@ -63,17 +68,38 @@ def _compare_lines(old: str, new: str, runs: _Runs) -> None:
 
 
 def _compare_block(old: str, new: str, runs: _Runs) -> None:
-    """Word by word; a block with too many words first by sentences, between what it starts and ends with."""
+    """Line against the line it is most like, word by word; what is too large for that by sentences, between what it
+    starts and ends with."""
     if not old or not new:
         runs.change(old, new)
         return
     if len(old) + len(new) < LARGE:
-        _compare_words(old, new, runs)
+        _compare_paired_lines(LINES.findall(old), LINES.findall(new), runs)
         return
     start, end = _common_ends(old, new, " ")
     runs.same(old[:start])
     _compare_sentences(old[start : len(old) - end], new[start : len(new) - end], runs)
     runs.same(old[len(old) - end :])
+
+
+def _compare_paired_lines(old: list[str], new: list[str], runs: _Runs) -> None:
+    """Lines that belong together word by word; what lies between them as one block, whose lines may flow otherwise."""
+    pairs = _line_pairs(old, new) if 1 < len(old) * len(new) <= LINE_PAIRS else []
+    i = j = 0
+    for a, b in [*pairs, (len(old), len(new))]:
+        if i < a or j < b:
+            _compare_words("".join(old[i:a]), "".join(new[j:b]), runs)
+        if a < len(old):
+            _compare_words(old[a], new[b], runs)
+        i, j = a + 1, b + 1
+
+
+def _line_pairs(old: list[str], new: list[str]) -> list[tuple[int, int]]:
+    """Positions of lines that belong together, in order on both sides: those most alike, long ones before short ones."""
+    score = [
+        [Indel.normalized_similarity(a, b, score_cutoff=ALIKE_LINES) * min(len(a), len(b)) for b in new] for a in old
+    ]
+    return best_pairs(score)
 
 
 def _compare_sentences(old: str, new: str, runs: _Runs) -> None:
@@ -104,17 +130,11 @@ def _compare_words(old_text: str, new_text: str, runs: _Runs) -> None:
     if len(old_text) > LARGE or len(new_text) > LARGE or len(old) * len(new) > WORD_CELLS:
         runs.change(old_text, new_text)
         return
-    found: list[tuple[str, str, bool]] = []
-    kept = deleted = inserted = 0
-    for a, a_end, b, b_end, is_same in blocks(old, new):
-        before = "".join(old[a:a_end])
-        after = before if is_same else "".join(new[b:b_end])
-        found.append((before, after, is_same))
-        if is_same:
-            kept += len(before)
-        else:
-            deleted += len(before)
-            inserted += len(after)
+    aligned = [Stretch(old[a:a_end], new[b:b_end], is_same) for a, a_end, b, b_end, is_same in blocks(old, new)]
+    found = [("".join(one.old), "".join(one.new), one.is_same) for one in grouped(aligned)]
+    kept = sum(len(before) for before, _, is_same in found if is_same)
+    deleted = sum(len(before) for before, _, is_same in found if not is_same)
+    inserted = sum(len(after) for _, after, is_same in found if not is_same)
     if kept < ALIKE * (kept + min(deleted, inserted)):
         found = [(old_text, new_text, False)]
     for before, after, is_same in found:
