@@ -40,6 +40,19 @@ class MessageDiff:
     def to_json(self) -> dict[str, JSON]:
         return {"op": self.op, "role": self.role, "words": [[run.op, run.text] for run in self.words]}
 
+    @property
+    def path(self) -> str:
+        """How comments name it: `text`, `messages[2]` by its new place, or `removed[2]` by the place it had."""
+        if self.role is None:
+            return "text"
+        return f"removed[{self.old}]" if self.new is None else f"messages[{self.new}]"
+
+    def line(self, side: str, number: int) -> str | None:
+        """One line, from 1, of its text on a side (`old` or `new`); None where there is none."""
+        other = "insert" if side == "old" else "delete"
+        lines = "".join(run.text for run in self.words if run.op != other).split("\n")
+        return lines[number - 1] if 0 < number <= len(lines) else None
+
 
 @dataclass(frozen=True, slots=True)
 class VersionDiff:

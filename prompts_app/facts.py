@@ -83,7 +83,7 @@ def judge(promotion: Promotion, actor: Actor | None) -> Judgement:
         actor_refusal=_refusal_for(promotion, actor, policy),
         votes=tuple(_vote(row, excluded) for row in approvals),
         eligible=eligible_reviewers(promotion.prompt.workspace_id, excluded),
-        unresolved_comments=Comment.objects.filter(promotion=promotion, resolved_at=None).count(),
+        unresolved_comments=Comment.objects.filter(promotion=promotion, reply_to=None, resolved_at=None).count(),
     )
     now = database_now()
     return Judgement(facts, now, blockers(facts, now), approvals)

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from django.core.paginator import Page, Paginator
 
+from prompts_app.conversation_queries import Thread, threads_of
 from prompts_app.facts import (
     Judgement,
     current_policy,
@@ -19,7 +20,7 @@ from prompts_app.facts import (
     subject_of,
 )
 from prompts_app.gates import Blocker, Level, standing, what_changed
-from prompts_app.models import Approval, Comment, Deployment, Override, Promotion, Vote
+from prompts_app.models import Approval, Deployment, Override, Promotion, Vote
 from prompts_app.models.promotion import PromotionQuerySet
 from prompts_app.policy import stricter
 from registry.core.actor import Actor
@@ -75,7 +76,7 @@ class Review:
     live: Deployment | None
     votes: tuple[VoteLine, ...]
     checks: tuple[CheckLine, ...]
-    comments: tuple[Comment, ...]
+    threads: tuple[Thread, ...]
     refusal: str
     mine: Approval | None
     override: Override | None
@@ -128,7 +129,7 @@ class Happening:
     kind: str
     who: str
     text: str
-    comment: Comment | None = None
+    thread: Thread | None = None
 
 
 def promotions(workspace_id: int, chosen: Filter, *, page: str | int | None = 1) -> "Page[Promotion]":
@@ -186,7 +187,7 @@ def review_of(promotion: Promotion, actor: Actor) -> Review:
         live=live,
         votes=tuple(_vote_lines(judgement, excluded)),
         checks=tuple(_check_lines(judgement)),
-        comments=tuple(Comment.objects.filter(promotion=promotion)),
+        threads=threads_of(promotion),
         refusal=_refusal(actor, excluded),
         mine=next((one for one in judgement.approvals if one.member_id == actor.member_id), None),
         override=override,
@@ -201,7 +202,7 @@ def story_of(review: Review) -> list[Happening]:
     promotion = review.promotion
     found = [Happening(promotion.created_at, "opened", promotion.author_name, promotion.key_name)]
     found += [Happening(row.created_at, row.vote, row.member_name, row.comment) for row in promotion.approvals.all()]
-    found += [Happening(row.created_at, "comment", row.author_name, row.body, row) for row in review.comments]
+    found += [Happening(one.at, "comment", one.first.author_name, one.first.body, one) for one in review.threads]
     if promotion.deployment is not None:
         found.append(Happening(promotion.deployment.created_at, "applied", promotion.deployment.actor_name, ""))
     elif promotion.ended_at is not None:

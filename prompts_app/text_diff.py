@@ -17,9 +17,9 @@ type Op = Literal["same", "delete", "insert"]
 
 LINES = re.compile(r"[^\n]*\n|[^\n]+")
 SENTENCES = re.compile(r"[^.!?;,\n]*[.!?;,\n]+\s*|[^.!?;,\n]+")
-# A word, one character of a script written without blanks, one run of blanks, or one other character.
+# A word, one character of a script written without blanks, a line end, one run of blanks, or one other character.
 WORDS = re.compile(
-    r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]|[^\W\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+|\s+|[^\w\s]"
+    r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]|[^\W\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+|\n|[^\S\n]+|[^\w\s]"
 )
 # Caps on (old tokens) times (new tokens) of one alignment: an eighth of it is bytes of memory.
 LINE_CELLS, SENTENCE_CELLS, WORD_CELLS = 160_000_000, 80_000_000, 24_000_000

@@ -1,14 +1,17 @@
 """Votes and comments on promotions."""
 
 import json
+from dataclasses import dataclass
+from typing import Any
 
 from django.db import transaction
 from django.db.models.functions import Now
 
 from prompts_app.actions.promotions import locked, record, refuse_stale_view, refuse_state
 from prompts_app.actions.prompts import checked_text
+from prompts_app.diffing import compare
 from prompts_app.facts import latest_votes, live_deployment, not_eligible, subject_of
-from prompts_app.models import PENDING, Approval, Comment, Promotion, Vote
+from prompts_app.models import PENDING, Approval, Comment, Promotion, Side, Vote
 from registry.core import outbox
 from registry.core.actor import Actor
 from registry.core.clock import database_now
@@ -17,6 +20,7 @@ from registry.core.models import Member
 from registry.core.permissions import Permission, require
 
 MAX_PATH = 200
+MAX_QUOTE = 1_000
 EVENTS = {
     Vote.APPROVE: "promotion.approved",
     Vote.REQUEST_CHANGES: "promotion.changes_requested",
@@ -89,24 +93,43 @@ def dismiss_request(actor: Actor, promotion: Promotion, member: Member, *, stamp
     return dismissal
 
 
+@dataclass(frozen=True)
+class Spot:
+    """What a comment is about: a text of the difference (`path`, as `MessageDiff.path`) and a line on one of its sides."""
+
+    path: str = ""
+    line: int | None = None
+    side: str = Side.NEW
+
+
 @transaction.atomic
 def comment(
-    actor: Actor, promotion: Promotion, *, body: str, path: str = "", line: int | None = None, subject_hash: str = ""
+    actor: Actor,
+    promotion: Promotion,
+    *,
+    body: str,
+    spot: Spot | None = None,
+    reply_to: Comment | None = None,
+    subject_hash: str = "",
 ) -> Comment:
-    """Say something about a promotion, or about one line of its diff; with `subject_hash`, only if it is still that."""
+    """Say something about a promotion, about one line of its diff, or in answer to a comment; with `subject_hash`, only if
+    it is still that."""
     require(actor, Permission.WRITE)
     if not body.strip():
         raise invalid_field("comment", "required", "Write something.")
     row = locked(promotion)
     if subject_hash:
         _refuse_another(subject_hash, subject_of(row).hash)
+    about = Spot() if reply_to or spot is None else spot
     remark = Comment.objects.create(
         promotion=row,
         member_id=actor.member_id,
         author_name=_name(actor),
         body=checked_text("comment", body),
-        path=checked_text("path", path, most=MAX_PATH),
-        line=line,
+        path=checked_text("path", about.path, most=MAX_PATH),
+        line=about.line,
+        reply_to_id=(reply_to.reply_to_id or reply_to.pk) if reply_to else None,
+        **(_line_said(row, about) if about.line else {}),
     )
     # A remark is activity, but changes nothing anybody voted on: the stamp stays.
     Promotion.objects.filter(pk=row.pk).update(last_activity_at=database_now())
@@ -117,10 +140,11 @@ def comment(
 
 @transaction.atomic
 def resolve_comment(actor: Actor, remark: Comment, *, resolved: bool = True) -> Comment:
-    """Mark a comment as dealt with, or as open again."""
+    """Mark a comment, with all that answers it, as dealt with, or as open again."""
     require(actor, Permission.WRITE)
     row = locked(remark.promotion)
-    changed = Comment.objects.filter(pk=remark.pk, resolved_at__isnull=resolved).update(
+    first = remark.reply_to_id or remark.pk
+    changed = Comment.objects.filter(pk=first, resolved_at__isnull=resolved).update(
         resolved_at=Now() if resolved else None, resolved_by_name=actor.name if resolved else ""
     )
     if changed:
@@ -141,6 +165,16 @@ def _refuse_another(seen: str, current: str) -> None:
     if seen != current:
         detail = "What you looked at has changed: look again."
         raise Conflict("approval.changed", detail, subject_hash=current)
+
+
+def _line_said(row: Promotion, spot: Spot) -> dict[str, Any]:
+    """Which line it is: what the candidate is compared with now, and how the line reads."""
+    if spot.side not in Side.values:
+        raise invalid_field("side", "choice", "A line is on the old side or on the new one.")
+    base = row.base.version.load() if row.base and row.base.version else None
+    found = next((one for one in compare(base, row.version.load()).messages if one.path == spot.path), None)
+    line = found.line(spot.side, spot.line or 0) if found else None
+    return {"side": spot.side, "quote": (line or "")[:MAX_QUOTE], "base": row.base}
 
 
 def _write(row: Promotion, actor: Actor, choice: Vote, *, subject_hash: str, subject: str, comment: str) -> Approval:

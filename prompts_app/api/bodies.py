@@ -110,12 +110,14 @@ class WithdrawnVote(StrictSerializer):
 
 
 class NewComment(StrictSerializer):
-    """A remark, on the whole or on one line of the difference."""
+    """A remark, on the whole, on one line of the difference, or in answer to another one."""
 
     comment = Text()
     subject_hash = Text(required=False, max_length=64)
     path = Text(required=False, allow_blank=True, max_length=200)
     line = Whole(required=False, allow_null=True)
+    side = serializers.ChoiceField(["old", "new"], required=False)
+    reply_to = Whole(required=False, allow_null=True)
 
 
 class Resolution(StrictSerializer):

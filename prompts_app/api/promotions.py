@@ -10,7 +10,7 @@ from prompts_app.actions.environments import find_environment
 from prompts_app.actions.moving import Moved
 from prompts_app.actions.promotions import find_promotion, open_promotion
 from prompts_app.actions.prompts import find_prompt
-from prompts_app.actions.reviews import comment, find_comment, require_eligible, resolve_comment, vote
+from prompts_app.actions.reviews import Spot, comment, find_comment, require_eligible, resolve_comment, vote
 from prompts_app.actions.versions import find_version
 from prompts_app.api import answers, bodies
 from prompts_app.api.moving import MovingView, show_moved
@@ -20,7 +20,7 @@ from prompts_app.api.promotion_shapes import (
     show_listed_promotion,
     show_promotion,
 )
-from prompts_app.models import Comment, Promotion, PromotionState, Vote
+from prompts_app.models import Comment, Promotion, PromotionState, Side, Vote
 from prompts_app.models.promotion import PromotionQuerySet
 from prompts_app.promotion_queries import inbox, review_of
 from registry.core.api.bodies import StrictSerializer
@@ -181,7 +181,15 @@ class CommentsView(PromotionBase):
         self.allow(Permission.WRITE)
         self.seen(promotion)
         given = self.body(bodies.NewComment)
-        remark = comment(self.actor, promotion, body=given.pop("comment"), **given)
+        answered = given.get("reply_to")
+        remark = comment(
+            self.actor,
+            promotion,
+            body=given["comment"],
+            spot=Spot(given.get("path", ""), given.get("line"), given.get("side", Side.NEW)),
+            reply_to=find_comment(promotion, answered) if answered is not None else None,
+            subject_hash=given.get("subject_hash", ""),
+        )
         return self.single(show_comment(remark), status=201)
 
 

@@ -134,15 +134,30 @@ class Approval(AppendOnly):
         return f"{self.vote} by {self.member_name}"
 
 
+class Side(models.TextChoices):
+    """Which side of a difference a line is on."""
+
+    OLD = "old"
+    NEW = "new"
+
+
 class Comment(models.Model):
-    """A remark on a promotion, or on one line of its diff."""
+    """A remark on a promotion, on one line of its diff, or in answer to another remark, which is never itself an answer.
+
+    On a line, `base` is what the candidate was compared with and `quote` the line as it read then: after a rebase they
+    still say what the remark was about. Only the first of a thread is resolved.
+    """
 
     promotion = models.ForeignKey(Promotion, on_delete=models.PROTECT, related_name="comments")
     member = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="comments")
     author_name = models.CharField(max_length=254)
     body = models.TextField()
     path = models.CharField(max_length=200, blank=True, default="")
+    side = models.CharField(max_length=3, choices=Side, blank=True, default="", db_default="")
     line = models.PositiveIntegerField(null=True, blank=True)
+    quote = models.TextField(blank=True, default="", db_default="")
+    base = models.ForeignKey(Deployment, null=True, on_delete=models.PROTECT, related_name="+")
+    reply_to = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="replies")
     created_at = models.DateTimeField(db_default=Now())
     resolved_at = models.DateTimeField(null=True, blank=True)
     resolved_by_name = models.CharField(max_length=254, blank=True, default="")

@@ -1,5 +1,6 @@
 """Promotions: asked for, reviewed, applied. Every button is one action; what it refuses is said on the same page."""
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
@@ -12,17 +13,18 @@ from prompts_app.actions import applying, promotions, reviews
 from prompts_app.actions.environments import find_environment
 from prompts_app.actions.prompts import find_prompt
 from prompts_app.actions.versions import find_version
+from prompts_app.conversation_queries import Thread
 from prompts_app.diffing import compare
 from prompts_app.facts import live_deployment
 from prompts_app.history_queries import numbers
-from prompts_app.models import Environment, Override, Promotion, PromotionState, Prompt, Vote
-from prompts_app.promotion_queries import Filter, review_of, story_of
+from prompts_app.models import Environment, Override, Promotion, PromotionState, Prompt, Side, Vote
+from prompts_app.promotion_queries import Filter, Review, review_of, story_of
 from prompts_app.promotion_queries import promotions as find_promotions
-from prompts_app.views.drawing import draw
+from prompts_app.views.drawing import Marks, Place, draw
 from registry.core.actions.workspaces import find_member
 from registry.core.errors import NotFound, RegistryError, invalid_field
 from registry.core.pages import PageForm, attempt, page, read_moment, status_of
-from registry.core.permissions import Permission, require
+from registry.core.permissions import Permission, allows, require
 from registry.core.web import PageRequest
 
 
@@ -128,15 +130,29 @@ def _promotion_page(request: PageRequest, pk: int, refused: RegistryError | None
     promotion = promotions.find_promotion(request.workspace.pk, pk)
     review = review_of(promotion, request.actor)
     base = promotion.base.version.load() if promotion.base and promotion.base.version else None
+    is_split = request.GET.get("view") == "split"
     context = {
         "promotion": promotion,
         "review": review,
         "story": story_of(review),
-        "drawn": draw(compare(base, promotion.version.load()), side_by_side=request.GET.get("view") == "split"),
+        "drawn": draw(compare(base, promotion.version.load()), side_by_side=is_split, marks=_marks(request, review)),
+        "say": ("?view=split" if is_split else "?view=one") if allows(request.actor, Permission.WRITE) else "",
+        "may_write": allows(request.actor, Permission.WRITE),
         "refused": refused,
         "typed": request.POST if refused else {},
     }
     return render(request, "prompts/promotion.html", context, status=refused.status if refused else 200)
+
+
+def _marks(request: PageRequest, review: Review) -> Marks:
+    """What was said about lines that still are what they were, and the line that the address asks to comment on."""
+    threads: dict[Place, list[Thread]] = defaultdict(list)
+    for thread in review.threads:
+        if thread.is_on_line and not thread.is_outdated:
+            threads[Place(*thread.place)].append(thread)
+    path, side, line = (request.GET.get(name, "") for name in ("path", "side", "line"))
+    number = _whole(line)
+    return Marks(threads, Place(path, side, number) if number else None)
 
 
 def _next_place(request: PageRequest, prompt: Prompt) -> str:
@@ -169,8 +185,11 @@ def _preview(request: PageRequest, prompt: Prompt, initial: Mapping[str, object]
 
 
 def _stamp(request: PageRequest) -> int | None:
-    stamp = request.POST.get("stamp", "")
-    return int(stamp) if stamp.isdecimal() else None
+    return _whole(request.POST.get("stamp", ""))
+
+
+def _whole(text: str) -> int | None:
+    return int(text) if text.isdecimal() and len(text) < 10 else None
 
 
 def _voting(choice: Vote, said: str) -> "Verb":
@@ -184,7 +203,16 @@ def _voting(choice: Vote, said: str) -> "Verb":
 
 
 def _comment(request: PageRequest, promotion: Promotion, stamp: int | None) -> str:
-    reviews.comment(request.actor, promotion, body=_text(request.POST.get("comment", "")))
+    post = request.POST
+    answered = _whole(post.get("reply_to", ""))
+    reviews.comment(
+        request.actor,
+        promotion,
+        body=_text(post.get("comment", "")),
+        spot=reviews.Spot(post.get("path", ""), _whole(post.get("line", "")), post.get("side", Side.NEW)),
+        reply_to=reviews.find_comment(promotion, answered) if answered is not None else None,
+        subject_hash=post.get("subject_hash", "") if post.get("line") else "",
+    )
     return "Your comment is there."
 
 

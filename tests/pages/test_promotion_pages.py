@@ -161,7 +161,7 @@ def test_comment__made_and_resolved__stays_on_the_page(cast: Cast, as_: SignedIn
 
     assert empty.status_code == 422 and comment.body == "<b>bold</b>\nsecond"
     page = ada.get(address).content.decode()
-    assert "&lt;b&gt;bold&lt;/b&gt;" in page and "Resolved by Ada" in page
+    assert "&lt;b&gt;bold&lt;/b&gt;" in page and "resolved by Ada" in page
 
 
 def test_close_and_ready__change_the_state(cast: Cast, as_: SignedIn, waiting: Promotion) -> None:

@@ -82,4 +82,5 @@ def test_visible__bidirectional_and_zero_width_characters__are_named_and_the_res
     assert html.startswith("a&lt;b")
     assert html.count('class="invisible"') == 3
     assert "U+202E" in html and "right-to-left override" in html and "U+E0041" in html
+    assert "hidden tag text “A”" in html
     assert html.endswith("\n\tend")

@@ -3,7 +3,7 @@ import pytest
 from prompts_app.actions.applying import apply_promotion
 from prompts_app.actions.checks import define_check, require_check
 from prompts_app.actions.promotions import acknowledge_breaking, close, open_promotion, rebase, reopen, schedule
-from prompts_app.actions.reviews import comment, dismiss_request, find_comment, resolve_comment, vote
+from prompts_app.actions.reviews import Spot, comment, dismiss_request, find_comment, resolve_comment, vote
 from prompts_app.facts import judge, live_deployment, not_eligible, subject_of
 from prompts_app.models import Approval, Promotion, PromptVersion, Vote
 from registry.core.actions.workspaces import change_member
@@ -345,13 +345,13 @@ def test_vote__refusals__come_in_the_order_of_the_api(reviewed: Cast) -> None:
 def test_comment__by_whom__on_a_line_and_resolved(reviewed: Cast) -> None:
     row = asked(reviewed)
     stamp = fresh(row).stamp
-    remark = comment(reviewed.ada, row, body="why this word?", path="messages[0]", line=3)
+    remark = comment(reviewed.ada, row, body="why this word?", spot=Spot("messages[0]", 3))
     assert (remark.author_name, remark.path, remark.line, fresh(row).stamp) == ("Ada", "messages[0]", 3, stamp)
     by_key = comment(reviewed.key(name="bot").actor, row, body="lint says hi")
     assert by_key.author_name == "Olga"
     for body, path in ((" ", ""), ("a\0", ""), ("fine", "x" * 201)):
         with pytest.raises(Invalid):
-            comment(reviewed.ada, row, body=body, path=path)
+            comment(reviewed.ada, row, body=body, spot=Spot(path))
     with pytest.raises(Forbidden):
         comment(reviewed.vera, row, body="hm")
     resolved = resolve_comment(reviewed.grace, remark)

@@ -86,7 +86,7 @@ def test_runs__real_histories__keep_what_the_two_share(old, new):
         ("one\ntwo\n", "one\n", [("same", "one\n"), ("delete", "two\n")]),
         ("", "new", [("insert", "new")]),
         ("trailing ", "trailing", [("same", "trailing"), ("delete", " ")]),
-        ("a\r\nb", "a\nb", [("same", "a"), ("delete", "\r\n"), ("insert", "\n"), ("same", "b")]),
+        ("a\r\nb", "a\nb", [("same", "a"), ("delete", "\r"), ("same", "\nb")]),
         ("你好世界", "你好朋友", [("same", "你好"), ("delete", "世界"), ("insert", "朋友")]),
         ("cat sat on mat", "dogs ran by us", [("delete", "cat sat on mat"), ("insert", "dogs ran by us")]),
     ],

@@ -1,7 +1,6 @@
 """What every page draws the same way: icons, states, times, people, environments. Built in: no `{% load %}` needed."""
 
 import json
-import unicodedata
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,6 +13,8 @@ from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+
+from registry.core.invisible import code_point, pieces
 
 register = template.Library()
 
@@ -223,28 +224,20 @@ def short(digest: str) -> str:
     return digest[:12]
 
 
-def is_invisible(character: str) -> bool:
-    """True for what a reader cannot see but a model reads: controls, zero width, bidirectional marks, tag characters."""
-    if character in "\n\t":
-        return False
-    return unicodedata.category(character) in {"Cf", "Cc", "Co", "Zl", "Zp"} or character in "\u00a0\u3164\u115f\u1160"
-
-
 @register.filter
 def visible(text: str) -> SafeString:
-    """Escaped text in which invisible and bidirectional characters are shown by their code point."""
+    """Escaped text in which characters that a reader cannot see stand as their names."""
     if text.isascii() and text.isprintable():
         return format_html("{}", text)
     return format_html_join("", "{}", ((piece,) for piece in visible_pieces(text)))
 
 
 def visible_pieces(text: str) -> Iterable[str | SafeString]:
-    """Runs of ordinary text, and a mark for each invisible character, in order."""
-    start = 0
-    for index, character in enumerate(text):
-        if is_invisible(character):
-            yield text[start:index]
-            name = unicodedata.name(character, "control character").lower()
-            yield format_html('<span class="invisible" title="{}">U+{}</span>', name, f"{ord(character):04X}")
-            start = index + 1
-    yield text[start:]
+    """Runs of ordinary text, and a mark for each stretch of an invisible character, in order."""
+    for stretch, name in pieces(text):
+        yield invisible_mark(stretch, name) if name else stretch
+
+
+def invisible_mark(stretch: str, name: str) -> SafeString:
+    """The mark that stands for an invisible stretch: its name, with the code point as a title."""
+    return format_html('<span class="invisible" title="{}">{}</span>', code_point(stretch[0]), name)
