@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from evals_app.case_counts import Pick, counted_cases
+from evals_app.delta_queries import Delta, SuiteChange, delta_of, suite_changes
 from evals_app.models import Run, Suite, SuiteAttachment, SuiteVersion
 from evals_app.queries import Place, places_of
 from evals_app.run_queries import CaseRow, RunLine, lines, rows_of, runs_of, state_of
@@ -103,13 +104,14 @@ class ChecksPanel:
 
 @dataclass(frozen=True)
 class Evidence:
-    """A suite's answer in full: the run and the cases on which the two versions differ."""
+    """A suite's answer in full: the run, the cases on which the two versions differ, and by how much each score does."""
 
     suite: Suite
     state: str
     line: RunLine | None
     flips: tuple[CaseRow, ...]
     flip_count: int
+    delta: Delta | None = None
 
     @property
     def hidden(self) -> int:
@@ -119,10 +121,12 @@ class Evidence:
 
 @dataclass(frozen=True)
 class PromotionEvidence:
-    """What the required suites say of a promotion's candidate against what it would replace."""
+    """What the required suites say of a promotion's candidate against what it would replace, and how the suites changed
+    since that went live."""
 
     against: Against
     answers: tuple[Evidence, ...]
+    changes: tuple[SuiteChange, ...] = ()
 
     @property
     def lacking(self) -> tuple[Lack, ...]:
@@ -178,7 +182,8 @@ def judged_evidence(promotion: Promotion) -> PromotionEvidence:
     required = RequiredCheck.objects.filter(prompt=promotion.prompt).values_list("definition__name", flat=True)
     slugs = [name.removeprefix("suite/") for name in required]
     suites = list(Suite.objects.in_workspace(promotion.prompt.workspace_id).filter(slug__in=slugs))
-    return PromotionEvidence(against, _evidence(promotion.version, against, suites))
+    changes = suite_changes(suites, live.created_at if live else None)
+    return PromotionEvidence(against, _evidence(promotion.version, against, suites), changes)
 
 
 def evidence_between(old: PromptVersion, new: PromptVersion) -> tuple[Evidence, ...]:
@@ -196,13 +201,14 @@ def _evidence(version: PromptVersion, against: Against, suites: Sequence[Suite])
     for suite in suites:
         cell = checks.cell(suite, against)
         flips, count = _flips(cell.line)
-        found.append(Evidence(suite, cell.state, cell.line, flips, count))
+        delta = delta_of(cell.line.run) if cell.line else None
+        found.append(Evidence(suite, cell.state, cell.line, flips, count, delta))
     return tuple(found)
 
 
 def _of_run(line: RunLine) -> Evidence:
     flips, count = _flips(line)
-    return Evidence(line.run.suite_version.suite, state_of(line.run), line, flips, count)
+    return Evidence(line.run.suite_version.suite, state_of(line.run), line, flips, count, delta_of(line.run))
 
 
 def _flips(line: RunLine | None) -> tuple[tuple[CaseRow, ...], int]:

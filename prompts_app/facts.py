@@ -194,7 +194,12 @@ def chain_authors(version: PromptVersion, live: PromptVersion | None) -> set[int
 
 def eligible_reviewers(workspace_id: int, excluded: Iterable[int]) -> tuple[tuple[int, str], ...]:
     """Ids and names of the active members who may approve."""
-    rows = Member.objects.in_workspace(workspace_id).active().at_least(Role.REVIEWER).exclude(pk__in=list(excluded))
+    return members_from(workspace_id, Role.REVIEWER, excluded)
+
+
+def members_from(workspace_id: int, role: Role, excluded: Iterable[int] = ()) -> tuple[tuple[int, str], ...]:
+    """Ids and names of the active members of at least that role."""
+    rows = Member.objects.in_workspace(workspace_id).active().at_least(role).exclude(pk__in=list(excluded))
     return tuple(rows.order_by("user__name", "pk").values_list("pk", "user__name"))
 
 

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
@@ -42,8 +43,17 @@ class Stage:
 
 
 @dataclass(frozen=True)
+class Stay:
+    """A time during which a version was live somewhere; `until` is None while it is."""
+
+    environment: Environment
+    since: datetime
+    until: datetime | None
+
+
+@dataclass(frozen=True)
 class Entry:
-    """A version on the timeline; `was_live_in` leaves out where it still is."""
+    """A version on the timeline; `was_live_in` leaves out where it still is. `stays` are the times, newest first."""
 
     version: PromptVersion
     check: str
@@ -53,6 +63,7 @@ class Entry:
     yank_reason: str | None
     labels: tuple[str, ...]
     reported: Reported | None
+    stays: tuple[Stay, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -119,9 +130,8 @@ def _entries(prompt: Prompt, versions: Sequence[PromptVersion]) -> list[Entry]:
         .filter(prompt=prompt, deployment__version__in=list(by_digest))
         .values_list("deployment__version", "environment")
     )
-    ever = set(
-        Deployment.objects.filter(prompt=prompt, version__in=list(by_digest)).values_list("version", "environment")
-    )
+    stays = _stays(prompt, environments)
+    ever = {(version.pk, stay.environment.pk) for version in versions for stay in stays[version.pk]}
     quarantined = set(Quarantine.objects.filter(prompt=prompt, cleared_at=None).values_list("digest", "environment"))
     checks = check_states([prompt])
     labels: dict[int, list[str]] = defaultdict(list)
@@ -142,9 +152,25 @@ def _entries(prompt: Prompt, versions: Sequence[PromptVersion]) -> list[Entry]:
             yank_reason=version.yank.reason if hasattr(version, "yank") else None,
             labels=tuple(labels[version.pk]),
             reported=told.get(version.pk),
+            stays=tuple(sorted(stays[version.pk], key=lambda stay: stay.since, reverse=True)),
         )
         for version in versions
     ]
+
+
+def _stays(prompt: Prompt, environments: dict[int, Environment]) -> dict[int, list[Stay]]:
+    """When each version of the prompt was live where, by the version's id; one query."""
+    rows = Deployment.objects.filter(prompt=prompt).order_by("environment", "pk")
+    history = list(rows.values_list("environment", "version", "created_at"))
+    found: dict[int, list[Stay]] = defaultdict(list)
+    begun: tuple[int, int, datetime] | None = None
+    for place, version, at in [*history, (0, None, None)]:
+        if begun is not None and (place, version) == begun[:2]:
+            continue
+        if begun is not None and begun[0] in environments:
+            found[begun[1]].append(Stay(environments[begun[0]], begun[2], at if place == begun[0] else None))
+        begun = (place, version, at) if version is not None and at is not None else None
+    return found
 
 
 def live_names(versions: Iterable[PromptVersion]) -> dict[int, list[str]]:

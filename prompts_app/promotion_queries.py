@@ -1,8 +1,7 @@
 """Promotions as pages and the API read them: lists, and one with everything a reviewer needs to decide."""
 
 import json
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,23 +10,19 @@ from django.core.paginator import Page, Paginator
 from prompts_app.conversation_queries import Thread, threads_of
 from prompts_app.facts import (
     Judgement,
-    current_policy,
     judge,
     live_deployment,
+    members_from,
     not_eligible,
     override_refusals,
-    stands,
-    subject_of,
 )
 from prompts_app.gates import Blocker, Level, standing, what_changed
 from prompts_app.models import Approval, Deployment, Override, Promotion, Vote
 from prompts_app.models.promotion import PromotionQuerySet
-from prompts_app.policy import stricter
-from registry.core.actor import Actor
+from registry.core.actor import Actor, Role
 from registry.core.permissions import Permission, allows
 
 PAGE_SIZE = 50
-INBOX_SIZE = 200
 
 
 @dataclass(frozen=True)
@@ -68,7 +63,7 @@ class VoteLine:
 class Review:
     """A promotion as one reader meets it. `refusal` says why the reader may not vote; empty where they may.
 
-    `may_review_override`: it was overridden, nobody has reviewed that yet, and this reader is one who can.
+    `appliers` are the names of those who may apply it. `may_review_override`: it was overridden, nobody has reviewed that yet, and this reader is one who can.
     """
 
     promotion: Promotion
@@ -83,6 +78,7 @@ class Review:
     may_review_override: bool
     may_apply: bool
     may_override: bool
+    appliers: tuple[str, ...]
 
     @property
     def blockers(self) -> tuple[Blocker, ...]:
@@ -146,34 +142,6 @@ def promotions(workspace_id: int, chosen: Filter, *, page: str | int | None = 1)
     return Paginator(rows, PAGE_SIZE).get_page(page)
 
 
-@dataclass(frozen=True)
-class Inbox:
-    """What concerns one person: to review, asked for by them, gone stale among their votes."""
-
-    waiting: tuple[Promotion, ...]
-    asked: tuple[Promotion, ...]
-    stale: tuple[Promotion, ...]
-
-
-def inbox(actor: Actor) -> Inbox:
-    """The open promotions that a person can move on. Four queries, and three more for each that waits for a review."""
-    pending = list(_listed(actor.workspace_id).pending().select_related("policy_opened")[:INBOX_SIZE])
-    votes = _votes_on(pending)
-    now = {one: current_policy(one).load() for one in {promotion.environment for promotion in pending}}
-    waiting, stale = [], []
-    for promotion in pending if allows(actor, Permission.REVIEW) else []:
-        subject = subject_of(promotion).hash
-        cast = votes[promotion.pk]
-        mine = next((vote for vote in cast if vote.member_id == actor.member_id), None)
-        approvals = stricter(promotion.policy_opened.load(), now[promotion.environment]).approvals
-        if mine and mine.vote == Vote.APPROVE and mine.subject_hash != subject:
-            stale.append(promotion)
-        elif mine is None and _needs_votes(cast, subject, approvals) and _is_eligible(actor, promotion):
-            waiting.append(promotion)
-    asked = tuple(promotion for promotion in pending if promotion.author_id == actor.member_id)
-    return Inbox(tuple(waiting), asked, tuple(stale))
-
-
 def review_of(promotion: Promotion, actor: Actor) -> Review:
     """Everything about one promotion, for one reader; about 25 queries. Load it by `find_promotion`."""
     judgement = judge(promotion, actor)
@@ -194,6 +162,7 @@ def review_of(promotion: Promotion, actor: Actor) -> Review:
         may_review_override=_may_review_override(actor, promotion, override),
         may_apply=allows(actor, Permission.APPLY, protected=policy.protected),
         may_override=allows(actor, Permission.OVERRIDE) and policy.allow_override,
+        appliers=tuple(name for _, name in members_from(promotion.prompt.workspace_id, Role.RELEASER)),
     )
 
 
@@ -213,25 +182,6 @@ def story_of(review: Review) -> list[Happening]:
 def _listed(workspace_id: int) -> PromotionQuerySet:
     rows = Promotion.objects.in_workspace(workspace_id)
     return rows.select_related("prompt", "version__prompt", "environment", "author__user").order_by("-pk")
-
-
-def _votes_on(pending: Sequence[Promotion]) -> dict[int, list[Approval]]:
-    """Each person's latest vote that stands, for each promotion."""
-    rows = Approval.objects.filter(promotion__in=pending).order_by("promotion", "member", "-pk")
-    by_id = {promotion.pk: promotion for promotion in pending}
-    found: dict[int, list[Approval]] = defaultdict(list)
-    for row in rows.distinct("promotion", "member"):
-        if stands(row, by_id[row.promotion_id]):
-            found[row.promotion_id].append(row)
-    return found
-
-
-def _needs_votes(cast: Sequence[Approval], subject: str, approvals: int) -> bool:
-    return sum(vote.vote == Vote.APPROVE and vote.subject_hash == subject for vote in cast) < approvals
-
-
-def _is_eligible(actor: Actor, promotion: Promotion) -> bool:
-    return actor.member_id not in not_eligible(promotion, live_deployment(promotion.prompt, promotion.environment))
 
 
 def _may_review_override(actor: Actor, promotion: Promotion, override: Override | None) -> bool:

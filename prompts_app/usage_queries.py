@@ -9,6 +9,8 @@ from typing import Any
 from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, QuerySet, Subquery, Sum
 
 from prompts_app.models import Environment, LivePointer, Observation, Prompt, ServedVersion
+from registry.core.actor import KeyKind
+from registry.core.models import ApiKey
 
 # What a service told of within so much of its newest word it runs side by side: clients tell once a minute.
 SIDE_BY_SIDE = timedelta(minutes=3)
@@ -16,6 +18,7 @@ SIDE_BY_SIDE = timedelta(minutes=3)
 SILENT_AFTER = timedelta(days=1)
 KEPT_FOR = timedelta(days=30)
 MOST = 500
+MOST_KEYS, MOST_RUNS = 50, 20
 
 
 @dataclass(frozen=True)
@@ -193,3 +196,42 @@ def _beside_live(rows: QuerySet[ServedVersion]) -> QuerySet[Any]:
         live_version=Subquery(live.values("deployment__version__number")[:1]),
         live_digest=Subquery(live.values("deployment__version__digest")[:1]),
     )
+
+
+@dataclass(frozen=True)
+class Fetcher:
+    """A service key of an environment: when it last asked for anything, and what its services say they run."""
+
+    name: str
+    last_used_at: datetime | None
+    runs: tuple["Fetched", ...]
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A version of a prompt that a key's services gave out last at that time."""
+
+    prompt: str
+    version: int
+    live_version: int | None
+    count: int
+    last_served_at: datetime
+
+
+def fetchers(environment: Environment) -> tuple[Fetcher, ...]:
+    """The environment's service keys, the latest to ask first, each with the 20 versions it gave out last. Two queries."""
+    keys = ApiKey.objects.filter(
+        workspace=environment.workspace_id, environment=environment.name, kind=KeyKind.SERVICE, revoked_at=None
+    ).order_by(F("last_used_at").desc(nulls_last=True), "pk")[:MOST_KEYS]
+    rows = _beside_live(ServedVersion.objects.filter(environment=environment, key__in=[key.pk for key in keys]))
+    groups = rows.values("key", "prompt__name", "version__number", "live_version").annotate(
+        times=Sum("count"), last=Max("last_served_at")
+    )
+    told: dict[int, list[Fetched]] = {}
+    for one in groups.order_by("-last")[:MOST]:
+        runs = told.setdefault(one["key"], [])
+        if len(runs) < MOST_RUNS:
+            runs.append(
+                Fetched(one["prompt__name"], one["version__number"], one["live_version"], one["times"], one["last"])
+            )
+    return tuple(Fetcher(key.name, key.last_used_at, tuple(told.get(key.pk, ()))) for key in keys)

@@ -257,6 +257,25 @@ class Comment(serializers.Serializer[Any]):
     resolved_by = serializers.CharField()
 
 
+class PromotionRecord(serializers.Serializer[Any]):
+    """A promotion with all that it rested on, in one document."""
+
+    format = serializers.CharField()
+    made_at = serializers.DateTimeField()
+    promotion = serializers.DictField()
+    candidate = serializers.DictField()
+    replaced = serializers.DictField(allow_null=True)
+    deployment = serializers.DictField(allow_null=True)
+    difference = serializers.DictField()
+    checks = serializers.ListField(child=serializers.DictField())
+    reviews = serializers.ListField(child=serializers.DictField())
+    conversation = serializers.ListField(child=serializers.DictField())
+    policy = serializers.DictField()
+    override = serializers.DictField(allow_null=True)
+    audit = serializers.ListField(child=serializers.DictField())
+    record_digest = serializers.CharField()
+
+
 class Policy(serializers.Serializer[Any]):
     """What an environment asks of a promotion."""
 

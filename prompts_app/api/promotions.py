@@ -20,9 +20,11 @@ from prompts_app.api.promotion_shapes import (
     show_listed_promotion,
     show_promotion,
 )
+from prompts_app.inbox_queries import inbox
 from prompts_app.models import Comment, Promotion, PromotionState, Side, Vote
 from prompts_app.models.promotion import PromotionQuerySet
-from prompts_app.promotion_queries import inbox, review_of
+from prompts_app.promotion_queries import review_of
+from prompts_app.record_queries import record_of
 from registry.core.api.bodies import StrictSerializer
 from registry.core.api.openapi import listing
 from registry.core.permissions import Permission
@@ -94,7 +96,7 @@ class PromotionsView(PromotionBase):
         waiting = self.flag("waiting_for_me")
         if waiting is None:
             return rows
-        mine = [promotion.pk for promotion in inbox(self.actor).waiting]
+        mine = [row.promotion.pk for row in inbox(self.actor).waiting]
         return rows.filter(pk__in=mine) if waiting else rows.exclude(pk__in=mine)
 
 
@@ -107,6 +109,18 @@ class PromotionView(PromotionBase):
         promotion = self.find(pk)
         self.allow(Permission.READ)
         return self.answer(promotion)
+
+
+class PromotionRecordView(PromotionBase):
+    """The record of a promotion."""
+
+    @extend_schema(responses=answers.PromotionRecord)
+    def get(self, request: Request, pk: int) -> Response:
+        """One document with all a promotion rested on: contents and difference, checks with runs, reviews, policy, audit
+        hashes; `record_digest` is the SHA-256 of the canonical JSON of all else."""
+        promotion = self.find(pk)
+        self.allow(Permission.READ)
+        return self.single(record_of(promotion))
 
 
 class VoteView(PromotionBase):

@@ -58,6 +58,7 @@ urlpatterns: list[URLPattern] = [
         promotions.ResolveCommentView.as_view(),
         name="api_promotion_comment_resolve",
     ),
+    path(f"{PROMOTION}/record", promotions.PromotionRecordView.as_view(), name="api_promotion_record"),
     path(f"{PROMOTION}/apply", promotion_changes.ApplyView.as_view(), name="api_promotion_apply"),
     path(f"{PROMOTION}/override", promotion_changes.OverrideView.as_view(), name="api_promotion_override"),
     path(

@@ -14,7 +14,7 @@ from prompts_app.environment_queries import deployments, overview, way_back
 from prompts_app.facts import current_policy
 from prompts_app.models import Environment, Freeze, Prompt
 from prompts_app.policy import Policy
-from prompts_app.usage_queries import behind
+from prompts_app.usage_queries import behind, fetchers
 from prompts_app.views.drawing import draw
 from registry.core.errors import RegistryError
 from registry.core.pages import PageForm, attempt, page, read_moment, status_of
@@ -212,6 +212,7 @@ def _environment_page(
         "freeze_form": freeze_form or FreezeForm(),
         "refused": refused,
         "behind": behind(environment=environment),
+        "fetchers": fetchers(environment),
         "may_administer": allows(request.actor, Permission.ADMINISTER),
         "may_roll_back": allows(request.actor, Permission.ROLL_BACK),
     }

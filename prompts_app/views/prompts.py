@@ -1,7 +1,6 @@
 """One prompt: made, shown, described, archived."""
 
 import re
-from urllib.parse import quote
 
 from django import forms
 from django.conf import settings
@@ -13,7 +12,8 @@ from prompts_app.actions.following import follow, is_following, unfollow
 from prompts_app.actions.prompts import change_prompt, create_prompt, find_prompt
 from prompts_app.actions.versions import newest_version
 from prompts_app.history_queries import draft_of, stages
-from prompts_app.models import Environment, Kind, LivePointer, Prompt
+from prompts_app.models import Environment, Kind, LivePointer, Prompt, PromptVersion
+from prompts_app.snippets import Snippet, Use, snippets, variables_of
 from prompts_app.usage_queries import behind
 from prompts_app.views.board import steps_of
 from registry.core.pages import PageForm, attempt, page, status_of
@@ -121,18 +121,33 @@ def _prompt_page(request: PageRequest, prompt: Prompt, form: DescriptionForm | N
         "form": form or DescriptionForm(initial=initial),
         "may_write": allows(request.actor, Permission.WRITE),
         "behind": behind(prompt=prompt),
-        **_snippet(prompt),
+        "uses": uses_of(prompt, version) if version else (),
+        "use_environment": exposed_environment(prompt),
+        "may_administer": allows(request.actor, Permission.ADMINISTER),
         "steps": steps_of(request),
         "is_following": is_following(request.actor, prompt),
     }
     return render(request, "prompts/prompt.html", context, status=status_of(form) if form else 200)
 
 
-def _snippet(prompt: Prompt) -> dict[str, object]:
-    """How a service fetches it: from the most exposed environment where it is live, or else of all."""
+def exposed_environment(prompt: Prompt) -> Environment | None:
+    """The most exposed environment where it is live, or else of all."""
     environments = Environment.objects.in_workspace(prompt.workspace_id)
     live = LivePointer.objects.live().filter(prompt=prompt).values("environment")
-    environment = environments.filter(pk__in=live).last() or environments.last()
-    where = f"{settings.PUBLIC_URL}/api/v1/environments/{environment.name if environment else 'production'}"
-    command = f'curl -H "Authorization: Bearer $GREENROOM_KEY" \\\n  {where}/prompts/{quote(prompt.name)}'
-    return {"snippet": command, "snippet_environment": environment}
+    return environments.filter(pk__in=live).last() or environments.last()
+
+
+def uses_of(prompt: Prompt, version: PromptVersion, *, pinned: bool = False) -> tuple[Snippet, ...]:
+    """How a service fetches what is live in the most exposed environment that has it, or with `pinned` this version for good."""
+    environment = exposed_environment(prompt)
+    content = version.to_json()
+    config = content.get("config")
+    use = Use(
+        url=settings.PUBLIC_URL,
+        environment=environment.name if environment else "production",
+        prompt=prompt.name,
+        version=version.number if pinned else None,
+        variables=variables_of(content.get("variables")),
+        model=str(config.get("model", "")) if isinstance(config, dict) else "",
+    )
+    return snippets(use)

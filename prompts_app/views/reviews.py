@@ -3,7 +3,7 @@
 from django.http import HttpResponse
 from django.shortcuts import render
 
-from prompts_app.promotion_queries import inbox as read_inbox
+from prompts_app.inbox_queries import inbox as read_inbox
 from registry.core.pages import page
 from registry.core.permissions import Permission, require
 from registry.core.web import PageRequest

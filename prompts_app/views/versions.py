@@ -11,10 +11,11 @@ from prompts_app.actions.versions import find_version, save_draft, yank_version
 from prompts_app.diffing import compare
 from prompts_app.editing import from_content
 from prompts_app.facts import current_policy
-from prompts_app.history_queries import checks_of, entry, numbers, stages, timeline
+from prompts_app.history_queries import checks_of, entry, numbers, timeline
 from prompts_app.models import Environment, Prompt, PromptVersion
 from prompts_app.observation_queries import observed
 from prompts_app.views.drawing import Drawn, draw
+from prompts_app.views.prompts import uses_of
 from registry.core.pages import PageForm, attempt, page, status_of
 from registry.core.permissions import Permission, allows, require
 from registry.core.web import PageRequest
@@ -37,7 +38,11 @@ def version_list(request: PageRequest, name: str) -> HttpResponse:
     """The history, newest first."""
     require(request.actor, Permission.READ)
     prompt = find_prompt(request.workspace.pk, name)
-    context = {"prompt": prompt, "timeline": timeline(prompt, page=request.GET.get("page"))}
+    context = {
+        "prompt": prompt,
+        "timeline": timeline(prompt, page=request.GET.get("page")),
+        "may_write": allows(request.actor, Permission.WRITE),
+    }
     return render(request, "prompts/versions.html", context)
 
 
@@ -124,7 +129,8 @@ def _version_page(
         "content": version.to_json(),
         "checks": checks_of(version),
         "observed": observed(version),
-        "stages": stages(version.prompt),
+        "uses": uses_of(version.prompt, version, pinned=True),
+        "may_administer": allows(request.actor, Permission.ADMINISTER),
         "form": form,
         "label_form": label_form,
         "environments": environments,

@@ -14,7 +14,7 @@
 
   function go(way) {
     const lines = changes();
-    if (!lines.length) return;
+    if (!lines.length) return false;
     const at = here(lines);
     const onIt = at >= 0 && lines[at] === document.activeElement;
     const next = way === "next" ? at + 1 : at - (onIt || at < 0 ? 1 : 0);
@@ -23,6 +23,7 @@
     line.scrollIntoView({ block: "center" });
     const count = find("[data-change-at]", line.closest("[data-diff]"));
     if (count) count.textContent = `${lines.indexOf(line) + 1} of `;
+    return true;
   }
 
   // A remark on a line ----------------------------------------------------------
@@ -49,6 +50,13 @@
     if (line?.matches(".dl")) { line.tabIndex = -1; line.focus(); }
   }
 
+  const KEYS = {
+    n: () => go("next"),
+    p: () => go("previous"),
+    c: (target) => { const link = target.closest(".dl") && find("[data-say]", target.closest(".dl")); return link && say(link); },
+    v: () => { const field = find("#your-review textarea"); field?.focus(); return field; },
+  };
+
   document.addEventListener("click", (event) => {
     const target = event.target.closest("[data-go], [data-say], [data-unsay]");
     if (!target) return;
@@ -57,7 +65,11 @@
     if (target.matches("[data-unsay]")) { event.preventDefault(); leave(target.closest("form")); }
   });
 
+  // Before the keys of every page: on a line of a difference they mean something else. After `g` they go to a page.
+  let before = "";
   document.addEventListener("keydown", (event) => {
+    const follows = before === "g";
+    before = event.key;
     const field = event.target.closest("textarea");
     if (field && event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
       const form = field.form;
@@ -65,17 +77,11 @@
       return;
     }
     if (field && event.key === "Escape" && field.form?.matches(".line-form")) { event.preventDefault(); leave(field.form); return; }
-    if (event.target.closest("input, textarea, select, [contenteditable]") || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.key === "n" || event.key === "p") { event.preventDefault(); go(event.key === "n" ? "next" : "previous"); }
-    if (event.key === "c") {
-      const link = find("[data-say]", event.target.closest(".dl") || document.createElement("i"));
-      if (link) { event.preventDefault(); say(link); }
-    }
-    if (event.key === "r") {
-      const review = find("#your-review textarea");
-      if (review) { event.preventDefault(); review.focus(); }
-    }
-  });
+    if (follows || event.target.closest("input, textarea, select, [contenteditable], dialog")) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || !KEYS[event.key]?.(event.target)) return;
+    event.preventDefault();
+    event.stopPropagation();
+  }, true);
 
   // An address that names a folded line unfolds it.
   const named = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));

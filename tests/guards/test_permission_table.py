@@ -86,6 +86,7 @@ POST   api_import_take                    editor    -        -
 GET    api_promotions                     viewer    read     -
 POST   api_promotions                     editor    write    -
 GET    api_promotion                      viewer    read     -
+GET    api_promotion_record               viewer    read     -
 POST   api_promotion_approve              reviewer  -        -
 POST   api_promotion_request_changes      reviewer  -        -
 POST   api_promotion_withdraw_vote        reviewer  -        -

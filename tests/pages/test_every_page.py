@@ -98,6 +98,8 @@ def addresses(world: World) -> Iterator[str]:
     yield from ("/w/acme/promotions", "/w/acme/promotions?state=applied&environment=production", "/w/acme/reviews")
     for promotion in (world.applied, world.open):
         yield from (f"/w/acme/promotions/{promotion.pk}", f"/w/acme/promotions/{promotion.pk}?view=split")
+        yield f"/w/acme/promotions/{promotion.pk}?path=text&side=new&line=1"
+        yield f"/w/acme/promotions/{promotion.pk}/record"
     for environment in ("development", "production"):
         yield f"/w/acme/environments/{environment}"
         yield f"/w/acme/environments/{environment}/rollback/support/triage"

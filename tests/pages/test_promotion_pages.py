@@ -52,7 +52,7 @@ def test_promotion__opened_approved_applied__is_live_and_its_page_tells_the_stor
     assert "0 of 1 approvals" in grace.get(address).content.decode()
     assert address in grace.get("/w/acme/reviews").content.decode()
     grace.post(f"{address}/approve", {**form_of(grace.get(address).content.decode()), "comment": "Reads well"})
-    assert "Ready: nothing stands in the way" in rosa.get(address).content.decode()
+    assert "Nothing stands in the way. You can apply it." in rosa.get(address).content.decode()
     rosa.post(f"{address}/apply", form_of(rosa.get(address).content.decode()))
 
     page = ada.get(address).content.decode()

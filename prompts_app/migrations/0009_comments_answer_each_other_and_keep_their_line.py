@@ -5,7 +5,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('prompts_app', '0007_an_import_waits_until_it_is_looked_at'),
+        ('prompts_app', '0008_people_follow_prompts'),
     ]
 
     operations = [

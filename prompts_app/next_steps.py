@@ -1,0 +1,170 @@
+"""What stands in the way of a promotion as one reader meets it: what they can do about it now, and whom the rest waits for.
+
+Pure: works on what `promotion_queries.review_of` found.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from prompts_app.gates import Blocker, Level
+from prompts_app.models import Vote
+from prompts_app.promotion_queries import Review
+from registry.core.actor import Actor
+from registry.core.permissions import Permission, allows
+
+# Who a word of `who_can_clear` stands for; any other word is a person's name.
+GROUPS = {
+    "editors": (Permission.WRITE, "an editor"),
+    "reviewers": (Permission.REVIEW, "a reviewer"),
+    "releasers": (Permission.ROLL_BACK, "a releaser"),
+    "admins": (Permission.ADMINISTER, "an admin"),
+    "anyone": (Permission.WRITE, "anyone"),
+}
+NAMED = 3  # people or blockers a sentence names before it counts the rest
+CHECK_REASONS = {
+    "missing": "has not run",
+    "pending": "is still running",
+    "stale": "rests on evidence that no longer fits",
+    "error": "could not be judged",
+    "failed": "failed",
+    "inconclusive": "is inconclusive",
+}
+REASONS = {
+    "version.yanked": "the version was withdrawn",
+    "base.moved": "something else went live since it was opened",
+    "schedule.not_due": "its time has not come",
+    "schedule.late": "its time has passed",
+    "contract.breaking": "services that use what is live would break",
+    "predecessor.missing": "it was not live in the stage below",
+    "predecessor.soaking": "it has not been live in the stage below for long enough",
+    "suites.missing": "too few suites are required of the prompt",
+    "digest.quarantined": "this content was rolled back here",
+    "freeze.active": "the environment is frozen",
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One blocker for one reader. `verb` is the promotion's button that clears it, `link` the part of the page to go to;
+    both are empty where the way is elsewhere."""
+
+    blocker: Blocker
+    is_mine: bool
+    who: str
+    verb: str = ""
+    link: str = ""
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class NextSteps:
+    """All blockers, apart by whether the reader can do something now; `sentence` says why it is blocked and who can help."""
+
+    sentence: str
+    mine: tuple[Step, ...]
+    others: tuple[Step, ...]
+
+
+def next_steps(review: Review, actor: Actor) -> NextSteps:
+    """What stands in the way, for this reader. That the reader may not apply is no obstacle of the promotion's own."""
+    blockers = [one for one in review.blockers if one.code != "actor.forbidden"]
+    steps = [_step(blocker, review, actor) for blocker in blockers]
+    mine = tuple(step for step in steps if step.is_mine)
+    return NextSteps(_sentence(review, steps), mine, tuple(step for step in steps if not step.is_mine))
+
+
+def _step(blocker: Blocker, review: Review, actor: Actor) -> Step:
+    is_mine = any(_is(word, blocker, review, actor) for word in blocker.who_can_clear)
+    verb, link, label = _way(blocker, review, actor) if is_mine else ("", "", "")
+    return Step(blocker, is_mine, _joined([_words(word, review) for word in blocker.who_can_clear]), verb, link, label)
+
+
+def _is(word: str, blocker: Blocker, review: Review, actor: Actor) -> bool:
+    """Whether the reader is who this word of a blocker stands for."""
+    if blocker.code == "approvals.insufficient":
+        voted = review.mine is not None and any(
+            line.approval.member_id == actor.member_id and line.state == "valid" for line in review.votes
+        )
+        return not review.refusal and not voted
+    if blocker.code == "approvals.changes_requested":
+        asked = review.mine is not None and review.mine.vote == Vote.REQUEST_CHANGES and word == review.mine.member_name
+        return asked or (word == "admins" and allows(actor, Permission.ADMINISTER) and not review.refusal)
+    if word == "author":
+        return actor.member_id == review.promotion.author_id
+    return word in GROUPS and allows(actor, GROUPS[word][0])
+
+
+def _way(blocker: Blocker, review: Review, actor: Actor) -> tuple[str, str, str]:
+    """Button, place on the page, and what it is called."""
+    code = blocker.code
+    if code == "base.moved":
+        return "rebase", "", "Rebase onto what is live"
+    if code == "contract.breaking":
+        return "acknowledge-breaking", "", "Services know of it"
+    if code == "schedule.late":
+        return "unschedule", "", "Take the time away"
+    if code == "approvals.insufficient":
+        return "", "#your-review", "Review it"
+    if code == "approvals.changes_requested":
+        is_own = review.mine is not None and review.mine.vote == Vote.REQUEST_CHANGES
+        return "", "#your-review" if is_own else "#votes", "Vote again" if is_own else "See the votes"
+    if code == "comments.unresolved":
+        return "", "#conversation", "Read them"
+    if code.startswith("check."):
+        return (
+            "",
+            "#checks",
+            "See the evidence" if code.endswith((".failed", ".inconclusive")) else "Run what is missing",
+        )
+    return "", "", ""
+
+
+def _sentence(review: Review, steps: Sequence[Step]) -> str:
+    standing = [step for step in steps if step.blocker.level is not Level.ADVISORY]
+    if not standing:
+        who = "You" if review.may_apply else _joined(list(review.appliers)) or "Nobody here yet"
+        return f"Nothing stands in the way. {who} can apply it."
+    reasons = [_reason(step.blocker) for step in standing]
+    why = f"Not yet: {_listed(reasons)}."
+    waiting = [step for step in standing if not step.is_mine]
+    mine = len(standing) - len(waiting)
+    if not waiting:
+        return f"{why} You can see to {'it' if mine == 1 else 'all of it'} now."
+    who = _joined(list(dict.fromkeys(name for step in waiting for name in step.who.split(" or "))))
+    rest = f"the rest waits for {who}" if mine else f"it waits for {who}"
+    return (
+        f"{why} You can see to {mine} of {len(standing)} now, {rest}."
+        if mine
+        else f"{why} {rest[0].upper()}{rest[1:]}."
+    )
+
+
+def _reason(blocker: Blocker) -> str:
+    code = blocker.code
+    if code == "approvals.insufficient":
+        needed, valid = blocker.extra["needed"], blocker.extra["valid"]
+        return f"{valid} of {needed} approvals"
+    if code == "approvals.changes_requested":
+        return blocker.message.rstrip(".")
+    if code.startswith("check."):
+        name, _, state = code.removeprefix("check.").rpartition(".")
+        return f"{name} {CHECK_REASONS.get(state, state)}"
+    return REASONS.get(code, blocker.message.rstrip("."))
+
+
+def _words(word: str, review: Review) -> str:
+    if word == "author":
+        return review.promotion.author_name
+    return GROUPS[word][1] if word in GROUPS else word
+
+
+def _joined(names: list[str]) -> str:
+    if len(names) > NAMED + 1:
+        names = [*names[:NAMED], f"{len(names) - NAMED} more"]
+    return " or ".join(names)
+
+
+def _listed(reasons: list[str]) -> str:
+    if len(reasons) > NAMED:
+        reasons = [*reasons[: NAMED - 1], f"{len(reasons) - NAMED + 1} more"]
+    return " and ".join([", ".join(reasons[:-1]), reasons[-1]]) if len(reasons) > 1 else reasons[0]
