@@ -133,8 +133,10 @@ def _row(promotion: Promotion, known: _Known, todo: str, tone: str) -> InboxRow:
 
 
 def _for_reviewer(known: _Known) -> tuple[str, str]:
-    if failed := known.in_state("failed", "error"):
-        return f"Read it, and ask for changes: {_listed(failed)} did not pass", "fail"
+    if failed := known.in_state("failed"):
+        return f"Look at what got worse, and ask for changes: {_listed(failed)} failed", "fail"
+    if broken := known.in_state("error"):
+        return f"Read it: {_listed(broken)} could not be judged yet", "warn"
     if known.in_state("pending", "missing", "stale"):
         return "Read it while its evidence is gathered", "info"
     if known.in_state("inconclusive"):
@@ -156,8 +158,10 @@ def _for_author(promotion: Promotion, known: _Known, actor: Actor) -> tuple[str,
         return f"Answer {_listed(known.objectors)}: changes were asked for", "fail"
     if promotion.state == PromotionState.SUSPENDED:
         return "Resume it, or close it: its time came while something was in the way", "warn"
-    if failed := known.in_state("failed", "error"):
-        return f"Improve the version: {_listed(failed)} did not pass", "fail"
+    if failed := known.in_state("failed"):
+        return f"Improve the version: {_listed(failed)} failed", "fail"
+    if broken := known.in_state("error"):
+        return f"See why {_listed(broken)} could not be judged, and run it again", "fail"
     if lacking := known.in_state("missing", "stale"):
         return f"Run {_listed(lacking)}: it has not answered for this", "warn"
     if unsure := known.in_state("inconclusive"):

@@ -78,7 +78,7 @@ def _line(row: DrawnLine, anchor: str) -> SafeString:
         "" if row.new is None else row.new,
         MARKS[row.op],
         SAID[row.op],
-        _runs(row.runs, is_whole=row.op in ("insert", "delete")),
+        _runs(row.runs, is_whole=row.op in ("insert", "delete") and not any(run.op == "same" for run in row.runs)),
     )
 
 

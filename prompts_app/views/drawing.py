@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from prompts_app.contracts import ContractChange
+from prompts_app.conversation_queries import Thread
 from prompts_app.diff_rows import DrawnRow, DrawnText, Fold, drawn_text
 from prompts_app.diffing import MessageDiff, VersionDiff
 from prompts_app.line_view import Line
@@ -55,7 +56,7 @@ class Chunk:
     """Neighbouring rows, and what was said about the last of them; `takes_comment`: somebody is about to say more."""
 
     rows: tuple[DrawnRow, ...]
-    threads: tuple[object, ...] = ()
+    threads: tuple[Thread, ...] = ()
     takes_comment: Place | None = None
 
 
@@ -118,6 +119,12 @@ class Drawn:
         )
 
     @property
+    def threads(self) -> frozenset[int]:
+        """Ids of the remarks that are drawn at their lines."""
+        chunks = [chunk for part in self.parts for chunk in part.chunks]
+        return frozenset(thread.first.pk for chunk in chunks for thread in chunk.threads)
+
+    @property
     def invisible(self) -> tuple[str, ...]:
         """Names of the invisible characters that any text gains, each once."""
         return tuple(dict.fromkeys(name for part in self.parts for name in part.invisible))
@@ -142,7 +149,7 @@ class Drawn:
 class Marks:
     """What is drawn between the lines: threads by their place, and the place that somebody comments on."""
 
-    threads: Mapping[Place, Sequence[object]] = field(default_factory=dict)
+    threads: Mapping[Place, Sequence[Thread]] = field(default_factory=dict)
     commenting: Place | None = None
 
 

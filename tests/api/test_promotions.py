@@ -6,6 +6,9 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from prompts_app.models import PromptVersion
+from registry.core.canonical import digest
+from registry.core.models import AuditEvent
 from tests.api.client import Api
 from tests.builders import Cast, join, prompt, version
 
@@ -209,6 +212,44 @@ def test_comments__said_and_resolved__are_listed(cast: Cast, ada: Api):
     assert resolved.json["resolved_by"] == "Ada"
     assert ada.act(number, f"comments/{said.json['id']}/resolve", {"resolved": False}).json["resolved_at"] is None
     assert ada.act(number, "comments/999999/resolve").status == 404
+
+
+def test_comments__on_a_line_and_in_answer__keep_the_line_and_go_to_the_first_of_their_thread(cast: Cast, ada: Api):
+    number = ask(ada)["id"]
+    grace = Api(cast.grace)
+    said = grace.act(number, "comments", {"comment": "Why?", "path": "text", "line": 1, "side": "new"}).json
+    answer = ada.act(number, "comments", {"comment": "Because.", "reply_to": said["id"]}).json
+    again = grace.act(number, "comments", {"comment": "I see.", "reply_to": answer["id"]}).json
+
+    assert (said["side"], said["reply_to"]) == ("new", None) and said["quote"]
+    assert (answer["reply_to"], again["reply_to"], answer["line"]) == (said["id"], said["id"], None)
+    assert grace.act(number, "comments", {"comment": "x", "side": "left"}).status == 422
+    assert grace.act(number, "comments", {"comment": "x", "reply_to": 999_999}).status == 404
+    blockers = [one["message"] for one in ada.get(f"promotions/{number}").json["blockers"]]
+    assert "1 unresolved comment(s)." in blockers
+    assert ada.act(number, f"comments/{answer['id']}/resolve").json["id"] == answer["id"]
+    assert "comments.unresolved" not in {one["code"] for one in ada.get(f"promotions/{number}").json["blockers"]}
+
+
+def test_record__of_a_promotion__has_what_it_rested_on_and_is_tied_to_the_audit_chain(cast: Cast, ada: Api):
+    number = ask(ada)["id"]
+    grace = Api(cast.grace)
+    grace.act(number, "comments", {"comment": "Why?", "path": "text", "line": 1})
+
+    record = grace.get(f"promotions/{number}/record").json
+
+    without = {name: value for name, value in record.items() if name != "record_digest"}
+    assert record["record_digest"] == digest(without)
+    assert record["candidate"]["digest"] == PromptVersion.objects.get(prompt__name="support/triage", number=1).digest
+    assert record["conversation"][0]["said"][0] == {
+        **record["conversation"][0]["said"][0],
+        "by": "Grace",
+        "comment": "Why?",
+    }
+    assert record["policy"]["when_opened"]["rules"]["protected"] is True
+    events = [event["event"] for event in record["audit"]]
+    assert events == ["promotion.opened", "promotion.commented"]
+    assert {event["hash"] for event in record["audit"]} <= set(AuditEvent.objects.values_list("hash", flat=True))
 
 
 def test_promotions__listed__by_state_place_and_whom_they_wait_for(cast: Cast, ada: Api):
