@@ -43,9 +43,19 @@ REASONS = {
 }
 
 
+# Where else one goes to clear it, and what going there is called.
+PLACES = {
+    "suites.missing": ("prompt", "Attach a suite"),
+    "freeze.active": ("environment", "Go to the environment"),
+    "digest.quarantined": ("environment", "Go to the environment"),
+    "predecessor.missing": ("lower", "Promote it there"),
+}
+
+
 @dataclass(frozen=True)
 class Step:
-    """One blocker for one reader. `verb` is the promotion's button that clears it, `link` the part of the page to go to;
+    """One blocker for one reader. `verb` is the promotion's button that clears it, `link` the part of the page to go to,
+    or another page: its prompt, its environment, or opening a promotion to the lower one (`lower`);
     both are empty where the way is elsewhere."""
 
     blocker: Blocker
@@ -110,6 +120,8 @@ def _way(blocker: Blocker, review: Review, actor: Actor) -> tuple[str, str, str]
         return "", "#your-review" if is_own else "#votes", "Vote again" if is_own else "See the votes"
     if code == "comments.unresolved":
         return "", "#conversation", "Read them"
+    if code in PLACES:
+        return "", *PLACES[code]
     if code.startswith("check."):
         return (
             "",

@@ -86,6 +86,11 @@ class Review:
         return self.judgement.blockers
 
     @property
+    def lower(self) -> str:
+        """The name of the stage below, where its policy looks at it."""
+        return self.judgement.facts.predecessor.environment if self.judgement.facts.predecessor else ""
+
+    @property
     def suite_checks(self) -> tuple[CheckLine, ...]:
         """Those that suites answer."""
         return tuple(check for check in self.checks if check.name.startswith("suite/"))
