@@ -1,0 +1,213 @@
+"""What a reviewer sees, without a script: differences, remarks on lines, versions over time, code to copy, who fetches."""
+
+import re
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from prompts_app.actions.environments import change_environment
+from prompts_app.actions.promotions import find_promotion, open_promotion, rebase
+from prompts_app.actions.prompts import create_prompt
+from prompts_app.actions.reviews import Spot, comment
+from prompts_app.actions.versions import create_version
+from prompts_app.models import Comment, Environment, Promotion, Prompt
+from registry.core.actor import Actor
+from tests import builders
+from tests.builders import Cast
+from tests.pages.conftest import SignedIn
+from tests.scenes import go_live
+
+LOOSE = {"approvals": 0, "require_predecessor": False, "require_suites": False, "min_suites": 0}
+NAME = "support/rules"
+LINES = [f"Rule {number}: be exact about item {number}." for number in range(1, 31)]
+
+
+@pytest.fixture
+def production(cast: Cast) -> Environment:
+    return change_environment(cast.olga, cast.environment("production"), policy=LOOSE)
+
+
+@pytest.fixture
+def prompt(cast: Cast, production: Environment) -> Prompt:
+    """A first version that is live, a second one that changes line 10."""
+    made = builders.prompt(cast.ada, NAME, text="\n".join(LINES))
+    go_live(cast, made.versions.select_related("prompt").get(), "production")
+    builders.version(cast.ada, made, "\n".join([*LINES[:9], "Rule 10: be brief about item 10.", *LINES[10:]]))
+    return made
+
+
+@pytest.fixture
+def waiting(cast: Cast, prompt: Prompt, production: Environment) -> Promotion:
+    change_environment(cast.olga, production, policy={"approvals": 1})
+    return open_promotion(cast.ada, prompt.versions.select_related("prompt").get(number=2), production)
+
+
+def page_of(as_: SignedIn, actor: Actor, address: str) -> str:
+    answer = as_(actor).get(address)
+    assert answer.status_code == 200, answer.status_code
+    return answer.content.decode()
+
+
+def test_compare__two_versions__has_numbered_lines_with_their_words_and_folds(
+    cast: Cast, as_: SignedIn, prompt: Prompt
+) -> None:
+    page = page_of(as_, cast.vera, f"/w/acme/prompts/{NAME}/diff?from=1&to=2")
+
+    assert 'id="text-new-10" data-op="changed" data-change' in page
+    assert "<del>exact</del><ins>brief</ins>" in page
+    assert "6 unchanged lines: show" in page and "17 unchanged lines: show" in page
+    assert 'id="text-new-1"' in page and 'class="say"' not in page
+    split = page_of(as_, cast.vera, f"/w/acme/prompts/{NAME}/diff?from=1&to=2&view=split")
+    assert 'data-side="old"' in split and "data-two" in split
+
+
+def test_compare__blanks_and_hidden_characters__are_named_and_warned_of(cast: Cast, as_: SignedIn) -> None:
+    made = create_prompt(cast.ada, "p", kind="chat")
+    messages = [{"role": "system", "content": "Be kind.\n\tShort."}]
+    create_version(cast.ada, made, {"messages": messages, "config": {"model": "small"}})
+    hidden = "Be kind.\u202e\u200b\U000e0068\U000e0069 \n    Short."
+    create_version(
+        cast.ada, made, {"messages": [{"role": "system", "content": hidden}], "config": {"model": "large", "top_p": 1}}
+    )
+
+    page = page_of(as_, cast.vera, "/w/acme/prompts/p/diff")
+
+    assert "It adds characters that nobody sees and a model reads:" in page
+    for name in ("right-to-left override", "zero width space", "hidden tag text “hi”"):
+        assert f">{name}</span>" in page
+    assert 'data-blank="tab"' in page and 'data-blank="space"' in page
+    assert "Model settings" in page and "<code>config.top_p</code>" in page
+
+
+def test_compare__the_contract__says_what_callers_meet(cast: Cast, as_: SignedIn) -> None:
+    made = builders.prompt(cast.ada, "p", text="Hello {{ name }}")
+    builders.version(cast.ada, made, "Hello {{ name }} of {{ city }}")
+
+    page = page_of(as_, cast.vera, "/w/acme/prompts/p/diff")
+
+    assert "Breaks what services rely on" in page
+    assert "is new and required: callers that do not send it are refused" in page
+
+
+def test_remark__on_a_line_without_a_script__stands_under_the_line_and_its_answer_with_it(
+    cast: Cast, as_: SignedIn, waiting: Promotion
+) -> None:
+    grace, address = as_(cast.grace), f"/w/acme/promotions/{waiting.pk}"
+    page = grace.get(address).content.decode()
+    link = re.search(r'href="(\?view=one[^"]*line=10)#say"', page)
+    assert link
+    form = grace.get(address + link[1].replace("&amp;", "&")).content.decode()
+    assert 'aria-label="Comment on line 10"' in form
+    hash_seen = re.search(r'name="subject_hash" value="([0-9a-f]{64})"', form)
+    assert hash_seen
+    given = {"path": "text", "side": "new", "line": "10", "subject_hash": hash_seen[1], "comment": "Brief how?"}
+
+    said = grace.post(f"{address}/comments", given)
+    first = Comment.objects.get()
+    as_(cast.ada).post(f"{address}/comments", {"reply_to": str(first.pk), "comment": "In one line."})
+
+    assert said.status_code == 302 and first.quote == "Rule 10: be brief about item 10."
+    page = grace.get(address).content.decode()
+    lines = page[page.index('class="diff-lines"') : page.index('id="conversation"')]
+    assert lines.index("be ") < lines.index("Brief how?") < lines.index("In one line.")
+    assert "2 unresolved" not in page and "1 unresolved comment(s)." in page
+    stale = grace.post(f"{address}/comments", {**given, "subject_hash": "0" * 64})
+    assert stale.status_code == 409 and Comment.objects.count() == 2
+
+
+def test_remark__after_a_rebase__is_outdated_and_keeps_its_line_in_the_conversation(
+    cast: Cast, as_: SignedIn, waiting: Promotion, prompt: Prompt, production: Environment
+) -> None:
+    comment(cast.grace, waiting, body="Brief how?", spot=Spot("text", 10, "new"))
+    change_environment(cast.olga, production, policy={"approvals": 0})
+    go_live(cast, builders.version(cast.ada, prompt, "\n".join(LINES[:20])), "production")
+    rebase(cast.ada, find_promotion(cast.workspace.pk, waiting.pk), stamp=None)
+
+    page = page_of(as_, cast.grace, f"/w/acme/promotions/{waiting.pk}")
+
+    lines, talk = page[: page.index('id="conversation"')], page[page.index('id="conversation"') :]
+    assert "Brief how?" not in lines
+    assert "outdated: said before the rebase" in talk and "Rule 10: be brief about item 10." in talk
+
+
+def test_promotion__seen_by_a_viewer__has_nothing_to_press_but_reading(
+    cast: Cast, as_: SignedIn, waiting: Promotion
+) -> None:
+    comment(cast.grace, waiting, body="Brief how?", spot=Spot("text", 10, "new"))
+    page = page_of(as_, cast.vera, f"/w/acme/promotions/{waiting.pk}")
+
+    assert "Brief how?" in page and "It waits for Grace or Olga or Rosa." in page
+    main = page[page.index("<main") :]
+    assert 'class="say"' not in main and ">Resolve<" not in main and "reply_to" not in main
+
+
+def test_record__of_an_applied_promotion__is_one_file_without_addresses_to_load(
+    cast: Cast, as_: SignedIn, prompt: Prompt
+) -> None:
+    applied = Promotion.objects.get(prompt=prompt, state="applied", environment__name="production")
+
+    answer = as_(cast.vera).get(f"/w/acme/promotions/{applied.pk}/record")
+
+    page = answer.content.decode()
+    assert answer["Content-Disposition"] == f'attachment; filename="promotion-{applied.pk}.html"'
+    assert (applied.version.digest in page and "deployment.created" in page) or "promotion.applied" in page
+    assert not re.search(r"<(?:script|link|img)\b|\bsrc=", page)
+    assert as_(cast.linus).get(f"/w/acme/promotions/{applied.pk}/record").status_code == 404
+
+
+def test_versions__of_a_prompt__say_when_they_were_live_and_compare_or_come_back(
+    cast: Cast, as_: SignedIn, prompt: Prompt
+) -> None:
+    go_live(cast, prompt.versions.select_related("prompt").get(number=2), "production")
+    page = page_of(as_, cast.ada, f"/w/acme/prompts/{NAME}/versions")
+
+    assert page.count('form="compare-two" name="from"') == 2 and page.count("to now") >= 1
+    assert f'action="/w/acme/prompts/{NAME}/versions/1/restore"' in page
+    assert f'action="/w/acme/prompts/{NAME}/versions/2/restore"' not in page
+    assert "restore" not in page_of(as_, cast.vera, f"/w/acme/prompts/{NAME}/versions")
+
+
+def test_version__has_code_to_copy__pinned_to_its_number(cast: Cast, as_: SignedIn, prompt: Prompt) -> None:
+    page = page_of(as_, cast.vera, f"/w/acme/prompts/{NAME}/versions/2")
+
+    for code in ("GREENROOM_KEY=gr_…", f"/prompts/{NAME}/versions/2", "version=2", "LANGFUSE_PUBLIC_KEY=pk-gr-…"):
+        assert code in page
+    assert f"/environments/production/prompts/{NAME}" in page_of(as_, cast.vera, f"/w/acme/prompts/{NAME}")
+
+
+def test_environment__with_a_service_key__says_who_fetches_and_when_last(
+    cast: Cast, as_: SignedIn, prompt: Prompt
+) -> None:
+    assert "No service key of this environment." in page_of(as_, cast.vera, "/w/acme/environments/production")
+    cast.key("service", environment="production", name="checkout")
+    cast.key("service", environment="staging", name="elsewhere")
+
+    page = page_of(as_, cast.vera, "/w/acme/environments/production")
+
+    assert "checkout" in page and "last asked" in page and "elsewhere" not in page
+
+
+def test_promotion_and_versions__with_much_more_on_them__take_as_many_queries(
+    cast: Cast, as_: SignedIn, waiting: Promotion, prompt: Prompt
+) -> None:
+    grace = as_(cast.grace)
+    addresses = (f"/w/acme/promotions/{waiting.pk}", f"/w/acme/prompts/{NAME}/versions", "/w/acme/reviews")
+
+    def queries() -> list[int]:
+        counts = []
+        for address in addresses:
+            with CaptureQueriesContext(connection) as counted:
+                assert grace.get(address).status_code == 200
+            counts.append(len(counted))
+        return counts
+
+    comment(cast.grace, waiting, body="one", spot=Spot("text", 10, "new"))
+    queries()
+    few = queries()
+    for number in range(12):
+        said = comment(cast.grace, waiting, body=f"more {number}", spot=Spot("text", number + 1, "new"))
+        comment(cast.ada, waiting, body="answer", reply_to=said)
+        builders.version(cast.ada, prompt, f"Another text {number}")
+
+    assert queries() == few
