@@ -58,7 +58,7 @@ def _fold(fold: Fold, path: str, key: str, say: str) -> SafeString:
 def _say(say: str, path: str, side: str, number: int | None, *, is_first: bool) -> SafeString:
     query = urlencode({"path": path, "side": side, "line": number or 0})
     return format_html(
-        '<a class="say" href="{}&amp;{}#say" data-say="{}|{}|{}"{} aria-label="Comment on line {}">+</a>',
+        '<a class="say" href="{}&amp;{}#say" data-say="{}|{}|{}"{} aria-label="Say something about line {}">+</a>',
         say,
         query,
         path,

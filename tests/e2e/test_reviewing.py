@@ -45,7 +45,7 @@ def desk(web: Web, browser: Browser) -> Desk:
         *LINES[:9],
         "Rule 10: be brief about item 10.",
         *LINES[10:24],
-        "Rule 25: cite\u200b the source.",
+        "Rule 25: be\u200b exact about item 25.",
         *LINES[25:],
     ]
     candidate = builders.version(cast.ada, prompt, "\n".join(changed))
