@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from django.core.paginator import Page, Paginator
-from django.db.models import Case, Count, F, Func, Max, Min, Q, QuerySet, TextField, Value, When
+from django.db.models import Case, Count, F, Func, Max, Min, Q, QuerySet, TextField, Value, When, Window
 from django.db.models.functions import Reverse, StrIndex, Substr
 
 from prompts_app.models import Environment, LivePointer, Promotion, Prompt, PromptVersion, VersionCheck
@@ -127,7 +127,8 @@ def board(workspace_id: int, search: Search, *, page: str | int | None = 1) -> B
     total = sum(one.count for one in below)
     is_folded = total > PAGE_SIZE
     shown = _direct(found, search.folder) if is_folded else found.alias(folder=_FOLDER).order_by("folder", "name")
-    at: Page[Prompt] = Paginator(shown.defer("searchable", "search"), PAGE_SIZE).get_page(page)
+    shown = shown.defer("searchable", "search")
+    at = _counted_page(shown, page) if search.drift else Paginator(shown, PAGE_SIZE).get_page(page)
     subfolders = [one for one in below if one.leaf] if is_folded and at.number == 1 else []
     return Board(
         environments=environments,
@@ -196,12 +197,25 @@ def _found(workspace_id: int, search: Search) -> QuerySet[Prompt]:
     return rows
 
 
+def _counted_page(shown: QuerySet[Prompt], page: str | int | None) -> "Page[Prompt]":
+    """A page and the count of all in one query, where finding is what costs: counting apart would find everything twice."""
+    typed = str(page)
+    number = max(int(typed), 1) if typed.isdecimal() and len(typed) < 6 else 1
+    start = (number - 1) * PAGE_SIZE
+    rows = list(shown.annotate(found=Window(Count("pk")))[start : start + PAGE_SIZE])
+    paginator = Paginator(shown, PAGE_SIZE)
+    if not rows and number > 1:
+        return paginator.get_page(page)
+    paginator.count = rows[0].found if rows else 0
+    return Page(rows, number, paginator)
+
+
 def _drifting(workspace_id: int) -> QuerySet[LivePointer, Any]:
     """The prompts of which two environments have different versions live; one query, for the environments."""
     here = list(Environment.objects.in_workspace(workspace_id).values_list("pk", flat=True))
     rows = LivePointer.objects.live().filter(environment__in=here)
     versions = rows.values("prompt").annotate(least=Min("deployment__version"), most=Max("deployment__version"))
-    return versions.filter(most__gt=F("least")).values("prompt")
+    return versions.filter(most__gt=F("least")).values_list("prompt", flat=True)
 
 
 def _level(found: QuerySet[Prompt], folder: str) -> list[Subfolder]:

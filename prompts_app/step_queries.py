@@ -38,7 +38,7 @@ class FirstSteps:
 
 
 def first_steps(member: Member, workspace: Workspace, *, may_administer: bool) -> FirstSteps | None:
-    """What is left to do; None once all is done, or put away. One query where it is, five at most."""
+    """What is left to do; None once all is done, or put away. One query where it is, six at most."""
     if "steps" in member.hidden or ApiKey.objects.in_workspace(workspace.pk).exclude(last_used_at=None).exists():
         return None
     prompt = Prompt.objects.in_workspace(workspace.pk).archived(False).filter(last_number__gt=0).order_by("-pk").first()
@@ -49,7 +49,9 @@ def first_steps(member: Member, workspace: Workspace, *, may_administer: bool) -
     steps = (
         _write(workspace, is_done=prompt is not None),
         _suite(workspace, is_done=has_suite or "suite" in member.hidden),
-        _promote(workspace, prompt, environments, is_done=above is not None, may_invite=may_administer),
+        _promote(
+            workspace, prompt, _stages(prompt, environments), is_done=above is not None, may_invite=may_administer
+        ),
         _fetch(workspace, environment=above or "", may_make_key=may_administer),
     )
     return FirstSteps(steps)
@@ -59,7 +61,7 @@ def _write(workspace: Workspace, *, is_done: bool) -> Step:
     links = (("Write one", reverse("prompt_new", args=[workspace.slug])), ("Import", _import(workspace)))
     return Step(
         "Write or import a prompt",
-        "Give it a name and its first version. Or bring files: a bundle, CSV, Prompty, or what Langfuse has.",
+        "Give it a name and its first version. Or bring what you have: a table (CSV), Prompty, a bundle, or a Langfuse server.",
         is_done,
         links,
     )
@@ -78,19 +80,33 @@ def _suite(workspace: Workspace, *, is_done: bool) -> Step:
     return Step("Say what good answers are", text, is_done, links, skip="suite", skip_label="No suite yet")
 
 
+def _stages(prompt: Prompt | None, environments: list[Environment]) -> tuple[Environment, Environment] | None:
+    """Where the prompt is live, or will be first, and where it goes next; the same twice while it is live nowhere."""
+    if prompt is None or len(environments) < 2:
+        return None
+    is_live = LivePointer.objects.live().filter(prompt=prompt, environment=environments[0]).exists()
+    return environments[0], environments[1 if is_live else 0]
+
+
 def _promote(
-    workspace: Workspace, prompt: Prompt | None, environments: list[Environment], *, is_done: bool, may_invite: bool
+    workspace: Workspace,
+    prompt: Prompt | None,
+    stages: tuple[Environment, Environment] | None,
+    *,
+    is_done: bool,
+    may_invite: bool,
 ) -> Step:
     links: tuple[tuple[str, str], ...] = ()
-    target = environments[1] if len(environments) > 1 else None
-    if prompt is not None and target is not None:
+    text = "A promotion takes a version to the next stage; what stands in its way is listed there."
+    if prompt is not None and stages is not None:
+        lowest, target = stages
         address = reverse("promotion_new", args=[workspace.slug, prompt.name])
-        links = ((f"Promote {prompt.name}", f"{address}?version={prompt.last_number}&environment={target.name}"),)
-    lowest, higher = (environments[0].label, target.label) if target else ("development", "the next stage")
-    text = (
-        f"Saved versions are live in {lowest} by themselves. Take this one to {higher} next; "
-        "what stands in its way is listed there. Production asks for a second person."
-    )
+        label = f"Promote {prompt.name} to {target.label}"
+        links = ((label, f"{address}?version={prompt.last_number}&environment={target.name}"),)
+        if lowest == target:
+            text = f"It is live nowhere yet: what is imported waits. Take it to {lowest.label} first, then on. {text}"
+        else:
+            text = f"It is live in {lowest.label}. Take it to {target.label} next. {text} Production asks for a second person."
     if may_invite:
         links = (*links, ("Invite somebody", reverse("settings_members", args=[workspace.slug]) + "#invite"))
     return Step("Promote it", text, is_done, links)

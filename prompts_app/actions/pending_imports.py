@@ -10,6 +10,7 @@ from prompts_app.transfer.bundle import read_bundle
 from prompts_app.transfer.histories import PromptHistory
 from prompts_app.transfer.langfuse import read_pulled
 from prompts_app.transfer.prompty import read_prompty
+from prompts_app.transfer.table import is_table, read_table
 from registry.core.actor import Actor
 from registry.core.canonical import is_storable
 from registry.core.errors import Conflict, NotFound, invalid_field
@@ -18,7 +19,7 @@ from registry.core.permissions import Permission, require, require_person
 
 
 def receive_import(actor: Actor, text: str, *, name: str = "", called: str = "") -> PendingPrompts:
-    """Keep a bundle or a Prompty file until it is looked at; it takes the place of what waited. Raises Invalid.
+    """Keep a bundle, a table or a Prompty file until it is looked at; it takes the place of what waited. Raises Invalid.
 
     `name` is the file's; `called` what a Prompty file's prompt shall be called, else as in the file, else as the file.
     """
@@ -26,9 +27,11 @@ def receive_import(actor: Actor, text: str, *, name: str = "", called: str = "")
     require(actor, Permission.WRITE)
     if not is_storable(text):
         raise invalid_field("file", "character", "The file has characters that no text may have: is it a text file?")
-    source = ImportSource.BUNDLE if text.lstrip().startswith("{") else ImportSource.PROMPTY
+    source = _source_of(text)
     if source is ImportSource.BUNDLE:
         read_bundle(text)
+    elif source is ImportSource.TABLE:
+        read_table(text)
     else:
         called = read_prompty(text, name=called, otherwise=name.removesuffix(".prompty")).name
     values = {
@@ -81,9 +84,18 @@ def take_over(actor: Actor) -> Plan:
     return plan
 
 
+def _source_of(text: str) -> ImportSource:
+    """What a file is, by how it begins."""
+    if text.lstrip().startswith("{"):
+        return ImportSource.BUNDLE
+    return ImportSource.TABLE if is_table(text) else ImportSource.PROMPTY
+
+
 def _histories(pending: PendingPrompts) -> list[PromptHistory]:
     if pending.source == ImportSource.BUNDLE:
         return read_bundle(pending.text)
     if pending.source == ImportSource.PROMPTY:
         return [read_prompty(pending.text, name=pending.name)]
+    if pending.source == ImportSource.TABLE:
+        return read_table(pending.text)
     return [replace(one, where=f"from {pending.name}") for one in read_pulled(pending.text)]

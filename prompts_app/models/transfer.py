@@ -12,6 +12,7 @@ class ImportSource(models.TextChoices):
     BUNDLE = "bundle"
     PROMPTY = "prompty"
     LANGFUSE = "langfuse"
+    TABLE = "table"
 
 
 class PendingPrompts(LeasedJob):

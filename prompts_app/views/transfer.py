@@ -29,10 +29,11 @@ SHOWN_PROMPTS, SHOWN_VERSIONS = 200, 20
 
 
 class FileForm(PageForm):
-    """A bundle or a Prompty file."""
+    """A bundle, a table or a Prompty file."""
 
     file = forms.FileField(
-        allow_empty_file=True, help_text="A bundle of Greenroom (.json), or a Prompty file (.prompty)."
+        allow_empty_file=True,
+        help_text="A bundle of Greenroom (.json), a Prompty file (.prompty), or a table with a row a prompt (.csv, .tsv).",
     )
     called = forms.CharField(
         required=False,

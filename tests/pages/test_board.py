@@ -114,3 +114,23 @@ def test_board__more_prompts_than_fit_on_a_page__opens_folder_by_folder(
     assert 'aria-current="page">a</span>' in inside.content.decode()
     found = client.get("/w/acme/", {"q": "o"}).context["board"]
     assert found.subfolders == () and found.total == 4, "a search looks through all folders"
+
+
+def test_board__drift_of_many__counts_all_and_pages_through_them(
+    cast: Cast, as_: SignedIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(board_queries, "PAGE_SIZE", 2)
+    change_environment(
+        cast.olga, cast.environment("staging"), policy={"auto_apply": True, "require_predecessor": False}
+    )
+    made = [builders.prompt(cast.ada, f"p-{number}") for number in range(3)]
+    change_environment(cast.olga, cast.environment("staging"), policy={"auto_apply": False})
+    for one in made:
+        builders.version(cast.ada, one, "Hello again {{ name }}")
+    client = as_(cast.vera)
+
+    boards = [client.get("/w/acme/", {"drift": "1", "page": page}).context["board"] for page in ("1", "2", "9", "x")]
+
+    assert [board.total for board in boards] == [3, 3, 3, 3]
+    shown = [[row.leaf for folder in board.folders for row in folder.rows] for board in boards]
+    assert shown == [["p-0", "p-1"], ["p-2"], ["p-2"], ["p-0", "p-1"]]

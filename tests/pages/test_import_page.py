@@ -126,3 +126,17 @@ def test_import__by_whom_may_only_read__is_403_and_of_another_person_is_not_seen
     assert as_(cast.linus).get(PAGE).status_code == 404
     as_(cast.ada).post(PAGE, {"step": "forget"})
     assert not PendingPrompts.objects.exists()
+
+
+def test_table__uploaded_and_taken__is_there_and_comes_twice_to_nothing_new(cast: Cast, as_: SignedIn) -> None:
+    client = as_(cast.ada)
+    raw = b"name,text,description\nbilling/refund,Answer {{question}} briefly,For refunds\n"
+    for _ in range(2):
+        client.post("/w/acme/import", {"step": "file", "file": SimpleUploadedFile("prompts.csv", raw)})
+        page = client.get("/w/acme/import").content.decode()
+        client.post("/w/acme/import", {"step": "take"})
+
+    made = Prompt.objects.get(name="billing/refund")
+    assert "1 here already" in page and made.last_number == 1 and made.description == "For refunds"
+    steps = as_(cast.olga).get("/w/acme/").context["steps"]
+    assert steps is not None and "live nowhere yet" in steps.steps[2].text

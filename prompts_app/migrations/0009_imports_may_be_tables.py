@@ -1,0 +1,16 @@
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+
+    dependencies = [
+        ('prompts_app', '0008_people_follow_prompts'),
+    ]
+
+    operations = [
+        migrations.AlterField(
+            model_name='pendingprompts',
+            name='source',
+            field=models.CharField(choices=[('bundle', 'Bundle'), ('prompty', 'Prompty'), ('langfuse', 'Langfuse'), ('table', 'Table')], max_length=12),
+        ),
+    ]
