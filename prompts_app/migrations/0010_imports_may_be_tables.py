@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('prompts_app', '0008_people_follow_prompts'),
+        ('prompts_app', '0009_comments_answer_each_other_and_keep_their_line'),
     ]
 
     operations = [
