@@ -7,19 +7,22 @@ pool. Here a fixed number of threads takes one request after the other, as a WSG
 import asyncio
 import io
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
 from registry.core.asgi_types import Receive, Scope, Send
+from registry.core.live import Pieces
 
 type Environ = dict[str, Any]
 type WsgiApplication = Callable[[Environ, Any], Any]
 
 # Ten megabytes, the most that any route takes, within this time are 3 Mbit/s.
 BODY_WITHIN_S = 30.0
+# A caller who takes a live answer's next piece no sooner than this is gone.
+PIECE_WITHIN_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -45,12 +48,16 @@ LATE = Refusal(
 
 @dataclass
 class Answer:
-    """What the application began to answer; `parts` yields the body piece by piece on the thread that asks for it."""
+    """What the application began to answer; `parts` yields the body piece by piece on the thread that asks for it.
+
+    `live` makes it in the loop instead, for an answer that would hold its thread for long.
+    """
 
     status: int
     headers: list[tuple[bytes, bytes]]
     parts: Iterator[bytes]
     close: Callable[[], object]
+    live: Pieces | None = None
 
 
 class WsgiBridge:
@@ -81,14 +88,17 @@ class WsgiBridge:
             return
         self._inside += 1
         try:
-            await self._answer(environ_of(scope, body), send)
+            await self._answer(environ_of(scope, body), receive, send)
         finally:
             self._inside -= 1
 
-    async def _answer(self, environ: Environ, send: Send) -> None:
+    async def _answer(self, environ: Environ, receive: Receive, send: Send) -> None:
         loop = asyncio.get_running_loop()
         answer, whole = await loop.run_in_executor(self._threads, self._begin, environ)
         await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+        if answer.live is not None:
+            await _tell(answer.live, receive, send)
+            return
         if whole is not None:
             await send({"type": "http.response.body", "body": whole})
             return
@@ -114,7 +124,10 @@ class WsgiBridge:
             first = next(parts, b"")
             status, given = started
             headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in given]
-            answer = Answer(status, headers, chain((first,), parts), close)
+            answer = Answer(status, headers, chain((first,), parts), close, getattr(produced, "live", None))
+            if answer.live is not None:
+                close()  # gives back what the view held, such as its database connection
+                return answer, None
             has_length = any(name == b"content-length" for name, _ in headers)
             whole = b"".join(answer.parts) if has_length or not getattr(produced, "streaming", True) else None
         except BaseException:
@@ -166,6 +179,44 @@ async def _read(receive: Receive) -> bytes | None:
         parts.append(message.get("body", b""))
         if not message.get("more_body"):
             return b"".join(parts)
+
+
+async def _tell(live: Pieces, receive: Receive, send: Send) -> None:
+    """Send what a live answer yields until it ends or the caller goes."""
+    pieces = live()
+    gone = asyncio.create_task(_until_gone(receive))
+    try:
+        while (piece := await _next(pieces, gone)) is not None:
+            async with asyncio.timeout(PIECE_WITHIN_S):
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+        if not gone.done():
+            await send({"type": "http.response.body", "body": b""})
+    except TimeoutError:
+        return
+    finally:
+        gone.cancel()
+        await pieces.aclose()
+
+
+async def _next(pieces: AsyncGenerator[bytes], gone: "asyncio.Task[None]") -> bytes | None:
+    """The next piece; None when there is no more, or nobody to send it to."""
+    piece: asyncio.Task[bytes | None] = asyncio.create_task(_or_none(pieces))
+    try:
+        await asyncio.wait({piece, gone}, return_when=asyncio.FIRST_COMPLETED)
+        return piece.result() if piece.done() and not gone.done() else None
+    finally:
+        if not piece.done():
+            piece.cancel()
+            await asyncio.gather(piece, return_exceptions=True)
+
+
+async def _or_none(pieces: AsyncGenerator[bytes]) -> bytes | None:
+    return await anext(pieces, None)
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 async def _refuse(send: Send, refused: Refusal) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 
@@ -193,3 +193,58 @@ def test_body__that_drips_in__takes_nobodys_place_and_ends_in_408(monkeypatch: p
     slow, quick = asyncio.run(run())
     assert quick[0]["status"] == 200
     assert [one["status"] for one in slow if one["type"] == "http.response.start"] == [408] * 5
+
+
+class Telling:
+    """An application whose answer goes on in the loop; it notes on which thread it was told, and how it ended."""
+
+    def __init__(self, pieces: int) -> None:
+        self.pieces, self.told_by, self.closed, self.ended = pieces, set[str](), 0, ""
+
+    def __call__(self, environ: Any, start_response: Any) -> Any:
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return self
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(())
+
+    def close(self) -> None:
+        self.closed += 1
+
+    async def live(self) -> AsyncGenerator[bytes]:
+        try:
+            for number in range(self.pieces):
+                self.told_by.add(threading.current_thread().name)
+                yield str(number).encode()
+                await asyncio.sleep(0)
+        finally:
+            self.ended = "closed"
+
+
+def test_live_answer__is_told_in_the_loop_after_its_thread_is_free(bridged: Callable[..., WsgiBridge]):
+    telling = Telling(3)
+
+    async def talk() -> list[dict[str, Any]]:
+        sent: list[dict[str, Any]] = []
+        incoming = iter([{"type": "http.request", "body": b""}])
+
+        async def receive() -> dict[str, Any]:
+            message = next(incoming, None)
+            return message or await asyncio.Event().wait()  # type: ignore[return-value]
+
+        async def send(message: Any) -> None:
+            assert telling.closed == 1, "the view's connection is given back first"
+            sent.append(dict(message))
+
+        await bridged(telling)(dict(SCOPE), receive, send)
+        return sent
+
+    sent = asyncio.run(talk())
+    assert [message.get("body") for message in sent[1:]] == [b"0", b"1", b"2", b""]
+    assert telling.told_by == {"MainThread"} and telling.ended == "closed"
+
+
+def test_live_answer__caller_goes__is_closed_at_once(bridged: Callable[..., WsgiBridge]):
+    telling = Telling(1_000_000)
+    sent = answer(bridged(telling), {"type": "http.request", "body": b""}, {"type": "http.disconnect"})
+    assert telling.ended == "closed" and len(sent) < 1000
