@@ -10,8 +10,11 @@ class EvalsConfig(AppConfig):
     verbose_name = "Evaluations"
 
     def ready(self) -> None:
-        """Listen to the prompts app's topics, and let the sweeper look after runs."""
+        """Listen to the prompts app's topics, let the sweeper look after runs, offer what search and the editor ask for."""
         from evals_app import search_queries, subscriptions
+        from evals_app.tryout_queries import for_the_editor
+        from prompts_app.evaluation import tell_by
 
         subscriptions.subscribe_all()
         search_queries.offer_all()
+        tell_by(for_the_editor())

@@ -17,6 +17,7 @@ from evals_app.views import (
     suite_edit,
     suite_import,
     suites,
+    tries,
     usage,
 )
 
@@ -67,6 +68,9 @@ urlpatterns = [
     path(PROVIDERS, providers.settings_providers, name="settings_providers"),
     path(f"{PROVIDERS}/<slug:provider>", providers.provider_page, name="provider"),
     path(f"{PROVIDERS}/<slug:provider>/test", providers.provider_test, name="provider_test"),
+    path(f"{PROMPT}/drafts/try", tries.prompt_try, name="prompt_try"),
+    path(f"{PROMPT}/drafts/try/run", tries.prompt_try_run, name="prompt_try_run"),
+    path(f"{PROMPT}/drafts/try/add", tries.prompt_try_add, name="prompt_try_add"),
     path(f"{PROMPT}/versions/<int:number>/checks", evidence.prompt_checks_panel, name="prompt_checks_panel"),
     path(f"{PROMPT}/versions/<int:number>/checks/run", evidence.prompt_checks_run, name="prompt_checks_run"),
     path(f"{PROMPT}/checks", evidence.prompt_checks_panel, name="prompt_checks_panel"),

@@ -9,9 +9,18 @@ from django.core.wsgi import get_wsgi_application
 
 handler = get_wsgi_application()  # sets Django up: what is imported below needs its models
 
+from evals_app.engine import machinery  # noqa: E402
 from prompts_app.delivery.server import Server  # noqa: E402
 from registry.core.body_limit import BodyLimit  # noqa: E402
 from registry.core.wsgi_bridge import WsgiBridge  # noqa: E402
 
 bridge = WsgiBridge(handler, threads=settings.WEB_THREADS)
-application = Server(BodyLimit(bridge, settings.LARGEST_BODY), on_stop=bridge.close)
+
+
+def stop() -> None:
+    """Let requests under way end, and close what models were asked through."""
+    bridge.close()
+    machinery.shut_down()
+
+
+application = Server(BodyLimit(bridge, settings.LARGEST_BODY), on_stop=stop)

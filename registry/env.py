@@ -23,6 +23,7 @@ VARIABLES: dict[str, str] = {
     "API_REQUESTS_PER_MINUTE": "Requests to the control API that one key or person may send in a minute. Default 1200.",
     "DELIVERY_MEMORY_MB": "Memory that each process may use to hold what services fetch. Default 256.",
     "DELIVERY_REQUESTS_PER_MINUTE": "Fetches each process answers to one key in a minute. Default 60000.",
+    "TRY_DAILY_BUDGET": "US dollars that the people of one workspace may spend on trying prompts in a day (UTC), as far as prices are known. Default 20.",
     "BROKER_URL": "Valkey or Redis for Celery, limits and rate counters.",
     "PUBLIC_URL": "Where people reach this server; links in notifications start with it.",
     "ALLOWED_HOSTS": "Comma-separated host names served besides the one of PUBLIC_URL.",
@@ -56,6 +57,7 @@ class Environment:
     api_requests_per_minute: int
     delivery_memory_mb: int
     delivery_requests_per_minute: int
+    try_daily_budget: float
     broker_url: str
     public_url: str
     allowed_hosts: tuple[str, ...]
@@ -93,6 +95,7 @@ def read_environment() -> Environment:
         api_requests_per_minute=env.int("API_REQUESTS_PER_MINUTE", 1200),
         delivery_memory_mb=env.int("DELIVERY_MEMORY_MB", 256),
         delivery_requests_per_minute=env.int("DELIVERY_REQUESTS_PER_MINUTE", 60_000),
+        try_daily_budget=env.float("TRY_DAILY_BUDGET", 20.0),
         broker_url=env.str("BROKER_URL"),
         public_url=env.str("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/"),
         allowed_hosts=tuple(env.list("ALLOWED_HOSTS", [])),

@@ -193,6 +193,7 @@ SPECTACULAR_SETTINGS = {
 }
 API_REQUESTS_PER_MINUTE = ENV.api_requests_per_minute
 WEB_THREADS = ENV.web_threads
+TRY_DAILY_BUDGET = ENV.try_daily_budget
 METRICS_TOKEN = ENV.metrics_token
 # Counted, and held, by each process in its own memory.
 DELIVERY_REQUESTS_PER_MINUTE = ENV.delivery_requests_per_minute

@@ -164,7 +164,7 @@ class Batch:
 
     async def _answer(self, way: Way, deadline: Deadline, *, is_patient: bool) -> Answer:
         desk, client, limits = way.desk, self._machinery.client, self._machinery.limits
-        estimate = _estimate(way.question) if desk.limits.tokens_per_minute is not None else 0
+        tokens = estimate(way.question) if desk.limits.tokens_per_minute is not None else 0
 
         async def ask(left_s: float) -> Answer:
             answer = await client.ask(desk.endpoint, way.question, within_s=left_s)
@@ -175,7 +175,7 @@ class Batch:
         return await ask_patiently(
             ask,
             time_s=desk.endpoint.timeout_s,
-            take_turn=lambda: self._turn(way, tokens=estimate, is_patient=is_patient),
+            take_turn=lambda: self._turn(way, tokens=tokens, is_patient=is_patient),
             hold_back=lambda seconds: limits.pause(desk.limits.provider_id, seconds),
             deadline=deadline,
         )
@@ -199,7 +199,7 @@ class Batch:
                 settle(held, endpoint, question, turn.outcome)
 
 
-def _estimate(question: Question) -> int:
+def estimate(question: Question) -> int:
     """Tokens the provider will count, roughly: what is sent, and the longest answer asked for."""
     asked = question.parameters.get("max_tokens") or question.parameters.get("max_completion_tokens")
     answer = asked if isinstance(asked, int) else _TOKENS_OF_AN_ANSWER

@@ -253,12 +253,13 @@ def _desks(workspace_id: int, names: set[str]) -> dict[str, list[OpenDesk] | str
 
 def _opened(provider: Provider) -> list[OpenDesk] | str:
     try:
-        return [_open(row) for row in (provider, provider.fallback) if row is not None]
+        return [open_desk(row) for row in (provider, provider.fallback) if row is not None]
     except Unavailable as unreadable:
         return f"{provider.name}: {unreadable.detail}"
 
 
-def _open(provider: Provider) -> OpenDesk:
+def open_desk(provider: Provider) -> OpenDesk:
+    """A provider ready to be asked; raises Unavailable for a key that does not open."""
     key = unseal(provider.sealed_key, context=provider.key_context) if provider.sealed_key else ""
     endpoint = Endpoint(provider.base_url, key, provider.timeout_s, provider.streams)
     limits = Limits(provider.pk, provider.concurrency, provider.requests_per_minute, provider.tokens_per_minute)

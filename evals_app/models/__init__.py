@@ -10,6 +10,7 @@ from evals_app.models.provider import Provider
 from evals_app.models.run import Arm, Priority, Reason, Result, Run, RunChunk, RunMetric, RunSlice, RunState, Verdict
 from evals_app.models.suite import Case, RunOn, Suite, SuiteAttachment, SuiteVersion
 from evals_app.models.tally import ArmScore, ArmTally
+from evals_app.models.tryout import Tryout
 from evals_app.models.usage import RunUsage
 
 __all__ = [
@@ -40,5 +41,6 @@ __all__ = [
     "SuiteAttachment",
     "SuiteDraft",
     "SuiteVersion",
+    "Tryout",
     "Verdict",
 ]

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -50,12 +50,22 @@ class ModelClient:
         """Closes the connections."""
         await self._http.aclose()
 
-    async def ask(self, endpoint: Endpoint, question: Question, *, within_s: float | None = None) -> Answer:
-        """One try, ended after `within_s` (the endpoint's time when left out); raises ProviderError."""
+    async def ask(
+        self,
+        endpoint: Endpoint,
+        question: Question,
+        *,
+        within_s: float | None = None,
+        tell: Callable[[str], None] | None = None,
+    ) -> Answer:
+        """One try, ended after `within_s` (the endpoint's time when left out); raises ProviderError.
+
+        `tell` gets the text piece by piece as it comes, where the endpoint is asked for pieces and gives them.
+        """
         limit_s = endpoint.timeout_s if within_s is None else within_s
         began = time.monotonic()
         is_chat = question.path == Question.path
-        stream = Assembly() if endpoint.streams and is_chat else None
+        stream = Assembly(tell) if endpoint.streams and is_chat else None
         try:
             door = self._door(endpoint)
             async with asyncio.timeout(limit_s):

@@ -1,6 +1,7 @@
 """An answer that comes in pieces, put together: whatever packets it was cut into, and never taken for whole too early. Pure."""
 
 import json
+from collections.abc import Callable
 from typing import cast
 
 from registry.core.canonical import JSON
@@ -17,10 +18,14 @@ class StreamFailedError(Exception):
 
 
 class Assembly:
-    """Server-sent events of a chat completion, fed in any pieces; complete only with `[DONE]` and a reason for the end."""
+    """Server-sent events of a chat completion, fed in any pieces; complete only with `[DONE]` and a reason for the end.
 
-    def __init__(self) -> None:
+    `tell` gets each piece of its text as it comes: what was told may yet turn out to be cut.
+    """
+
+    def __init__(self, tell: Callable[[str], None] | None = None) -> None:
         self.has_begun = False
+        self._tell = tell
         self._rest = b""
         self._text: list[str] = []
         self._calls: dict[int, dict[str, str]] = {}
@@ -83,6 +88,8 @@ class Assembly:
             content = delta.get("content")
             if content is not None:
                 self._text.append(_checked(content))
+                if self._tell is not None and content:
+                    self._tell(self._text[-1])
             for call in cast("list[dict[str, JSON]]", delta.get("tool_calls") or []):
                 self._call(call)
 

@@ -11,6 +11,7 @@ from django.shortcuts import redirect, render
 from evals_app.actions.budgets import set_default_budget
 from evals_app.budget_queries import default_budget
 from evals_app.budgets import MOST_DOLLARS, MOST_REQUESTS, Budget
+from evals_app.tryout_queries import tried_in
 from evals_app.usage_queries import month_usage, months_of
 from registry.core.errors import NotFound
 from registry.core.pages import PageForm, attempt, page, status_of
@@ -69,9 +70,11 @@ def month_of(text: str) -> date:
 
 
 def _usage(request: PageRequest, form: BudgetForm) -> HttpResponse:
+    month = month_of(request.GET.get("month", ""))
     context = {
         "months": months_of(request.workspace.pk),
-        "usage": month_usage(request.workspace.pk, month_of(request.GET.get("month", ""))),
+        "usage": month_usage(request.workspace.pk, month),
+        "tried": tried_in(request.workspace.pk, month),
         "budget": default_budget(request.workspace.pk),
         "form": form,
         "may_set_budget": allows(request.actor, Permission.ADMINISTER),

@@ -55,6 +55,7 @@ OTHERWISE: dict[str, str] = {
             "evals.recipes.newest_of",
             "evals.runs.find_run",
             "evals.batches.find_batch",
+            "evals.tries.content_of",
             "evals.suites.find_suite",
             "evals.suites.find_suite_version",
             "evals.suite_drafts.find_draft",

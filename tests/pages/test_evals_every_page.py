@@ -65,6 +65,7 @@ def addresses(world: Evaluated) -> Iterator[str]:
     yield from ("/w/acme/usage", "/w/acme/usage?month=2026-01")
     yield "/w/acme/suites/shape/compare?prompt=numbers/echo&from=1&to=2"
     yield from ("/w/acme/runs/new", "/w/acme/runs/new?prompt=numbers/echo&suite=shape&baseline=version:1")
+    yield from (f"{prompt}/drafts/try", f"{prompt}/drafts/try?version=1&version=2&case=numbers/case-3")
     yield from (f"{prompt}/checks", f"{prompt}/versions/1/checks", f"{prompt}/versions/2/checks")
     yield from (f"{prompt}/diff/evidence?from=1&to=2", f"/w/acme/promotions/{world.promotion.pk}/evidence")
     yield from ("/w/acme/settings/providers", "/w/acme/settings/providers/scripted")

@@ -1,0 +1,91 @@
+"""What the editor and the page that tries a prompt offer: models, cases of the suites asked of it, suites that a save starts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+from django.db.models import Count, Exists, F, OuterRef, Q, Sum
+from django.db.models.functions import Coalesce
+
+from evals_app.models import Case, RunOn, Suite, SuiteAttachment, SuiteVersion, Tryout
+from evals_app.queries import newest_suite_version, offers
+from evals_app.usage_queries import UsageLine
+from prompts_app.evaluation import Evaluation, ModelOffer, StartingSuite
+from prompts_app.models import Prompt
+
+CASES_OFFERED = 300
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """A model as a choice: `value` is `provider/model`."""
+
+    value: str
+    label: str
+
+
+def model_choices(workspace_id: int) -> list[ModelChoice]:
+    """Every model of every provider, the default provider's first; one query."""
+    known = sorted(offers(workspace_id), key=lambda offer: not offer.is_default)
+    several = len(known) > 1
+    return [
+        ModelChoice(f"{offer.name}/{model}", f"{offer.name} · {model}" if several else model)
+        for offer in known
+        for model in offer.models
+    ]
+
+
+def case_names(prompt: Prompt) -> list[str]:
+    """Cases as `suite/key`, of the suites attached to the prompt; the first 300. Three queries."""
+    attached = SuiteAttachment.objects.filter(prompt=prompt).values("suite")
+    newer = SuiteVersion.objects.filter(suite=OuterRef("suite"), number__gt=OuterRef("number"))
+    versions = SuiteVersion.objects.filter(suite__in=attached).exclude(Exists(newer))
+    rows = Case.objects.filter(suite_version__in=versions.values("pk")).order_by("suite_version", "position")
+    return [f"{slug}/{key}" for slug, key in rows.values_list("suite_version__suite__slug", "key")[:CASES_OFFERED]]
+
+
+def find_case(workspace_id: int, name: str) -> Case | None:
+    """The case that `suite/key` names in the suite's newest version; None where there is none."""
+    slug, _, key = name.replace("\0", "").partition("/")
+    suite = Suite.objects.in_workspace(workspace_id).filter(slug=slug).first()
+    version = newest_suite_version(suite.pk) if suite else None
+    return Case.objects.filter(suite_version=version, key=key).first() if version else None
+
+
+def suites_to_fill(prompt: Prompt) -> Sequence[Suite]:
+    """Every suite of the workspace, those asked of this prompt first; one query."""
+    attached = SuiteAttachment.objects.filter(prompt=prompt, suite=OuterRef("pk"))
+    rows = Suite.objects.in_workspace(prompt.workspace_id).annotate(is_attached=Exists(attached))
+    return list(rows.order_by("-is_attached", "title"))
+
+
+def tried_in(workspace_id: int, month: date) -> UsageLine:
+    """What trying prompts by hand has used in a month by UTC; one query."""
+    start = datetime(month.year, month.month, 1, tzinfo=UTC)
+    end = datetime(month.year + month.month // 12, month.month % 12 + 1, 1, tzinfo=UTC)
+    rows = Tryout.objects.filter(workspace_id=workspace_id, created_at__gte=start, created_at__lt=end)
+    found = rows.aggregate(
+        answers=Count("pk", filter=Q(is_settled=True, error="")),
+        unpriced=Count("pk", filter=Q(is_settled=True, error="", cost=None)),
+        input_tokens=Coalesce(Sum("input_tokens"), 0),
+        output_tokens=Coalesce(Sum("output_tokens"), 0),
+        cost=Sum("cost"),
+    )
+    return UsageLine("tried by hand", **found)
+
+
+def for_the_editor() -> Evaluation:
+    """What the prompts app asks of this one."""
+    return Evaluation(offers=_model_offers, starts=_starting)
+
+
+def _model_offers(workspace_id: int) -> list[ModelOffer]:
+    return [ModelOffer(offer.name, offer.models, offer.is_default) for offer in offers(workspace_id)]
+
+
+def _starting(prompt_id: int) -> list[StartingSuite]:
+    newest = SuiteVersion.objects.filter(number=F("suite__last_number"))
+    attached = SuiteAttachment.objects.filter(prompt=prompt_id, run_on=RunOn.NEW_VERSION)
+    required = dict(attached.values_list("suite", "is_required"))
+    rows = newest.filter(suite__in=required).select_related("suite").order_by("suite__title")
+    return [StartingSuite(row.suite.title, row.suite.slug, row.case_count, required[row.suite_id]) for row in rows]

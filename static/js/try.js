@@ -1,0 +1,233 @@
+// Trying a prompt: answers are told piece by piece as lines of JSON, in the columns they belong to. Leaving the page, Stop and
+// Escape end the asking. Without this script the same form is answered with whole answers.
+"use strict";
+(() => {
+  const form = document.querySelector("form[data-try]");
+  if (!form) return;
+  const find = (selector, from = form) => from.querySelector(selector);
+  const all = (selector, from = form) => [...from.querySelectorAll(selector)];
+  const [start, stop, state] = ["[data-start]", "[data-stop]", "[data-state]"].map((one) => find(one));
+  const copyOf = (name) => document.querySelector(`template[data-${name}]`).content.firstElementChild.cloneNode(true);
+  let running = null;
+
+  const say = (text) => { if (state.textContent !== text) state.textContent = text; };
+  const seconds = (ms) => (ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1)} s`);
+
+  // One column ------------------------------------------------------------------
+  class Column {
+    constructor(element) {
+      this.element = element;
+      this.text = find("[data-text]", element);
+      this.isOver = false;
+      this.clear();
+      find("[data-after]", element).hidden = true;
+      find("[data-sent]", element).hidden = true;
+      this.facts({});
+      element.dataset.state = "waiting";
+    }
+
+    clear() {
+      this.text.textContent = "";
+      for (const extra of all("[data-error], .try-call", this.element)) extra.remove();
+      this.firstMs = null;
+    }
+
+    facts(values) {
+      const list = find("[data-facts]", this.element);
+      list.replaceChildren(...Object.entries(values).map(([name, value]) => {
+        const pair = document.createElement("div");
+        const [term, fact] = [document.createElement("dt"), document.createElement("dd")];
+        term.textContent = name;
+        fact.textContent = value;
+        pair.append(term, fact);
+        return pair;
+      }));
+    }
+
+    hear(event) {
+      const told = this[`on_${event.kind}`];
+      if (told) told.call(this, event);
+    }
+
+    on_question({ provider, model, messages }) {
+      this.model = `${provider} · ${model}`;
+      this.facts({ Model: this.model, State: "waits for its turn" });
+      const sent = find("[data-sent]", this.element);
+      find("[data-messages-sent]", sent).replaceChildren(...messages.map((message) => {
+        const shown = copyOf("sent-message");
+        find("header", shown).textContent = message.role;
+        const { content } = message;
+        find(".message-text", shown).textContent = typeof content === "string" ? content : JSON.stringify(content, null, 2);
+        return shown;
+      }));
+      sent.hidden = false;
+    }
+
+    on_asked() {
+      this.began = performance.now();
+      this.element.dataset.state = "asked";
+      this.facts({ Model: this.model, State: "asked" });
+    }
+
+    on_again() {
+      this.clear();
+      this.began = performance.now();
+      this.facts({ Model: this.model, State: "asked again: the first answer failed" });
+    }
+
+    on_held({ seconds: pause }) { this.facts({ Model: this.model, State: `the provider wants a pause of ${pause} s` }); }
+
+    on_text({ text }) {
+      if (this.firstMs === null) {
+        this.firstMs = performance.now() - this.began;
+        this.element.dataset.state = "telling";
+        this.facts({ Model: this.model, "First word": seconds(this.firstMs) });
+      }
+      const box = find("[data-answer]", this.element);
+      const isAtEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 24;
+      this.text.append(text);
+      if (isAtEnd) box.scrollTop = box.scrollHeight;
+    }
+
+    on_answer(event) {
+      this.text.textContent = event.text;
+      for (const call of event.tool_calls) {
+        const shown = document.createElement("pre");
+        shown.className = "try-call";
+        shown.textContent = JSON.stringify(call, null, 2);
+        find("[data-answer]", this.element).append(shown);
+      }
+      const count = (value) => (value === null ? "?" : value.toLocaleString());
+      this.facts({
+        Model: this.model,
+        Tokens: `${count(event.input_tokens)} in, ${count(event.output_tokens)} out`,
+        Cost: event.cost === null ? "not known" : `$${event.cost.includes(".") ? event.cost.replace(/\.?0+$/, "") : event.cost}`,
+        ...(event.first_ms === null ? {} : { "First word": seconds(event.first_ms) }),
+        "In all": seconds(event.latency_ms),
+      });
+      find("[data-add]", this.element).value = event.text;
+      find("[data-after]", this.element).hidden = false;
+      this.end("done");
+    }
+
+    on_error({ error, text }) {
+      this.fail(`${error.replaceAll("_", " ")}: ${text}`);
+      this.facts({ Model: this.model });
+    }
+
+    fail(text) {
+      const shown = copyOf("failure");
+      find("span", shown).textContent = text;
+      find("[data-answer]", this.element).append(shown);
+      this.end("failed");
+    }
+
+    end(how) {
+      this.isOver = true;
+      this.element.dataset.state = how;
+    }
+  }
+
+  // A whole try -------------------------------------------------------------------
+  async function* lines(body) {
+    const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+    let rest = "";
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) return;
+      const parts = (rest + value).split("\n");
+      rest = parts.pop();
+      for (const part of parts) if (part) yield JSON.parse(part);
+    }
+  }
+
+  function refuse(text, errors = []) {
+    const shown = copyOf("refusal");
+    find("span", shown).textContent = text;
+    for (const error of errors) {
+      const line = document.createElement("p");
+      line.textContent = `${error.field} ${error.message}`;
+      shown.append(line);
+    }
+    find("[data-refused]").replaceChildren(shown);
+    shown.scrollIntoView({ block: "nearest" });
+  }
+
+  async function run() {
+    if (running || start.disabled) return;
+    running = new AbortController();
+    const { signal } = running;
+    const posted = new FormData(form);
+    find("[data-refused]").replaceChildren();
+    const columns = all("[data-column]").filter((one) => find("[data-source]", one).value).map((one) => new Column(one));
+    const began = performance.now();
+    const clock = setInterval(() => say(`Running: ${seconds(performance.now() - began)}`), 500);
+    start.hidden = true;
+    stop.hidden = false;
+    stop.focus();
+    say("Running");
+    let outcome = "";
+    try {
+      const response = await fetch(form.dataset.run, { method: "POST", body: posted, signal });
+      if (!response.ok || !response.body) outcome = await refusal(response);
+      else for await (const event of lines(response.body)) if (event.column !== undefined) columns[event.column]?.hear(event);
+      for (const column of columns) if (!column.isOver && !outcome) column.fail("The line to the server broke. Run it again.");
+    } catch {
+      outcome = signal.aborted ? "Stopped" : "The server could not be reached";
+      if (!signal.aborted) refuse("The server could not be reached: try again.");
+    } finally {
+      clearInterval(clock);
+      for (const column of columns) if (!column.isOver) column.end("stopped");
+      stop.hidden = true;
+      start.hidden = false;
+      start.focus();
+      running = null;
+      const failed = columns.filter((one) => one.element.dataset.state === "failed").length;
+      say(outcome || (failed ? `${failed} of ${columns.length} failed` : `Answered in ${seconds(performance.now() - began)}`));
+    }
+  }
+
+  async function refusal(response) {
+    try {
+      const problem = await response.json();
+      refuse(problem.detail, problem.errors);
+    } catch {
+      refuse(response.redirected ? "You are signed out: reload the page." : `The server answered ${response.status}: try again.`);
+    }
+    return "Not tried";
+  }
+
+  // Keys and buttons ----------------------------------------------------------------
+  form.addEventListener("submit", (event) => {
+    const by = event.submitter;
+    if (by && by.name !== "do") return;
+    event.preventDefault();
+    event.stopPropagation();
+    run();
+  }, true);
+  stop.addEventListener("click", () => running?.abort());
+  addEventListener("pagehide", () => running?.abort());
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && running) running.abort();
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); run(); }
+  });
+  form.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-copy-answer]");
+    if (!button) return;
+    const text = find("[data-text]", button.closest("[data-column]")).textContent;
+    navigator.clipboard.writeText(text).then(() => document.dispatchEvent(new CustomEvent("toast", { detail: { text: "Copied.", level: "success" } })));
+  });
+
+  // Other columns may ask for other variables: the fields follow what is chosen.
+  form.addEventListener("change", (event) => {
+    if (!event.target.matches("[data-source]")) return;
+    const column = event.target.closest("[data-column]");
+    column.toggleAttribute("data-off", !event.target.value);
+    find("[data-refresh-fields]").click();
+  });
+
+  if (sessionStorage.getItem("try-at-once") === location.pathname) {
+    sessionStorage.removeItem("try-at-once");
+    run();
+  }
+})();
