@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.core.paginator import Page, Paginator
-from django.db.models import QuerySet
+from django.db.models import Max, QuerySet
 
 from prompts_app.board_queries import check_states
 from prompts_app.label_queries import free_labels
@@ -120,6 +120,25 @@ def numbers(prompt: Prompt) -> list[tuple[int, str, str]]:
 def draft_of(prompt: Prompt, member_id: int) -> Draft | None:
     """What a member has typed and not saved."""
     return Draft.objects.filter(prompt=prompt, member_id=member_id).first()
+
+
+def drafts_of_others(prompt: Prompt, member_id: int, *, since: datetime) -> list[Draft]:
+    """What others have typed since then and not saved, newest first, with who they are; one query."""
+    rows = Draft.objects.filter(prompt=prompt, updated_at__gte=since).exclude(member_id=member_id)
+    return list(rows.select_related("member__user").order_by("-updated_at")[:5])
+
+
+def newest_numbers(workspace_id: int, names: Iterable[str]) -> dict[str, int]:
+    """For each prompt by name, its newest version that was not withdrawn; one query."""
+    rows = PromptVersion.objects.in_workspace(workspace_id).filter(prompt__name__in=list(names), yank=None)
+    return dict(rows.order_by().values_list("prompt__name").annotate(newest=Max("number")))
+
+
+def includable(workspace_id: int, text: str, *, most: int = 20) -> list[tuple[str, int, str]]:
+    """Text prompts with a version whose names hold `text`: name, newest number and description; one query."""
+    rows = Prompt.objects.in_workspace(workspace_id).filter(kind="text", archived_at=None, last_number__gt=0)
+    found = rows.filter(name__icontains=text) if text else rows
+    return list(found.order_by("name").values_list("name", "last_number", "description")[:most])
 
 
 def _entries(prompt: Prompt, versions: Sequence[PromptVersion]) -> list[Entry]:

@@ -34,6 +34,7 @@ urlpatterns = [
     path(f"{PROMPT}/drafts/edit", editor.prompt_edit, name="prompt_edit"),
     path(f"{PROMPT}/drafts/draft", editor.prompt_draft, name="prompt_draft"),
     path(f"{PROMPT}/drafts/preview", editor.prompt_preview, name="prompt_preview"),
+    path(f"{PROMPT}/drafts/includes", editor.prompt_includes, name="prompt_includes"),
     path(f"{PROMPT}/drafts/discard", editor.prompt_draft_discard, name="prompt_draft_discard"),
     path(f"{PROMPT}/drafts/settings", prompts.prompt_change, name="prompt_change"),
     path(f"{PROMPT}/drafts/follow", prompts.prompt_follow, name="prompt_follow"),

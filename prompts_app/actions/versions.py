@@ -7,7 +7,6 @@ from datetime import datetime
 
 from django.db import transaction
 from django.db.models import F
-from django.db.models.functions import Now
 
 from prompts_app.actions.moving import Moved, lock_places, move
 from prompts_app.actions.prompts import checked_text, date_of, searchable
@@ -38,6 +37,7 @@ from registry.core import audit, outbox
 from registry.core.actor import Actor
 from registry.core.broadcast import announce
 from registry.core.canonical import JSON
+from registry.core.clock import database_now
 from registry.core.errors import Conflict, Invalid, NotFound, invalid_field
 from registry.core.models import Member
 from registry.core.permissions import Permission, require
@@ -153,18 +153,36 @@ def yank_version(
     return yank
 
 
+@transaction.atomic
 def save_draft(
-    actor: Actor, prompt: Prompt, content: Mapping[str, JSON], *, message: str = "", based_on: int | None = None
+    actor: Actor,
+    prompt: Prompt,
+    content: Mapping[str, JSON],
+    *,
+    message: str = "",
+    based_on: int | None = None,
+    seen: str | None = None,
 ) -> Draft:
-    """Keep what a person has typed, acceptable or not; one draft per person and prompt."""
+    """Keep what a person has typed, acceptable or not; one draft per person and prompt.
+
+    `seen` is the stamp of the draft that this goes on from, "" for none: Conflict `draft.moved` where there is another one
+    meanwhile, as from a second window. None: it takes the place of whatever there is.
+    """
     require(actor, Permission.WRITE)
     text = json.dumps(dict(content), ensure_ascii=False)
     checked_text("content", text)
+    if seen is not None:
+        prompt = Prompt.objects.select_for_update(no_key=True).get(pk=prompt.pk)
+        there = Draft.objects.filter(prompt=prompt, member_id=actor.member_id).first()
+        if there is not None and there.stamp != seen:
+            detail = "You have kept another draft of this prompt meanwhile, in another window."
+            raise Conflict("draft.moved", detail, at=there.stamp)
     draft, _ = Draft.objects.update_or_create(
         prompt=prompt,
         member_id=actor.member_id,
-        defaults={"content": text, "message": message, "based_on": based_on, "updated_at": Now()},
+        defaults={"content": text, "message": message, "based_on": based_on, "updated_at": database_now()},
     )
+    draft.refresh_from_db()
     return draft
 
 

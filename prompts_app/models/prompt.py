@@ -169,6 +169,11 @@ class Draft(models.Model):
     def __str__(self) -> str:
         return f"draft of {self.prompt_id} by {self.member_id}"
 
+    @property
+    def stamp(self) -> str:
+        """Another one after each save."""
+        return self.updated_at.isoformat()
+
 
 class Follow(models.Model):
     """Somebody hears of what happens to a prompt without having had a part in it."""

@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
-from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 
 from prompts_app.actions.prompts import find_prompt
 from prompts_app.actions.versions import (
@@ -13,19 +13,20 @@ from prompts_app.actions.versions import (
     create_version,
     discard_draft,
     newest_version,
-    prepare,
     save_draft,
 )
-from prompts_app.diffing import compare
-from prompts_app.editing import Card, Typed, blank, from_content, from_draft, read_form, stand_ins, variable_names
-from prompts_app.history_queries import draft_of
+from prompts_app.editing import Card, Typed, blank, from_content, from_draft, read_form
+from prompts_app.evaluation import offers, starts
+from prompts_app.history_queries import draft_of, includable
 from prompts_app.models import Prompt
-from prompts_app.sandbox import client as sandbox
-from prompts_app.views.drawing import draw
-from registry.core.errors import Conflict, Invalid, RegistryError
+from prompts_app.panels import KINDS, Row
+from prompts_app.views.previewing import preview_of
+from registry.core.errors import Conflict, FieldError, Invalid, RegistryError
 from registry.core.pages import page
 from registry.core.permissions import Permission, require
 from registry.core.web import PageRequest
+
+ROLES = ("system", "user", "assistant", "developer", "tool")
 
 
 @page("GET", "HEAD", "POST")
@@ -43,11 +44,20 @@ def prompt_edit(request: PageRequest, name: str) -> HttpResponse:
 
 @page("POST")
 def prompt_draft(request: PageRequest, name: str) -> HttpResponse:
-    """Keep what is typed so far; answers with when that was."""
+    """Keep what is typed so far; answers with when that was, or with whose draft is in the way."""
     prompt = find_prompt(request.workspace.pk, name)
     typed = read_form(prompt.kind, dict(request.POST.lists()))
-    save_draft(request.actor, prompt, typed.to_json(), message=typed.message, based_on=typed.based_on)
-    return render(request, "prompts/edit.html#draft_state", {"saved_at": timezone.now()})
+    seen = None if request.POST.get("over_draft") else request.POST.get("draft_stamp")
+    try:
+        draft = save_draft(
+            request.actor, prompt, typed.to_json(), message=typed.message, based_on=typed.based_on, seen=seen
+        )
+    except Conflict as refused:
+        moved_at = parse_datetime(str(refused.extra.get("at", "")))
+        context = {"prompt": prompt, "draft_conflict": refused, "moved_at": moved_at, "draft_stamp": seen}
+        return render(request, "prompts/edit.html#draft_state", context, status=refused.status)
+    context = {"prompt": prompt, "saved_at": draft.updated_at, "draft_stamp": draft.stamp}
+    return render(request, "prompts/edit.html#draft_state", context)
 
 
 @page("POST")
@@ -64,8 +74,23 @@ def prompt_preview(request: PageRequest, name: str) -> HttpResponse:
     """What is typed, rendered with the sample values, and what it changes; or what is wrong, which is an answer too."""
     require(request.actor, Permission.WRITE)
     prompt = find_prompt(request.workspace.pk, name)
-    context = _preview(prompt, read_form(prompt.kind, dict(request.POST.lists())))
-    return render(request, "prompts/preview.html", context | {"prompt": prompt})
+    typed = read_form(prompt.kind, dict(request.POST.lists()))
+    context = {"prompt": prompt, "typed": typed, "preview": preview_of(prompt, typed, request.member.pk)}
+    return render(request, "prompts/preview.html", context)
+
+
+@page()
+def prompt_includes(request: PageRequest, name: str) -> HttpResponse:
+    """Prompts that can be included in this one, as JSON: name, newest version and description of the first twenty."""
+    require(request.actor, Permission.WRITE)
+    prompt = find_prompt(request.workspace.pk, name)
+    found = includable(request.workspace.pk, request.GET.get("q", "").replace("\0", ""))
+    rows = [
+        {"name": other, "version": number, "description": description}
+        for other, number, description in found
+        if other != prompt.name
+    ]
+    return JsonResponse({"prompts": rows})
 
 
 def _start(request: PageRequest, prompt: Prompt) -> Typed:
@@ -79,12 +104,23 @@ def _start(request: PageRequest, prompt: Prompt) -> Typed:
 def _save(request: PageRequest, prompt: Prompt, typed: Typed) -> HttpResponse:
     based_on = None if request.POST.get("over") else typed.based_on
     try:
+        if not request.POST.get("no_secrets"):
+            _refuse_secrets(prompt, typed)
         saved = create_version(request.actor, prompt, typed.content(), message=typed.message, based_on=based_on)
     except (Invalid, Conflict) as refused:
         return _editor(request, prompt, typed.refused(refused), refused)
     discard_draft(request.actor, prompt)
     messages.success(request, _said(saved)) if saved.is_new else messages.info(request, _said(saved))
     return redirect("prompt", request.workspace.slug, prompt.name)
+
+
+def _refuse_secrets(prompt: Prompt, typed: Typed) -> None:
+    """Ask once more before something that looks like a secret is kept for good."""
+    newest = newest_version(prompt)
+    suspects = typed.suspects(known=newest.content + newest.source if newest else "")
+    if suspects:
+        errors = [FieldError("", "secret", f"{one.place}: {one.name}, {one.shown}") for one in suspects]
+        raise Invalid("content.secret", "This looks as if it held a secret.", errors=errors)
 
 
 def _said(saved: SavedVersion) -> str:
@@ -96,32 +132,29 @@ def _said(saved: SavedVersion) -> str:
 
 
 def _editor(request: PageRequest, prompt: Prompt, typed: Typed, refused: RegistryError | None = None) -> HttpResponse:
-    newest = newest_version(prompt)
+    draft = draft_of(prompt, request.member.pk)
+    preview = preview_of(prompt, typed, request.member.pk)
+    model, offered = typed.drawn_model(), offers(request.workspace.pk)
     context = {
         "prompt": prompt,
-        "newest": newest,
         "typed": typed,
-        "draft": draft_of(prompt, request.member.pk),
+        "preview": preview,
+        "newest": preview.newest,
+        "draft": draft,
+        "draft_stamp": request.POST.get("draft_stamp", draft.stamp if draft else ""),
+        "saved_at": draft.updated_at if draft and request.method != "POST" else None,
         "refused": refused,
-        "is_behind": newest is not None and typed.based_on is not None and typed.based_on != newest.number,
         "next_number": prompt.last_number + 1,
+        "rows": typed.drawn_rows(preview.used),
+        "kinds": KINDS[1:],
+        "model": model,
+        "offers": offered,
+        "is_offered": model is not None
+        and any(model.asked == f"{one.provider}/{name}" for one in offered for name in one.models),
+        "starts": starts(prompt.pk),
+        "roles": ROLES,
         "new_message": Card(),
         "new_placeholder": Card(role="", shape="placeholder", content="history"),
-        **_preview(prompt, typed),
+        "new_row": Row(),
     }
     return render(request, "prompts/edit.html", context, status=refused.status if refused else 200)
-
-
-def _preview(prompt: Prompt, typed: Typed) -> dict[str, object]:
-    """`rendered` or `problems`, and `changes` since the newest version where the content can be read."""
-    context: dict[str, object] = {"rendered": None, "problems": typed.problems, "changes": None, "names": ()}
-    try:
-        _, content = prepare(prompt, typed.content())
-        newest = newest_version(prompt)
-        context["changes"] = draw(compare(newest.load(), content)) if newest else None
-        context["names"] = variable_names(content.variables)
-        context["since"] = newest.number if newest else None
-        context["rendered"] = sandbox.render(content.source, {**stand_ins(content.variables), **typed.values()})
-    except RegistryError as refused:
-        context["problems"] = typed.problems or typed.refused(refused).problems
-    return context

@@ -1,114 +1,21 @@
-// The prompt editor's niceties: CodeMirror over each textarea, message cards that move without a round trip, completion of
-// declared variables, and the preview's problems shown at their line. Without this script the same form works by submits.
+// The prompt editor's niceties: message cards that move without a round trip, variables that follow the text, marks at their
+// place, drafts kept while one types, saving and trying by keyboard. Without this script the same form works by submits.
 "use strict";
 (() => {
-  const nonce = document.querySelector("meta[name='csp-nonce']").content;
-  const all = (selector, from = document) => [...from.querySelectorAll(selector)];
-  const views = new WeakMap();
-
-  const colour = (name) => `var(--${name})`;
-  const theme = CM.EditorView.theme({
-    "&": { backgroundColor: "transparent", color: colour("ink") },
-    "&.cm-focused": { outline: "none" },
-    ".cm-scroller": { fontFamily: colour("mono"), lineHeight: "1.6", maxHeight: "70vh" },
-    ".cm-content": { caretColor: colour("ink"), padding: "0.6rem 0", minHeight: "5.5rem" },
-    ".cm-line": { padding: "0 0.75rem 0 0.5rem" },
-    ".cm-gutters": { backgroundColor: "transparent", color: colour("ink-3"), border: "none" },
-    ".cm-lineNumbers .cm-gutterElement": { minWidth: "2.25rem" },
-    ".cm-activeLine, .cm-activeLineGutter": { backgroundColor: "transparent" },
-    "&.cm-focused .cm-activeLine": { backgroundColor: colour("hover") },
-    ".cm-cursor": { borderLeftColor: colour("ink") },
-    "&.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground, .cm-selectionBackground": {
-      background: "color-mix(in oklab, var(--accent) 24%, transparent)",
-    },
-    ".cm-selectionMatch": { backgroundColor: colour("accent-soft") },
-    ".cm-matchingBracket, .cm-nonmatchingBracket": { backgroundColor: "transparent" },
-    "&.cm-focused .cm-matchingBracket": { backgroundColor: colour("accent-soft"), outline: "1px solid var(--line-strong)" },
-    ".cm-tooltip": { backgroundColor: colour("raised"), border: "1px solid var(--line)", borderRadius: "8px", boxShadow: colour("shadow-l") },
-    ".cm-tooltip.cm-tooltip-autocomplete > ul": { fontFamily: colour("mono") },
-    ".cm-tooltip-autocomplete ul li[aria-selected]": { backgroundColor: colour("accent"), color: colour("on-accent") },
-    ".cm-panels": { backgroundColor: colour("sunken"), color: colour("ink"), borderColor: colour("line") },
-    ".cm-textfield": { backgroundColor: colour("surface"), border: "1px solid var(--control-line)", borderRadius: "4px" },
-    ".cm-button": { backgroundImage: "none", backgroundColor: colour("raised"), border: "1px solid var(--line-strong)", borderRadius: "4px" },
-    ".cm-specialChar": { color: colour("warn"), backgroundColor: colour("warn-soft"), borderRadius: "3px" },
-  });
-  const { tags } = CM;
-  const highlight = CM.HighlightStyle.define([
-    { tag: [tags.brace, tags.controlKeyword, tags.keyword, tags.definitionKeyword, tags.operatorKeyword], color: colour("accent"), fontWeight: "600" },
-    { tag: [tags.variableName, tags.propertyName], color: colour("info") },
-    { tag: tags.special(tags.variableName), color: colour("warn") },
-    { tag: [tags.string, tags.number, tags.bool, tags.null], color: colour("warn") },
-    { tag: tags.tagName, color: colour("ink-3"), fontWeight: "550" },
-    { tag: tags.heading, fontWeight: "650" },
-    { tag: [tags.blockComment, tags.comment], color: colour("ink-3"), fontStyle: "italic" },
-    { tag: [tags.operator, tags.punctuation, tags.derefOperator], color: colour("ink-2") },
-    { tag: tags.invalid, color: colour("fail") },
-  ]);
-
-  // Declared variables, as completions -----------------------------------------
-  const language = new CM.Compartment();
-
-  function declared() {
-    const found = new Map();
-    for (const textarea of all("form[data-editor] [data-template]")) {
-      for (const [, name] of textarea.value.matchAll(/\{\{-?\s*([A-Za-z_]\w*)/g)) found.set(name, "");
-    }
-    try {
-      const { properties = {} } = JSON.parse(document.querySelector("[data-variables]").value);
-      for (const [name, schema] of Object.entries(properties)) found.set(name, String(schema.type || ""));
-    } catch {
-      // No schema yet, or half of one: the names in use are what there is.
-    }
-    return [...found].map(([label, detail]) => ({ label, detail, type: "variable" }));
-  }
-
-  const jsonProblems = CM.jsonParseLinter();
-  const compact = CM.EditorView.theme({ ".cm-gutters": { display: "none" }, ".cm-line": { padding: "0 0.6rem" }, ".cm-content": { minHeight: "3.5rem" } });
-
-  const languages = {
-    jinja: () => CM.jinja({ variables: declared() }),
-    json: () => [CM.json(), CM.linter((view) => (view.state.doc.toString().trim() ? jsonProblems(view) : []))],
-    plain: () => [],
-  };
-
-  function mount(textarea) {
-    if (views.has(textarea)) return;
-    const kind = textarea.dataset.code;
-    const view = new CM.EditorView({
-      doc: textarea.value,
-      extensions: [
-        CM.EditorView.cspNonce.of(nonce),
-        CM.basicSetup,
-        CM.EditorView.lineWrapping,
-        theme,
-        textarea.closest(".field") ? compact : [],
-        CM.syntaxHighlighting(highlight),
-        language.of(languages[kind]()),
-        CM.EditorView.contentAttributes.of({ "aria-label": textarea.getAttribute("aria-label") || textarea.name }),
-        CM.EditorView.updateListener.of((update) => {
-          if (!update.docChanged) return;
-          textarea.value = update.state.doc.toString();
-          textarea.dispatchEvent(new Event("input", { bubbles: true }));
-        }),
-      ],
-    });
-    textarea.hidden = true;
-    textarea.after(view.dom);
-    views.set(textarea, view);
-  }
-
-  function value(textarea, text) {
-    const view = views.get(textarea);
-    if (view) view.dispatch({ changes: { from: 0, to: view.state.doc.length, insert: text } });
-    else textarea.value = text;
-  }
+  const { all } = Code;
+  const form = document.querySelector("form[data-editor]");
+  const find = (selector, from = form) => from.querySelector(selector);
+  const changed = () => form.dispatchEvent(new Event("input", { bubbles: true }));
+  const copyOf = (name) => document.querySelector(`template[data-new='${name}']`).content.firstElementChild.cloneNode(true);
+  const toast = (text, level) => document.dispatchEvent(new CustomEvent("toast", { detail: { text, level } }));
+  const templates = () => all("[data-template]", form);
 
   // Message cards ----------------------------------------------------------------
-  const cards = () => all("[data-messages] [data-message]");
+  const cards = () => all("[data-messages] [data-message]", form);
 
   function renumber() {
     cards().forEach((card, index, list) => {
-      card.querySelector("[data-number]").textContent = index + 1;
+      find("[data-number]", card).textContent = index + 1;
       for (const button of all("[data-step]", card)) {
         const verb = button.dataset.step;
         button.value = `${verb}:${index}`;
@@ -117,15 +24,11 @@
     });
   }
 
-  function fresh(kind) {
-    const card = document.querySelector(`template[data-new='${kind}']`).content.firstElementChild.cloneNode(true);
-    return card;
-  }
-
   function duplicate(card) {
-    const copy = fresh(card.hasAttribute("data-placeholder") ? "placeholder" : "message");
+    const copy = copyOf(card.hasAttribute("data-placeholder") ? "placeholder" : "message");
     for (const name of ["role", "shape", "content"]) {
-      const [from, to] = [card, copy].map((one) => one.querySelector(`[name='${name}']`));
+      const [from, to] = [card, copy].map((one) => find(`[name='${name}']`, one));
+      if (to.tagName === "SELECT" && ![...to.options].some((option) => option.value === from.value)) to.add(new Option(from.value));
       to.value = from.value;
     }
     card.after(copy);
@@ -134,10 +37,10 @@
 
   function perform(verb, card) {
     if (verb === "add" || verb === "placeholder") {
-      const made = fresh(verb === "add" ? "message" : "placeholder");
+      const made = copyOf(verb === "add" ? "message" : "placeholder");
       const before = cards().at(-1)?.querySelector("[name='role']")?.value;
-      if (verb === "add") made.querySelector("[name='role']").value = before === "user" ? "assistant" : "user";
-      document.querySelector("[data-messages]").append(made);
+      if (verb === "add") find("[name='role']", made).value = before === "user" ? "assistant" : "user";
+      find("[data-messages]").append(made);
       return made;
     }
     if (verb === "copy") return duplicate(card);
@@ -149,57 +52,192 @@
 
   function focusOn(card) {
     const textarea = card?.querySelector("textarea");
-    if (textarea) (views.get(textarea) || textarea).focus();
+    if (textarea) Code.focus(textarea);
     else card?.querySelector("input:not([type=hidden])")?.focus();
   }
 
-  document.addEventListener("click", (event) => {
-    const button = event.target.closest("[data-step]");
-    if (!button) return;
-    event.preventDefault();
-    const form = button.form;
-    const card = perform(button.dataset.step, button.closest("[data-message]"));
-    for (const textarea of all("textarea[data-code]", form)) mount(textarea);
-    renumber();
-    focusOn(card);
-    form.dispatchEvent(new Event("input", { bubbles: true }));
-  });
+  // Variables ----------------------------------------------------------------------
+  const rows = () => all("[data-variable]", form);
+  const nameOf = (row) => find("[name='v_name']", row).value.trim();
+  const isPlaceholder = (row) => find("[name='v_kind']", row).value === "messages";
+  const facts = () => find("[data-facts]").dataset;
+  const list = (text) => (text ? text.split(" ") : []);
 
-  // Saving by keyboard; the preview's problems; variables declared meanwhile ---------
-  document.addEventListener("keydown", (event) => {
-    if (!(event.ctrlKey || event.metaKey) || event.key !== "s") return;
-    const form = document.querySelector("form[data-editor]");
-    if (!form) return;
-    event.preventDefault();
-    form.requestSubmit(form.querySelector("[data-save]"));
-  });
+  function addRow(name, isInferred) {
+    const row = copyOf("variable");
+    find("[name='v_name']", row).value = name;
+    if (isInferred) {
+      find("[name='v_declared']", row).value = "";
+      find("[name='v_name']", row).readOnly = true;
+      find("[data-unrow]", row).hidden = true;
+      row.toggleAttribute("data-inferred", true);
+    }
+    find("[data-rows-of]").append(row);
+    countRows();
+    return row;
+  }
 
-  function showProblems() {
-    const problems = all("[data-problem]");
-    const fields = all("form[data-editor] [data-template]");
-    fields.forEach((textarea, index) => {
-      const view = views.get(textarea);
+  function countRows() {
+    rows().forEach((row, index) => { const button = find("[data-unrow]", row); if (button) button.value = `unrow:${index}`; });
+    const none = find("[data-no-variables]");
+    if (none) none.hidden = rows().length > 0;
+  }
+
+  // As long as nothing is declared by hand, the rows are the names that the text uses.
+  function followText() {
+    if (!find("[data-rows-of]") || !facts().known) return;
+    const [used, unused] = [list(facts().used), list(facts().unused)];
+    const mine = rows().filter((row) => !isPlaceholder(row));
+    if (mine.every((row) => row.hasAttribute("data-inferred"))) {
+      let moved = false;
+      for (const row of mine) if (!used.includes(nameOf(row)) && !row.contains(document.activeElement)) { row.remove(); moved = true; }
+      for (const name of used) if (!mine.some((row) => nameOf(row) === name)) { addRow(name, true); moved = true; }
+      if (moved) { countRows(); if (facts().undeclared) changed(); }
+    }
+    for (const row of rows()) find("[data-unused]", row).hidden = !unused.includes(nameOf(row));
+  }
+
+  Code.sources.variables = () => {
+    const found = new Map(list(facts().used).map((name) => [name, ""]));
+    for (const row of rows()) if (nameOf(row) && !isPlaceholder(row)) found.set(nameOf(row), find("[name='v_kind']", row).value);
+    try {
+      const { properties = {} } = JSON.parse(find("[data-variables]").value || "{}");
+      for (const [name, schema] of Object.entries(properties)) found.set(name, String(schema.type || ""));
+    } catch {
+      // Half a schema: the names in use are what there is.
+    }
+    return [...found].map(([label, detail]) => ({ label, detail, type: "variable" }));
+  };
+  Code.sources.includes = async (text) => {
+    const answer = await fetch(`${form.dataset.includes}?q=${encodeURIComponent(text)}`);
+    return answer.ok ? (await answer.json()).prompts : [];
+  };
+
+  function declare(name) {
+    if (!find("[data-rows-of]")) return false;
+    const row = addRow(name, false);
+    changed();
+    find("[name='v_kind']", row).focus();
+    return true;
+  }
+
+  // Marks at their place --------------------------------------------------------------
+  function offset(text, codePoints) {
+    return [...text.slice(0, codePoints * 2)].slice(0, codePoints).join("").length;
+  }
+
+  function showMarks() {
+    const [undeclared, problems, suspects] = [list(facts().undeclared), all("[data-problem]"), all("[data-suspect]")];
+    templates().forEach((textarea, index) => {
+      const view = Code.viewOf(textarea);
       if (!view) return;
       const { doc } = view.state;
-      const diagnostics = problems.filter((one) => Number(one.dataset.index || 0) === index).map((one) => {
-        const line = doc.line(Math.min(Math.max(Number(one.dataset.line) || 1, 1), doc.lines));
+      const card = textarea.closest("[data-message]");
+      const at = card ? cards().indexOf(card) : index;
+      const isHere = (one) => (one.dataset.index || "0") === String(at);
+      const marks = problems.filter((one) => isHere(one) && one.dataset.line).map((one) => {
+        const line = doc.line(Math.min(Math.max(Number(one.dataset.line), 1), doc.lines));
         return { from: line.from, to: line.to, severity: "error", message: one.textContent.trim() };
       });
-      view.dispatch(CM.setDiagnostics(view.state, diagnostics));
+      const text = undeclared.length || suspects.length ? doc.toString() : "";
+      for (const name of undeclared) {
+        const actions = find("[data-rows-of]") ? [{ name: "Declare it", apply: () => declare(name) }] : [];
+        for (const [from, to] of Code.usesOf(text, name)) marks.push({ from, to, severity: "warning", message: `${name} is used, not declared`, actions });
+      }
+      for (const one of suspects.filter(isHere)) {
+        const [from, to] = [one.dataset.start, one.dataset.end].map((place) => offset(text, Number(place)));
+        marks.push({ from, to, severity: "warning", message: "This looks like a secret" });
+      }
+      Code.mark(textarea, marks);
     });
   }
-  document.addEventListener("htmx:after:settle", (event) => { if (event.target.closest?.("[data-preview]")) showProblems(); });
 
-  document.addEventListener("change", (event) => {
-    if (event.target.matches("[data-fill]")) value(document.getElementById(event.target.dataset.fill), event.target.value);
+  // Drafts: one request at a time, so that no window is in its own way -------------------
+  const autosave = find("[data-autosave]");
+  let [isDirty, isSending] = [false, false];
+  form.addEventListener("input", () => { isDirty = true; });
+  document.addEventListener("htmx:before:request", (event) => {
+    if (autosave.contains(event.target)) [isDirty, isSending] = [false, true];
   });
-  document.addEventListener("focusin", (event) => {
-    const textarea = event.target.closest(".cm-editor")?.previousElementSibling;
-    const view = textarea && views.get(textarea);
-    if (view && textarea.dataset.code === "jinja") view.dispatch({ effects: language.reconfigure(languages.jinja()) });
+  document.addEventListener("htmx:finally:request", (event) => { if (autosave.contains(event.target)) isSending = false; });
+
+  async function kept() {
+    if (isDirty) autosave.dispatchEvent(new Event("keep"));
+    for (let tries = 0; tries < 50; tries += 1) {
+      if (!isDirty && !isSending) return !find("[data-draft-conflict]");
+      await new Promise((done) => { setTimeout(done, 100); });
+    }
+    return false;
+  }
+
+  // Saving and trying ------------------------------------------------------------------
+  function asksForMessage() {
+    const message = find("[name='message']");
+    if (message.value.trim() || message.dataset.asked) return false;
+    message.dataset.asked = "1";
+    message.focus();
+    toast("Say what changed, and save again. Left empty, it is saved without.", "info");
+    return true;
+  }
+
+  async function tryIt() {
+    const link = find("a[data-try]");
+    if (!link) return;
+    if (!(await kept())) { toast("The draft is not kept yet: what is typed cannot be tried.", "warning"); return; }
+    sessionStorage.setItem("try-at-once", new URL(link.href).pathname);
+    location.assign(link.href);
+  }
+
+  document.addEventListener("keydown", (event) => {
+    if (!(event.ctrlKey || event.metaKey)) {
+      if (event.key === "Enter" && event.target.matches(".editor input")) event.preventDefault();  // only the message field saves
+      return;
+    }
+    if (event.key === "Enter") { event.preventDefault(); tryIt(); }
+    if (event.key !== "s") return;
+    event.preventDefault();
+    form.requestSubmit(find("[data-save]"));
   });
 
-  for (const textarea of all("textarea[data-code]")) mount(textarea);
-  if (document.querySelector("[data-messages]")) renumber();
-  showProblems();
+  form.addEventListener("submit", (event) => {
+    if (event.submitter?.name !== "do" || !asksForMessage()) return;
+    event.preventDefault();
+    event.stopPropagation();
+  }, true);
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-step], [data-row-add], [data-unrow], [data-declare], [data-newer], a[data-try]");
+    if (!button) return;
+    const { step, declare: name, newer } = button.dataset;
+    if (name !== undefined && !declare(name)) return;
+    event.preventDefault();
+    if (button.matches("a[data-try]")) tryIt();
+    if (button.matches("[data-row-add]")) find("[name='v_name']", addRow("", false)).focus();
+    if (button.matches("[data-unrow]")) { button.closest("[data-variable]").remove(); countRows(); changed(); }
+    if (newer !== undefined) {
+      const escaped = button.dataset.name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+      const pattern = new RegExp(`(?<=@@@langfusePrompt:name=${escaped}\\|version=)\\d+(?=@@@)`, "g");
+      for (const textarea of templates()) Code.replace(textarea, pattern, newer);
+    }
+    if (step === undefined) return;
+    const card = perform(step, button.closest("[data-message]"));
+    Code.mountAll(form);
+    renumber();
+    focusOn(card);
+    changed();
+  });
+
+  document.addEventListener("htmx:after:settle", (event) => {
+    const target = event.target.closest?.("[data-preview], [data-panel]") || event.detail?.ctx?.target;
+    if (!target?.matches?.("[data-preview], [data-panel], #panel-variables, #panel-model")) return;
+    if (target.matches("[data-preview]")) { followText(); showMarks(); return; }
+    Code.mountAll(form);
+    changed();
+  });
+
+  Code.mountAll(form);
+  if (find("[data-messages]")) renumber();
+  countRows();
+  followText();
+  showMarks();
 })();

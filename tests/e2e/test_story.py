@@ -106,7 +106,7 @@ def _write_first_version(seat: Seat) -> None:
     page.get_by_role("button", name="Write its first version").click()
     _contents(page).first.fill(FIRST)
     page.get_by_role("button", name="Message", exact=True).click()
-    page.get_by_label("Role").nth(1).fill("user")
+    page.get_by_label("Role").nth(1).select_option("user")
     _contents(page).nth(1).fill("{{ message }}")
     _save(page, version=1)
 

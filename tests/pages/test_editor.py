@@ -1,5 +1,6 @@
 """The editor without JavaScript: nothing typed is lost, whatever is refused."""
 
+import json
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from prompts_app.actions.versions import create_version
 from prompts_app.models import Draft, Prompt, PromptVersion
 from tests import builders
 from tests.builders import Cast
+from tests.evals import building
 from tests.pages.conftest import SignedIn
 
 CHAT = "/w/acme/prompts/banking/intents/drafts"
@@ -221,3 +223,125 @@ def test_prompt__archived_and_back__leaves_and_joins_the_board(cast: Cast, as_: 
 
     assert "triage" not in gone.content.decode() and "triage" in kept.content.decode()
     assert "triage" in client.get("/w/acme/").content.decode()
+
+
+def table(*rows: tuple[str, str, str], **fields: Any) -> dict[str, Any]:
+    """The table of variables as a form sends it: name, type and whether it is declared."""
+    names, kinds, declared = zip(*rows, strict=True)
+    blank = [""] * len(rows)
+    sent = {"v_name": names, "v_kind": kinds, "v_declared": declared, "v_required": ["required"] * len(rows)}
+    sent |= {"v_description": blank, "v_sample": blank, "v_origin": blank}
+    return {"variables_view": "table", "variables_base": "", **sent, **fields}
+
+
+def test_editor__variables_in_a_table__are_saved_as_a_schema(cast: Cast, as_: SignedIn, chat: Prompt) -> None:
+    card, rows = ("system", "text", "Sort {{ message }}"), (("message", "string", ""), ("extra", "integer", "1"))
+
+    as_(cast.ada).post(f"{CHAT}/edit", typed(card, **table(*rows, v_description=["What it says", ""])))
+
+    assert newest(chat).to_json()["variables"] == {
+        "type": "object",
+        "properties": {"message": {"type": "string", "description": "What it says"}, "extra": {"type": "integer"}},
+        "required": ["message", "extra"],
+    }
+
+
+def test_editor__steps_of_the_panels__turn_them_and_add_and_drop_rows(cast: Cast, as_: SignedIn, chat: Prompt) -> None:
+    client, card = as_(cast.ada), ("system", "text", "Sort {{ message }} for {{ bank }}")
+    given = typed(card, **table(("message", "", "1")), config_view="form", c_temperature="0.5", c_more='{"seed": 7}')
+
+    def after(step: str, **more: Any) -> Any:
+        return client.post(f"{CHAT}/edit", {**given, "step": step, **more}).context
+
+    assert [row.name for row in after("declare:bank")["rows"]] == ["message", "bank"]
+    assert [row.name for row in after("row")["rows"]] == ["message", ""]
+    assert [(row.name, row.is_declared) for row in after("unrow:0")["rows"]] == [("message", False), ("bank", False)]
+    assert after("variables:json")["rows"] is None and '"message"' in after("variables:json")["typed"].variables
+    assert after("config:json")["model"] is None
+    assert json.loads(after("config:json")["typed"].config) == {"temperature": 0.5, "seed": 7}
+    assert after("variables:table", variables_view="json", variables="{")["rows"] is None
+    assert after("row")["preview"].undeclared == ["bank"]
+
+
+def test_editor__number_that_is_none__is_named_and_kept(cast: Cast, as_: SignedIn, chat: Prompt) -> None:
+    card = ("system", "text", "Hi")
+    answer = as_(cast.ada).post(f"{CHAT}/edit", typed(card, config_view="form", c_temperature="warm"))
+
+    assert answer.status_code == 422 and newest(chat).number == 1
+    assert "temperature must be a number" in answer.content.decode() and 'value="warm"' in answer.content.decode()
+
+
+def test_editor__what_looks_like_a_secret__is_saved_once_it_is_confirmed_and_asked_about_once(
+    cast: Cast, as_: SignedIn, chat: Prompt
+) -> None:
+    client, key = as_(cast.ada), "sk-proj-" + "aB3dE5gH7jK9mN1pQ2rS4tU6vW8xY0zA"
+    given = typed(("system", "text", f"Use {key}"), config='{"note": "ghp_' + key[8:] + 'abcdefgh"}')
+
+    refused = client.post(f"{CHAT}/edit", given)
+    page = refused.content.decode()
+    saved = client.post(f"{CHAT}/edit", given | {"no_secrets": "1"})
+    again = client.post(f"{CHAT}/edit", given | {"based_on": "2", "message": "x", "tools": "[]"})
+
+    assert refused.status_code == 422 and "Message 1, line 1: OpenAI key" in page and "Config, line 1: GitHub" in page
+    assert saved.status_code == 302 and again.status_code == 302
+
+
+def test_preview__older_include__is_told_and_moved_to_the_newest(cast: Cast, as_: SignedIn, chat: Prompt) -> None:
+    tone = builders.prompt(cast.ada, "shared/tone", text="Be brief.")
+    builders.version(cast.ada, tone, "Be very brief.")
+    tag = "@@@langfusePrompt:name=shared/tone|version={}@@@"
+    client, given = as_(cast.ada), typed(("system", "text", tag.format(1)))
+
+    page = client.post(f"{CHAT}/preview", given).content.decode()
+    after = client.post(f"{CHAT}/edit", given | {"step": "newer:2:shared/tone"}).context["typed"]
+
+    assert "v2 is the newest" in page and 'value="newer:2:shared/tone"' in page
+    assert after.cards[0].content == tag.format(2)
+    found = client.get(f"{CHAT}/includes?q=ton").json()["prompts"]
+    assert found == [{"name": "shared/tone", "version": 2, "description": ""}]
+
+
+def test_draft__kept_from_two_windows__tells_the_later_one_which_may_insist(
+    cast: Cast, as_: SignedIn, chat: Prompt
+) -> None:
+    client, card = as_(cast.ada), ("user", "text", "one")
+
+    first = client.post(f"{CHAT}/draft", typed(card, draft_stamp="")).context["draft_stamp"]
+    second = client.post(f"{CHAT}/draft", typed(("user", "text", "two"), draft_stamp=""))
+    onward = client.post(f"{CHAT}/draft", typed(("user", "text", "three"), draft_stamp=first))
+    insisting = client.post(f"{CHAT}/draft", typed(("user", "text", "two"), draft_stamp="", over_draft="1"))
+    behind = client.post(f"{CHAT}/draft", typed(card, draft_stamp=onward.context["draft_stamp"]))
+
+    assert second.status_code == 409 and "another window of yours" in second.content.decode()
+    assert (onward.status_code, insisting.status_code, behind.status_code) == (200, 200, 409)
+    assert "two" in Draft.objects.get().content
+
+
+def test_editor__others_at_work__are_named_and_a_newer_version_too(cast: Cast, as_: SignedIn, chat: Prompt) -> None:
+    as_(cast.grace).post(f"{CHAT}/draft", typed(("user", "text", "hers")))
+    create_version(cast.grace, chat, {"messages": [{"role": "system", "content": "Grace was here"}]})
+
+    page = as_(cast.ada).post(f"{CHAT}/preview", typed(("user", "text", "mine"))).content.decode()
+
+    assert "has a draft of this prompt too" in page and "v2 was saved meanwhile by" in page
+
+
+def test_editor__of_a_prompt_with_suites__says_what_a_save_starts(cast: Cast, as_: SignedIn, chat: Prompt) -> None:
+    suite = building.suite(cast.ada)
+    assert "Starts no suite" in as_(cast.ada).get(f"{CHAT}/edit").content.decode()
+
+    building.require(cast.ada, suite, chat)
+
+    page = as_(cast.ada).get(f"{CHAT}/edit").content.decode()
+    assert "Numbers</a> (60 cases, required)" in page
+
+
+def test_draft__half_typed_in_the_forms__comes_back_as_it_was(cast: Cast, as_: SignedIn, chat: Prompt) -> None:
+    client = as_(cast.ada)
+    half = {"config_view": "form", "c_temperature": "0.", "c_more": "{"}
+    client.post(f"{CHAT}/draft", typed(("user", "text", "x"), **table(("city", "string", "1"), ("", "", "1")), **half))
+
+    context = client.get(f"{CHAT}/edit").context
+
+    assert [row.name for row in context["rows"]] == ["city", ""]
+    assert (context["model"].temperature, context["model"].more) == ("0.", "{")
