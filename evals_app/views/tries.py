@@ -20,7 +20,7 @@ from evals_app.trying import DRAFT, KEY, TypedColumn, TypedTry, asked_for, fille
 from evals_app.tryout_queries import case_names, find_case, model_choices, suites_to_fill
 from prompts_app.actions.prompts import find_prompt
 from prompts_app.content import Placeholder, VersionContent
-from prompts_app.editing import from_draft
+from prompts_app.editing import from_draft, problems_of
 from prompts_app.history_queries import draft_of, numbers
 from prompts_app.models import Prompt
 from registry.core.api.problems import problem_response
@@ -192,14 +192,14 @@ def _page(
 
 def _contents(
     request: PageRequest, prompt: Prompt, typed: TypedTry
-) -> tuple[list[VersionContent], list[tuple[str, RegistryError]]]:
+) -> tuple[list[VersionContent], list[tuple[str, str]]]:
     """The content of each column that has one, and why others have none."""
     contents: list[VersionContent] = []
-    troubles: list[tuple[str, RegistryError]] = []
+    troubles: list[tuple[str, str]] = []
     for column in typed.chosen:
         try:
             contents.append(content_of(request.actor, prompt, column.number)[1])
         except RegistryError as refused:
             title = "Your draft" if column.source == DRAFT else f"Version {column.source}"
-            troubles.append((title, refused))
+            troubles.append((title, "; ".join(f"{one.place}{one.text}" for one in problems_of(refused))))
     return contents, troubles

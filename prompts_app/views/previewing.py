@@ -68,17 +68,25 @@ def preview_of(prompt: Prompt, typed: Typed, member_id: int) -> Preview:
     made.others = drafts_of_others(prompt, member_id, since=database_now() - LATELY)
     try:
         fields = typed.content()
-        written, content = _prepared(prompt, fields, made)
+        written, content = _prepared(prompt, typed, fields, made)
         made.changes = draw(compare(newest.load(), content)) if newest else None
         made.older = _older(prompt, written)
         made.rendered = sandbox.render(content.source, {**stand_ins(content.variables), **typed.values()})
     except RegistryError as refused:
-        made.problems = typed.problems or typed.refused(refused).problems
+        made.problems = typed.problems or _problems(typed, refused, made.undeclared)
     return made
 
 
-def _prepared(prompt: Prompt, fields: dict[str, JSON], made: Preview) -> tuple[TemplateSource, VersionContent]:
-    """As `prepare`, noting which names the text uses and which of them the schema does not know."""
+def _problems(typed: Typed, refused: RegistryError, undeclared: list[str]) -> tuple[Problem, ...]:
+    if refused.code == "variables.undeclared":
+        return tuple(Problem(f"{name} is used, not declared", field="variables") for name in undeclared)
+    return typed.refused(refused).problems
+
+
+def _prepared(
+    prompt: Prompt, typed: Typed, fields: dict[str, JSON], made: Preview
+) -> tuple[TemplateSource, VersionContent]:
+    """As `prepare`, noting which names the text uses; where the schema does not know some, what it would be all the same."""
     try:
         written, content = prepare(prompt, fields)
     except Invalid as refused:
@@ -86,6 +94,7 @@ def _prepared(prompt: Prompt, fields: dict[str, JSON], made: Preview) -> tuple[T
             _, bare = prepare(prompt, {name: value for name, value in fields.items() if name != "variables"})
             made.used = variable_names(bare.variables)
             made.undeclared = [error.field.rpartition(".")[2] for error in refused.errors]
+            made.rendered = sandbox.render(bare.source, {**stand_ins(bare.variables), **typed.values()})
         raise
     made.used = list(sandbox.inspect(content.source).names)
     if fields.get("variables") is not None:

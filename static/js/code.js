@@ -107,7 +107,7 @@ const Code = (() => {
   }
 
   const jsonProblems = CM.jsonParseLinter();
-  const compact = CM.EditorView.theme({ ".cm-gutters": { display: "none" }, ".cm-line": { padding: "0 0.6rem" }, ".cm-content": { padding: "0.3rem 0" } });
+  const compact = CM.EditorView.theme({ ".cm-gutters": { display: "none" }, ".cm-line": { padding: "0 0.6rem" }, ".cm-content": { padding: "0.3rem 0" }, ".cm-scroller": { maxHeight: "20rem" } });
   const languages = {
     jinja: () => [CM.jinja(), CM.autocompletion({ override: [complete], activateOnTyping: true, icons: false })],
     json: () => [CM.json(), CM.linter((view) => (view.state.doc.toString().trim() ? jsonProblems(view) : []))],
