@@ -84,7 +84,7 @@
   }, true);
 
   // An address that names a folded line unfolds it.
-  const named = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  const named = location.hash ? document.getElementById(decodeURIComponent(location.hash.slice(1))) : null;
   const fold = named?.closest("details");
   if (fold) { fold.open = true; named.scrollIntoView({ block: "center" }); }
 })();

@@ -77,6 +77,7 @@ def test_promotion_evidence__of_required_suites__shows_verdict_interval_and_flip
     assert "Not worse than the live version" in fragment and '<svg class="interval"' in fragment
     assert f"/w/acme/runs/{world.run.pk}/cases/4?status=flipped" in fragment and "case-4<" not in fragment
     assert "Shape" not in fragment and "Run what is missing" not in fragment
+    assert "Measured otherwise than what is live was:" in fragment and "new since: 60 cases" in fragment
 
 
 def test_promotion_evidence__gone_stale__is_run_again_on_request(cast: Cast, world: Evaluated, as_: SignedIn) -> None:
@@ -109,6 +110,9 @@ def test_compare_evidence__between_two_versions__is_what_was_asked_of_them(
     other_way = client.get(f"{path}?from=2&to=1", headers=HTMX).content.decode()
 
     assert "case-3" in fragment and "<html" not in fragment
+    assert "Score by score" in fragment and "Latency of an answer, median" in fragment
+    for score in ("passes", "contains", "regex"):
+        assert f'<th scope="row">{score}</th>' in fragment
     assert "No suite was asked of the two" in other_way
     assert client.get(path).status_code == 404
     assert client.get(f"{path}?from=1&to=9").status_code == 404
