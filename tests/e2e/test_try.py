@@ -91,7 +91,7 @@ def test_try__two_versions_on_other_models__is_told_piece_by_piece_and_becomes_a
     expect(second.locator("[data-messages-sent]")).to_contain_text("Hello Bo")
 
     second.get_by_role("button", name="Add to a suite").click()
-    page.get_by_label("Key").fill("greet Bo")
+    page.locator("#key").fill("greet Bo")
     page.get_by_role("button", name="Add it").click()
     page.wait_for_url("**/suites/greetings/edit**")
     row = DraftCase.objects.get(key="greet Bo")
