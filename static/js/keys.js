@@ -39,6 +39,7 @@
     }
     if (number !== asked) return; // a later question was asked meanwhile
     list.replaceChildren(drawn);
+    list.removeAttribute("aria-busy");
     choose(0);
     const count = Number(drawn.dataset.count);
     say(count ? `${count} result${count === 1 ? "" : "s"}` : "Nothing fits");
@@ -49,11 +50,13 @@
     if (!shown) return;
     const note = document.createElement("p");
     note.className = "palette-none";
+    note.setAttribute("role", "option");
+    note.setAttribute("aria-disabled", "true");
     note.textContent = text;
     list.replaceChildren(note);
   }
 
-  const options = () => all("[role=option]", list);
+  const options = () => all("a[role=option]", list);
   const chosen = () => find("[aria-selected=true]", list);
 
   function choose(index) {
@@ -92,7 +95,7 @@
   document.addEventListener("click", (event) => {
     if (event.target.closest("[data-palette-open]")) openPalette();
     else if (event.target.matches("dialog#palette, dialog#shortcuts")) event.target.close(); // the backdrop
-    else if (event.target.closest("#palette [role=option]")) palette.close();
+    else if (event.target.closest("#palette a[role=option]")) palette.close();
   });
 
   // Going places and moving through lists -----------------------------------------
