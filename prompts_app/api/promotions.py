@@ -116,8 +116,11 @@ class PromotionRecordView(PromotionBase):
 
     @extend_schema(responses=answers.PromotionRecord)
     def get(self, request: Request, pk: int) -> Response:
-        """One document with all a promotion rested on: contents and difference, checks with runs, reviews, policy, audit
-        hashes; `record_digest` is the SHA-256 of the canonical JSON of all else."""
+        """One document with all that a promotion rested on.
+
+        Contents and difference, checks with their runs, reviews, policy, and audit rows with their hashes; `record_digest`
+        is the SHA-256 of the canonical JSON of all else.
+        """
         promotion = self.find(pk)
         self.allow(Permission.READ)
         return self.single(record_of(promotion))
