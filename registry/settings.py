@@ -49,6 +49,7 @@ MIDDLEWARE = [
     "registry.core.middleware.PlainHttpMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "registry.core.middleware.PageCompressionMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "registry.core.middleware.BodyLimitMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.http.request import UnreadablePostError
+from django.middleware.gzip import GZipMiddleware
 
 from registry.core.errors import Forbidden, NotFound, RegistryError, TooLarge
 from registry.core.views.errors import answer_error
@@ -47,6 +48,18 @@ class PlainHttpMiddleware:
             detail = "Use https. A key that was sent over plain http must count as known to others: rotate it."
             return answer_error(request, Forbidden("https.required", detail))
         return self.get_response(request)
+
+
+class PageCompressionMiddleware(GZipMiddleware):
+    """Compresses pages, which say much twice; what programs read keeps its bytes and its strong ETag.
+
+    Lengths tell nothing of secrets in them: Django adds random bytes, and masks the CSRF token anew each time.
+    """
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        """The answer, compressed where it is a page and the browser takes that."""
+        is_page = response.headers.get("Content-Type", "").startswith("text/html")
+        return super().process_response(request, response) if is_page else response
 
 
 class BodyLimitMiddleware:
