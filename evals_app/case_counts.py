@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,7 +13,7 @@ from django.contrib.postgres.aggregates import ArrayAgg
 from django.db.models import Count, F, FilteredRelation, Q, QuerySet
 from numpy.typing import NDArray
 
-from evals_app.models import Arm, ArmTally, Case, Run
+from evals_app.models import Arm, ArmTally, Case, Result, Run
 
 # What a case can be picked by on a run's page.
 PICKS = ("flipped", "failed", "error", "critical")
@@ -25,10 +25,16 @@ type Numbers = NDArray[Any]
 
 @dataclass(frozen=True)
 class Pick:
-    """Which cases of a run are looked at; empty for all."""
+    """Which cases of a run are looked at; empty for all. `text` is in their key or in an answer, whatever its case."""
 
     status: str = ""
     tag: str = ""
+    text: str = ""
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether it leaves cases out."""
+        return bool(self.status or self.tag or self.text)
 
 
 class CountedCases(ABC):
@@ -38,13 +44,13 @@ class CountedCases(ABC):
     def __init__(self, run: Run) -> None:
         self._run = run
 
-    def counts(self, tag: str = "") -> dict[str, int]:
-        """How many cases of the tag there are, `all` and by what they can be picked by."""
+    def counts(self, pick: Pick) -> dict[str, int]:
+        """How many cases of the pick's tag and text there are, `all` and by what they can be picked by."""
         kinds = [name for name in PICKS if self._run.baseline_id or name != "flipped"]
-        return {"flipped": 0, **self._counts(kinds, tag)}
+        return {"flipped": 0, **self._counts(kinds, pick)}
 
     @abstractmethod
-    def _counts(self, kinds: Sequence[str], tag: str) -> dict[str, int]:
+    def _counts(self, kinds: Sequence[str], pick: Pick) -> dict[str, int]:
         """Of each of these kinds, and `all`."""
 
     @abstractmethod
@@ -88,17 +94,17 @@ class _Added(CountedCases):
         super().__init__(run)
         self._tallies = tallies
 
-    def _counts(self, kinds: Sequence[str], tag: str) -> dict[str, int]:
-        chosen = self._of_tag(tag)
+    def _counts(self, kinds: Sequence[str], pick: Pick) -> dict[str, int]:
+        chosen = self._narrowed(pick)
         found = {name: int(np.count_nonzero(self._mask(name) & chosen)) for name in kinds}
         return {"all": int(np.count_nonzero(chosen)), **found}
 
     def picked(self, pick: Pick) -> Sequence[int]:
-        found: list[int] = self._positions[self._mask(pick.status) & self._of_tag(pick.tag)].tolist()
+        found: list[int] = self._positions[self._mask(pick.status) & self._narrowed(pick)].tolist()
         return found
 
     def worst(self, pick: Pick, most: int) -> list[int]:
-        chosen = self._mask(pick.status) & self._of_tag(pick.tag)
+        chosen = self._mask(pick.status) & self._narrowed(pick)
         order = np.argsort(self._numbers["new_passed"][chosen], kind="stable")
         found: list[int] = self._positions[chosen][order][:most].tolist()
         return found
@@ -112,7 +118,7 @@ class _Added(CountedCases):
         return cases
 
     def neighbours(self, pick: Pick, position: int) -> tuple[int | None, int | None]:
-        chosen = self._positions[self._mask(pick.status) & self._of_tag(pick.tag)]
+        chosen = self._positions[self._mask(pick.status) & self._narrowed(pick)]
         before, after = np.searchsorted(chosen, position), np.searchsorted(chosen, position, side="right")
         return int(chosen[before - 1]) if before else None, int(chosen[after]) if after < len(chosen) else None
 
@@ -149,13 +155,14 @@ class _Added(CountedCases):
                 )
         return numbers
 
-    def _of_tag(self, tag: str) -> Numbers:
+    def _narrowed(self, pick: Pick) -> Numbers:
+        """Which cases have the pick's tag and text."""
         keys = self._order[0]
-        if not tag:
+        if not pick.tag and not pick.text:
             return np.ones(len(keys), bool)
-        tagged = _cases(self._run).filter(tags__contains=[tag]).values_list("pk", flat=True)
-        is_tagged: Numbers = np.isin(keys, list(tagged))
-        return is_tagged
+        found = _narrowed(self._run, _cases(self._run).order_by(), pick).values_list("pk", flat=True)
+        is_found: Numbers = np.isin(keys, list(found))
+        return is_found
 
     def _mask(self, status: str) -> Numbers:
         """Which cases have a status: the same as `_picked` says in the database."""
@@ -177,12 +184,11 @@ class _Answers(CountedCases):
 
     def rows(self, pick: Pick) -> QuerySet[Case]:
         """The cases of a pick with their numbers, in order."""
-        rows = self._numbered().filter(_picked(self._run, pick.status))
-        return rows.filter(tags__contains=[pick.tag]) if pick.tag else rows
+        return _narrowed(self._run, self._numbered().filter(_picked(self._run, pick.status)), pick)
 
-    def _counts(self, kinds: Sequence[str], tag: str) -> dict[str, int]:
+    def _counts(self, kinds: Sequence[str], pick: Pick) -> dict[str, int]:
         wanted = {"all": Q(), **{name: _picked(self._run, name) for name in kinds}}
-        found = self.rows(Pick(tag=tag)).aggregate(
+        found = self.rows(replace(pick, status="")).aggregate(
             **{f"{name}_count": Count("pk", filter=kind) for name, kind in wanted.items()}
         )
         return {name.removesuffix("_count"): number for name, number in found.items()}
@@ -206,8 +212,7 @@ class _Answers(CountedCases):
         """The cases of a pick, counted only where the pick is by what was answered."""
         if pick.status not in {"", "critical"}:
             return self.rows(pick)
-        rows = _cases(self._run).filter(_picked(self._run, pick.status))
-        return rows.filter(tags__contains=[pick.tag]) if pick.tag else rows
+        return _narrowed(self._run, _cases(self._run).filter(_picked(self._run, pick.status)), pick)
 
     def _numbered(self) -> QuerySet[Case]:
         rows = _cases(self._run).annotate(mine=FilteredRelation("results", condition=Q(results__run=self._run.pk)))
@@ -222,6 +227,15 @@ class _Answers(CountedCases):
 
 def _cases(run: Run) -> QuerySet[Case]:
     return Case.objects.filter(suite_version=run.suite_version_id).order_by("position")
+
+
+def _narrowed(run: Run, rows: QuerySet[Case], pick: Pick) -> QuerySet[Case]:
+    """Those of the cases that have the pick's tag and text."""
+    rows = rows.filter(tags__contains=[pick.tag]) if pick.tag else rows
+    if not pick.text:
+        return rows
+    said = Result.objects.filter(run=run, output__icontains=pick.text).values("case")
+    return rows.filter(Q(key__icontains=pick.text) | Q(pk__in=said))
 
 
 def _picked(run: Run, status: str) -> Q:

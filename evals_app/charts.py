@@ -10,6 +10,7 @@ LEFT, RIGHT = 8.0, 8.0
 BAR_HEIGHT = 46.0
 LANE = 64.0  # one side's bars with room for its name above
 AXIS = 18.0
+SHARES_WIDTH = 720.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,32 @@ class Histogram:
     width: float
     height: float
     axis_y: float
+
+    @property
+    def single_height(self) -> float:
+        """Of the newer side alone with its axis; it begins below the older one's base line."""
+        return self.height - self.old.base
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One part of a bar that is cut into shares: what it is of, how many, and where it lies."""
+
+    name: str
+    count: int
+    x: float
+    width: float
+
+
+def draw_shares(counts: Sequence[tuple[str, int]], *, width: float = SHARES_WIDTH) -> tuple[Share, ...]:
+    """A bar of the whole width, cut by counts; what counts nothing takes no room."""
+    total = sum(count for _, count in counts) or 1
+    shares, x = [], 0.0
+    for name, count in counts:
+        length = width * count / total
+        shares.append(Share(name, count, round(x, 1), round(length, 1)))
+        x += length
+    return tuple(shares)
 
 
 def draw_histogram(top: float, old: Sequence[int] | None, new: Sequence[int] | None) -> Histogram:

@@ -140,8 +140,8 @@ def compare(old: RunArm, new: RunArm) -> Comparison:
         new=new,
         common=comparison_sql.common_count(old, new),
         counts=comparison_sql.flip_counts(old, new),
-        differences=_differences(old, new),
-        distributions=_distributions(old, new),
+        differences=differences_of(old, new),
+        distributions=distributions_of(old, new),
     )
 
 
@@ -180,7 +180,8 @@ def with_excerpts(old: RunArm, new: RunArm, rows: Sequence[FlipRow]) -> list[Fli
     ]
 
 
-def _differences(old: RunArm, new: RunArm) -> tuple[DifferenceLine, ...]:
+def differences_of(old: RunArm, new: RunArm) -> tuple[DifferenceLine, ...]:
+    """Each score that both sides have, with the interval of its difference; two queries."""
     version = new.run.suite_version
     rules = json.loads(version.rules)
     kinds = {spec["name"]: SCORERS.get(spec["kind"]) for spec in rules["scorers"]}
@@ -212,7 +213,8 @@ def _line(found: Difference, margin: float) -> DifferenceLine:
     return DifferenceLine(found, draw_difference(found.lower, found.upper, found.delta, margin=margin))
 
 
-def _distributions(old: RunArm, new: RunArm) -> tuple[Distribution, ...]:
+def distributions_of(old: RunArm, new: RunArm) -> tuple[Distribution, ...]:
+    """Cost and latency of both sides, drawn on one axis each; two queries."""
     spreads = comparison_sql.spreads(old, new)
     tops = {}
     for measure in MEASURES:

@@ -13,7 +13,7 @@ from evals_app.models import Case, DraftCase, Suite, SuiteAttachment, SuiteDraft
 from evals_app.suite_cells import Cells, cells_of, columns_of
 from evals_app.suite_content import CaseSpec, SuiteContent, parse_suite
 from evals_app.suite_editing import FIRST_RULES, broken_rows, case_mistakes, read_rules, rules_as_read, typed_rules
-from evals_app.suite_sizes import too_small
+from evals_app.suite_sizes import SizeNote, size_note
 from registry.core.canonical import JSON, InvalidJson, parse_json
 from registry.core.errors import FieldError, Invalid
 
@@ -38,7 +38,10 @@ class EditorRow:
 
 @dataclass(frozen=True)
 class EditorSheet:
-    """What the editor shows. `draft` is None before anything was typed; `behind` is what somebody saved since it began."""
+    """What the editor shows. `draft` is None before anything was typed; `behind` is what somebody saved since it began.
+
+    `size` is None where its rules cannot be read.
+    """
 
     suite: Suite
     draft: SuiteDraft | None
@@ -49,7 +52,7 @@ class EditorSheet:
     rows: tuple[EditorRow, ...]
     page: "Page[DraftCase] | Page[Case]"
     count: int
-    warning: str
+    size: SizeNote | None
     scorer_names: tuple[str, ...]
 
     @property
@@ -85,7 +88,7 @@ def editor_sheet(suite: Suite, member_id: int, *, page: str | None) -> EditorShe
         rows=_rows(found, contents, names, rules, draft),
         page=found,
         count=found.paginator.count,
-        warning=_warning(rules, draft, newest),
+        size=_size(rules, draft, newest),
         scorer_names=_scorer_names(rules, draft, newest),
     )
 
@@ -189,19 +192,19 @@ def _keys_used_twice(draft: SuiteDraft, contents: Iterable[Mapping[str, JSON]]) 
     return set(rows.annotate(number=Count("pk")).filter(number__gt=1).values_list("key", flat=True))
 
 
-def _warning(typed: Mapping[str, str], draft: SuiteDraft | None, newest: SuiteVersion | None) -> str:
-    """Why the suite could not be required as it stands; empty where it could, or where its rules cannot be read."""
+def _size(typed: Mapping[str, str], draft: SuiteDraft | None, newest: SuiteVersion | None) -> SizeNote | None:
+    """What the size of the draft allows under its rules; None where they cannot be read."""
     try:
         sample: JSON = [{"key": "any", "expected": "any", "scorers": [{"kind": "equals"}]}]
         content = parse_suite({**read_rules(typed), "cases": sample})
     except Invalid:
-        return ""
+        return None
     if draft is not None:
         rows = DraftCase.objects.filter(draft=draft)
         shared = Count("cluster", distinct=True, filter=~Q(cluster=""))
         counts = rows.aggregate(shared=shared, alone=Count("pk", filter=Q(cluster="")))
-        return too_small(with_clusters(content, counts["shared"] + counts["alone"]))
-    return too_small(with_clusters(content, clusters_of(newest) if newest else 0))
+        return size_note(with_clusters(content, counts["shared"] + counts["alone"]))
+    return size_note(with_clusters(content, clusters_of(newest) if newest else 0))
 
 
 def with_clusters(content: SuiteContent, number: int) -> SuiteContent:

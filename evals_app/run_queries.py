@@ -279,7 +279,7 @@ def _counted_figures(run: Run) -> QuerySet[Result, tuple[Any, ...]]:
 def case_grid(run: Run, pick: Pick, *, page: str | None) -> CaseGrid:
     """One page of the run's cases; six queries."""
     cases = counted_cases(run)
-    counts = cases.counts(pick.tag)
+    counts = cases.counts(pick)
     paginator = Paginator(cases.picked(pick), CASES_PER_PAGE)
     paginator.count = counts.get(pick.status or "all", 0)
     found = paginator.get_page(page)

@@ -12,6 +12,7 @@ from prompts_app.models import Prompt
 
 MOST = 20
 STEP, HEIGHT, TOP, BOTTOM = 36.0, 150.0, 10.0, 120.0
+LABELS = 24.0  # left of the first version, for the axis's labels
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def _point(run: Run, cases: Sequence[int], means: Sequence[float], clusters: dic
     labels = [clusters.get(case, f"case:{case}") for case in cases]
     bounds = rate_bounds(means, labels, is_single=run.repeats == 1, alpha=alpha)
     lower, upper = bounds or (None, None)
-    return Point(run, sum(means) / len(means), lower, upper, len(cases), x=STEP * (place + 1))
+    return Point(run, sum(means) / len(means), lower, upper, len(cases), x=LABELS + STEP * (place + 1))
 
 
 def _y(score: float) -> float:

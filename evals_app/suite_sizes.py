@@ -1,9 +1,31 @@
 """How many cases a suite must have before it can be required anywhere."""
 
+from dataclasses import dataclass
+
 from evals_app.scorers.spec import PASSES
 from evals_app.stats import minimum_size, minimum_size_for_floor, minimum_size_for_gain
 from evals_app.suite_content import SuiteContent
 from evals_app.verdict_rules import Rule
+
+# What people weigh against each other when they choose one.
+USUAL_MARGINS = (0.1, 0.05, 0.03)
+
+
+@dataclass(frozen=True)
+class SizeNote:
+    """What the suite's size allows: `warning` is why it could not be required, `margins` how many cases each margin takes at least."""
+
+    observations: int
+    warning: str
+    margins: tuple[tuple[float, int], ...]
+
+
+def size_note(content: SuiteContent) -> SizeNote:
+    """The size of a suite held against its rules; margins only where its pass rate is compared."""
+    rule = content.rules()[0]
+    is_compared = rule.mode == "non_inferior" and rule.binary
+    margins = tuple((one, minimum_size(one, rule.alpha, rule.looks)) for one in USUAL_MARGINS) if is_compared else ()
+    return SizeNote(content.clusters, too_small(content), margins)
 
 
 def too_small(content: SuiteContent) -> str:

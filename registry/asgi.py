@@ -10,7 +10,8 @@ from django.core.wsgi import get_wsgi_application
 handler = get_wsgi_application()  # sets Django up: what is imported below needs its models
 
 from evals_app.engine import machinery  # noqa: E402
-from prompts_app.delivery.server import Server  # noqa: E402
+from evals_app.run_streams import Looker, RunStreams  # noqa: E402
+from prompts_app.delivery.server import Server, connection_parameters  # noqa: E402
 from registry.core.body_limit import BodyLimit  # noqa: E402
 from registry.core.wsgi_bridge import WsgiBridge  # noqa: E402
 
@@ -23,4 +24,5 @@ def stop() -> None:
     machinery.shut_down()
 
 
-application = Server(BodyLimit(bridge, settings.LARGEST_BODY), on_stop=stop)
+pages = RunStreams(BodyLimit(bridge, settings.LARGEST_BODY), Looker(connection_parameters))
+application = Server(pages, on_stop=stop)

@@ -116,3 +116,18 @@ def words(text: str) -> list[str]:
 def judge_prompt(key: str) -> str:
     """The name of the prompt in the key of a run's judge."""
     return prompt_name(key)
+
+
+WAYS = {
+    "passed": "passed on both",
+    "better": "got better",
+    "worse": "got worse",
+    "failed": "failed on both",
+    "error": "no answer on a side",
+}
+
+
+@register.filter
+def way_words(way: str) -> str:
+    """What became of a case from one version to the other, in words."""
+    return WAYS.get(way, way)

@@ -65,7 +65,7 @@ def suite_history_page(request: PageRequest, suite: str) -> HttpResponse:
     found = find_suite(request.workspace.pk, suite)
     prompt = find_prompt(request.workspace.pk, request.GET.get("prompt", "").replace("\0", ""))
     points = suite_history(found, prompt)
-    context = {"suite": found, "prompt": prompt, "points": points, "width": max(320, STEP * (len(points) + 1))}
+    context = {"suite": found, "prompt": prompt, "points": points, "width": max(320, STEP * (len(points) + 2))}
     return render(request, "evals/suite_history.html", context)
 
 

@@ -1,16 +1,20 @@
 """Runs: which there were, one while it works and when it has ended, one of its cases."""
 
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 
 from evals_app.actions.runs import cancel_run, find_run, resume_run, retry_errors
 from evals_app.budgets import Budget, parse_budget
 from evals_app.case_counts import PICKS, Pick
 from evals_app.case_queries import case_sheet
+from evals_app.exchange_queries import exchange_of
+from evals_app.figure_queries import run_figures as read_figures
 from evals_app.judge_reports import run_seats, run_warnings
 from evals_app.models import Run, Suite
 from evals_app.run_queries import case_grid, lines, run_list, sheet
@@ -41,6 +45,7 @@ STATES = [
     ("error", "Error"),
     ("cancelled", "Cancelled"),
 ]
+LONGEST_TEXT = 200
 PICK_LABELS = [
     ("", "All", "all"),
     ("flipped", "Flipped", "flipped"),
@@ -75,24 +80,53 @@ def run_page(request: PageRequest, pk: int) -> HttpResponse:
 
 
 @page()
-def run_progress(request: PageRequest, pk: int) -> HttpResponse:
-    """The part of a run's page that moves while the run works; asks for itself again until it has ended."""
+def run_events(request: PageRequest, pk: int) -> HttpResponse:
+    """How a run stands, as a server-sent event; `run_streams` asks again whenever it has moved, and goes on with the stream.
+
+    An event without a name is the part of the page that moves; `moved` says that answers came, `ended` that no more will.
+    """
     require(request.actor, Permission.READ)
-    if not request.htmx:
-        return redirect("run", request.workspace.slug, pk)
     run = find_run(request.workspace.pk, pk)
     context = {"run": run, "sheet": sheet(run), **_rights(request)}
-    return render(request, "evals/run.html#live", context)
+    drawn = render(request, "evals/run.html#live", context).content.decode()
+    lines = "".join(f"data: {line}\n" for line in drawn.splitlines())
+    word = "moved" if run.is_open else "ended"
+    return HttpResponse(f"retry: 2000\n{lines}\nevent: {word}\ndata:\n\n", content_type="text/event-stream")
 
 
 @page()
 def run_results(request: PageRequest, pk: int) -> HttpResponse:
-    """The cases of a run, as its page shows them while it works."""
+    """The cases of a run, as its page shows them; the browser's address follows what is picked."""
     require(request.actor, Permission.READ)
     if not request.htmx:
         return redirect("run", request.workspace.slug, pk)
     run = find_run(request.workspace.pk, pk)
-    return render(request, "evals/run.html#results", {"run": run, **_cases(request, run)})
+    answer = render(request, "evals/run.html#results", {"run": run, **_cases(request, run)})
+    if request.headers.get("HX-Source") != "section#results":
+        query = urlencode({name: value for name, value in request.GET.items() if value})
+        answer["HX-Push-Url"] = f"{reverse('run', args=[request.workspace.slug, pk])}{'?' if query else ''}{query}"
+    return answer
+
+
+@page()
+def run_figures(request: PageRequest, pk: int) -> HttpResponse:
+    """Which way the cases went, each score, latency and cost: drawn and in numbers; the same as a part of the run's page."""
+    require(request.actor, Permission.READ)
+    run = find_run(request.workspace.pk, pk)
+    names = {"new_name": f"v{run.candidate.number}", "old_name": f"v{run.baseline.number}" if run.baseline else ""}
+    part = "#figures_part" if request.htmx else ""
+    return render(request, f"evals/run_figures.html{part}", {"run": run, "figures": read_figures(run), **names})
+
+
+@page()
+def run_answer(request: PageRequest, pk: int, number: int, result: int) -> HttpResponse:
+    """One answer to a case in full, with the request that it answers."""
+    require(request.actor, Permission.READ)
+    run = find_run(request.workspace.pk, pk)
+    exchange = exchange_of(run, number, result)
+    repeat = exchange.result.repeat - run.first_repeat + 1
+    context = {"run": run, "number": number, "exchange": exchange, "repeat": repeat}
+    return render(request, "evals/run_answer.html", context)
 
 
 @page()
@@ -178,8 +212,8 @@ def _cases(request: PageRequest, run: Run) -> dict[str, object]:
 
 
 def _pick(request: PageRequest) -> Pick:
-    status = request.GET.get("status", "")
-    return Pick(status if status in PICKS else "", request.GET.get("tag", "").replace("\0", ""))
+    status, tag, text = (request.GET.get(name, "").replace("\0", "") for name in ("status", "tag", "text"))
+    return Pick(status if status in PICKS else "", tag, text.strip()[:LONGEST_TEXT])
 
 
 def _budget(request: PageRequest) -> Budget:

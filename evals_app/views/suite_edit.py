@@ -162,7 +162,7 @@ def suite_draft(request: PageRequest, suite: str) -> HttpResponse:
     if not request.htmx:
         return redirect("suite_edit", request.workspace.slug, found.slug)
     sheet = editor_sheet(found, request.member.pk, page=request.POST.get("page"))
-    return render(request, "evals/suite_edit.html#draft_state", {"suite": found, "sheet": sheet})
+    return render(request, "evals/suite_edit.html#kept", {"suite": found, "sheet": sheet})
 
 
 @page("POST")

@@ -204,7 +204,7 @@ def _looked_at(
         "tags": Counter(str(tag) for one in reading.cases for tag in _tags(one.case.get("tags"))).most_common(8),
         "known": sum(one.case.get("key") in there for one in reading.cases),
         "present": sheet.count,
-        "warning": sheet.warning,
+        "warning": sheet.size.warning if sheet.size else "",
         "uses": USES,
         "hows": HOWS,
         "refused": refused,

@@ -115,7 +115,10 @@
 
   function step(event, by) {
     const found = rows();
-    if (!found.length) return;
+    if (!found.length) {
+      if ("jk".includes(event.key)) find(`main a[rel=${by > 0 ? "next" : "prev"}]`)?.click();
+      return;
+    }
     const here = document.activeElement;
     let at = found.indexOf(here);
     if (at < 0) at = found.findIndex((row) => row.closest("tr, li")?.contains(here));

@@ -43,16 +43,34 @@ def test_run__watched__moves_ends_and_stops_asking(ada: Seat) -> None:
     expect(live.locator("svg.interval")).to_be_visible()
     expect(page.locator("#results").get_by_role("link", name="Flipped 1")).to_be_visible(timeout=PATIENCE_MS)
 
-    expect(page.locator("[hx-trigger^=every]")).to_have_count(0, timeout=PATIENCE_MS)
+    expect(page.locator("#results[hx-trigger]")).to_have_count(0, timeout=PATIENCE_MS)
+    page.wait_for_load_state("networkidle")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.wait_for_timeout(3_500)
     assert asked == []
 
+    # Picked, found and opened without leaving the page, by mouse and by keyboard.
+    rows = page.locator("#results [data-row]")
     page.locator("#results").get_by_role("link", name="Flipped 1").click()
-    page.get_by_role("link", name="case-3", exact=True).click()
+    page.wait_for_url("**/runs/*?status=flipped")
+    expect(rows).to_have_count(1)
+    page.locator("#results").get_by_role("link", name="All 40").click()
+    expect(rows).to_have_count(40)
+    page.get_by_role("searchbox", name="Cases with this").fill("FOUR")
+    expect(rows).to_have_count(1)
+    expect(page.get_by_role("searchbox", name="Cases with this")).to_be_focused()
+    page.locator("#figures").scroll_into_view_if_needed()
+    expect(page.get_by_role("region", name="Cases by what became of them")).to_contain_text("got worse")
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/cases/4?*")
     expect(page.locator("ins")).to_have_text("four")
     expect(page.get_by_text("worse than v1")).to_be_visible()
+    page.get_by_role("link", name="Request and response of v2").click()
+    expect(page.get_by_text("The very bytes that were sent")).to_be_visible()
+    expect(page.locator("main")).to_contain_text("Now 3.")
     assert ada.complaints == []
 
 
@@ -66,6 +84,13 @@ def test_suite__typed__is_kept_and_told_its_mistakes_as_one_types(ada: Seat) -> 
     page.get_by_label("Expected in case 1", exact=True).fill("one\ntwo")
     expect(state).to_contain_text("draft kept", timeout=PATIENCE_MS)
     expect(state).not_to_contain_text("required", timeout=PATIENCE_MS)
+    # Where the margin is chosen it says what that margin takes.
+    margin, note = page.locator("input[name=margin]"), page.locator("#size-note")
+    expect(note).to_contain_text("Large enough to be required: 40")
+    margin.fill("0.05")
+    expect(note).to_contain_text("at least 52 cases", timeout=PATIENCE_MS)
+    margin.fill("0.2")
+    expect(note).to_contain_text("Large enough", timeout=PATIENCE_MS)
     page.get_by_role("button", name="Page 2").click()
     page.get_by_role("button", name="Duplicate case 26").click()
     expect(page.get_by_label("Key of case 27", exact=True)).to_have_value("case-25 (2)")

@@ -43,6 +43,7 @@ def addresses(world: Evaluated) -> Iterator[str]:
             f"/w/acme/runs/{run}",
             f"/w/acme/runs/{run}/cases/1/add",
             f"/w/acme/runs/{run}/cases/1",
+            f"/w/acme/runs/{run}/figures",
             f"/w/acme/runs/{run}/cases/60?status=failed",
         )
         for query in (
@@ -111,7 +112,7 @@ def test_every_page__shown__has_no_inline_code_and_no_markup_of_a_model(
             assert "hx-get" not in part.partition(">")[0] or "href=" in part.partition(">")[0], address
 
 
-@pytest.mark.parametrize("path", ["progress", "results"])
+@pytest.mark.parametrize("path", ["results"])
 def test_fragment_of_a_run__opened_as_a_page__leads_to_the_run(
     cast: Cast, world: Evaluated, as_: SignedIn, path: str
 ) -> None:

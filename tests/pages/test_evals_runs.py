@@ -21,19 +21,79 @@ def world(cast: Cast) -> Iterator[Evaluated]:
         yield made
 
 
-def test_run__under_way__asks_for_itself_until_it_has_ended(cast: Cast, world: Evaluated, as_: SignedIn) -> None:
+def test_run__under_way__is_told_by_events_until_it_has_ended(cast: Cast, world: Evaluated, as_: SignedIn) -> None:
     client, path = as_(cast.vera), f"/w/acme/runs/{world.waiting.pk}"
 
     page = client.get(path).content.decode()
-    moving = client.get(f"{path}/progress", headers=HTMX).content.decode()
+    moving = client.get(f"{path}/events")
     building.work(world.waiting)
-    ended = client.get(f"{path}/progress", headers=HTMX).content.decode()
+    ended = client.get(f"{path}/events").content.decode()
     cases = client.get(f"{path}/results?status=failed", headers=HTMX).content.decode()
 
-    assert f'hx-get="{path}/progress"' in page and f'hx-get="{path}/results' in page
-    assert "0 of 360 answers" in moving and f'hx-get="{path}/progress"' in moving
-    assert "hx-get" not in ended and "<html" not in ended and "Passed" in ended
-    assert "hx-get" not in cases and "case-3" in cases
+    assert f'hx-sse:connect="{path}/events"' in page and f'hx-get="{path}/results' in page
+    assert moving["Content-Type"] == "text/event-stream"
+    assert "0 of 360 answers" in moving.content.decode() and "\nevent: moved\n" in moving.content.decode()
+    assert ended.count("\n\n") == 2 and "\nevent: ended\n" in ended and "<html" not in ended and "Passed" in ended
+    assert 'hx-trigger="moved' not in cases and "case-3" in cases
+    assert "hx-sse" not in client.get(path).content.decode()
+
+
+def test_cases__picked_by_text__are_those_with_it_in_key_or_answer(cast: Cast, world: Evaluated, as_: SignedIn) -> None:
+    client, path = as_(cast.vera), f"/w/acme/runs/{world.run.pk}"
+
+    def found(query: str) -> set[int]:
+        page = client.get(f"{path}?{query}").content.decode()
+        return {n for n in range(60) if f">case-{n}</a>" in page}
+
+    assert found("text=FOUR") == {3}
+    assert found("text=case-5&status=error") == {5}
+    assert found("text=case-4&tag=even") == {4, 40, 42, 44, 46, 48}
+    assert found("text=nothing+of+the+kind") == set()
+
+
+def test_cases__picked_by_a_script__are_a_part_and_the_address_follows(
+    cast: Cast, world: Evaluated, as_: SignedIn
+) -> None:
+    client, path = as_(cast.vera), f"/w/acme/runs/{world.run.pk}"
+
+    picked = client.get(f"{path}/results?status=flipped", headers=HTMX)
+    by_itself = client.get(f"{path}/results?status=flipped", headers=HTMX | {"HX-Source": "section#results"})
+
+    assert picked["HX-Push-Url"] == f"{path}?status=flipped" and "HX-Push-Url" not in by_itself
+    assert picked.content.decode().strip().startswith("<section") and ">case-3</a>" in picked.content.decode()
+
+
+def test_figures__of_a_run__say_which_way_cases_went_and_what_answers_took(
+    cast: Cast, world: Evaluated, as_: SignedIn
+) -> None:
+    client, path = as_(cast.vera), f"/w/acme/runs/{world.run.pk}/figures"
+
+    page = client.get(path).content.decode()
+    part = client.get(path, headers=HTMX).content.decode()
+    empty = client.get(f"/w/acme/runs/{world.waiting.pk}/figures").content.decode()
+
+    assert "got worse: 1. " in page and "passed on both: 58. " in page and "no answer on a side: 1. " in page
+    assert "contains" in page and "Latency of an answer" in page
+    assert "<html" not in part and "got worse: 1. " in part
+    assert "nothing to draw" in empty
+
+
+def test_answer__looked_at_in_full__shows_the_very_request_it_answers(
+    cast: Cast, world: Evaluated, as_: SignedIn
+) -> None:
+    client, path = as_(cast.vera), f"/w/acme/runs/{world.run.pk}/cases"
+    answer = Result.objects.get(run=world.run, case__key="case-3", arm="candidate")
+    error = Result.objects.get(run=world.run, case__key="case-5", arm="candidate")
+
+    case = client.get(f"{path}/4").content.decode()
+    page = client.get(f"{path}/4/answers/{answer.pk}").content.decode()
+    failed = client.get(f"{path}/6/answers/{error.pk}").content.decode()
+
+    assert f'href="{path}/4/answers/{answer.pk}' in case
+    assert "Now 3." in page and "four &lt;b&gt;bold" in page and "The very bytes that were sent" in page
+    assert "Now 5." in failed and "HTTP 400" in failed
+    assert client.get(f"{path}/5/answers/{answer.pk}").status_code == 404
+    assert as_(cast.linus).get(f"{path}/4/answers/{answer.pk}").status_code == 404
 
 
 def test_run__ended__shows_verdict_interval_and_its_cases(cast: Cast, world: Evaluated, as_: SignedIn) -> None:
