@@ -1,4 +1,5 @@
-"""What pages take in the server in a workspace of 10,000 prompts: two versions each, three environments, checks, promotions.
+"""What pages take in the server in a workspace of 10,000 prompts: two versions each, one of them 500, three
+environments, checks, promotions.
 
 Times are wall time of one request in this process, database included: the median and the 95th percentile of the rounds
 after three that warm up, in turns over all pages; the ratio is to the reader's own profile, the trivial page. Size is the
@@ -18,11 +19,12 @@ from django.conf import settings
 from django.db import connection, connections
 from django.test import Client, override_settings
 
-from prompts_app.models import Environment, PolicyVersion
+from prompts_app.models import Environment, PolicyVersion, Prompt
 from registry.core.models import Member
 
 PLAIN = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 PROMPTS = 1000 if _scene.QUICK else 10_000
+VERSIONS = 500
 ROUNDS = 10 if _scene.QUICK else 60
 WARM = 3
 MOST_MS, MOST_KB = 100, 120
@@ -42,6 +44,16 @@ _VERSIONS = """
   SELECT id, v, encode(sha256((id || '/' || v)::bytea), 'hex'),
     format('{"template_format":"jinja","text":"Prompt %%s, version %%s: {{ message }}"}', id, v), '', 'Reword', %(member)s, 'Bea', ''
   FROM prompts_app_prompt, generate_series(1, 2) v WHERE workspace_id = %(workspace)s AND last_number = 2
+"""
+# One prompt with a long history, the first.
+_HISTORY = """
+  WITH longest AS (SELECT min(id) AS id FROM prompts_app_prompt WHERE workspace_id = %(workspace)s), counted AS (
+    UPDATE prompts_app_prompt SET last_number = %(versions)s WHERE id = (SELECT id FROM longest)
+  )
+  INSERT INTO prompts_app_promptversion (prompt_id, number, digest, content, source, message, author_id, author_name, key_name)
+  SELECT id, v, encode(sha256((id || '/' || v)::bytea), 'hex'),
+    format('{"template_format":"jinja","text":"Version %%s of many: {{ message }}"}', v), '', 'Reword', %(member)s, 'Bea', ''
+  FROM longest, generate_series(3, %(versions)s) v
 """
 _LIVE = """
   INSERT INTO prompts_app_deployment (prompt_id, environment_id, kind, version_id, revision, actor_kind, actor_id, actor_name, reason, evidence)
@@ -73,10 +85,10 @@ def made() -> Member:
     """The workspace with everything in it; its owner reads."""
     scene = _scene.scene()
     member = Member.objects.select_related("user", "workspace").get(pk=scene.owner.member_id)
-    ids = {"workspace": member.workspace_id, "member": member.pk, "prompts": PROMPTS}
+    ids = {"workspace": member.workspace_id, "member": member.pk, "prompts": PROMPTS, "versions": VERSIONS}
     environments = list(Environment.objects.in_workspace(member.workspace_id))
     with connection.cursor() as cursor:
-        for statement in (_PROMPTS, _VERSIONS, _CHECKS):
+        for statement in (_PROMPTS, _VERSIONS, _HISTORY, _CHECKS):
             cursor.execute(statement, ids)
         for environment in environments:
             here = {**ids, "environment": environment.pk, "rank": environment.rank}
@@ -89,8 +101,9 @@ def made() -> Member:
     return member
 
 
-def addresses(here: str) -> dict[str, str]:
-    """What is measured, by the name that is printed."""
+def addresses(here: str, longest: str) -> dict[str, str]:
+    """What is measured, by the name that is printed; `longest` is the prompt with 500 versions."""
+    prompt = f"{here}/prompts/{longest}"
     return {
         "profile, the trivial page": f"{here}/settings/profile",
         "board": f"{here}/",
@@ -112,6 +125,9 @@ def addresses(here: str) -> dict[str, str]:
         "environment": f"{here}/environments/production",
         "notifications": f"{here}/notifications",
         "members": f"{here}/settings/members",
+        "prompt of 500 versions": prompt,
+        "its versions": f"{prompt}/versions",
+        "two of its versions": f"{prompt}/diff?from=1&to={VERSIONS}",
     }
 
 
@@ -135,7 +151,8 @@ def main() -> None:
     member = made()
     client = Client()
     client.force_login(member.user)
-    found = timed(client, addresses(f"/w/{member.workspace.slug}"))
+    longest = Prompt.objects.in_workspace(member.workspace_id).order_by("pk").values_list("name", flat=True)[0]
+    found = timed(client, addresses(f"/w/{member.workspace.slug}", longest))
     trivial = statistics.median(found["profile, the trivial page"][0])
     print(f"{PROMPTS:,} prompts, {ROUNDS} rounds; to reach: p95 {MOST_MS} ms, {MOST_KB} kB")
     for name, (times, size) in found.items():
