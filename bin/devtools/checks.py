@@ -200,6 +200,7 @@ def _environment(folders: Folders) -> dict[str, str]:
     environment.update({name: value for name in SERVERS if (value := setting(name))})
     environment["PATH"] = f"{folders.python.parent}{os.pathsep}{environment.get('PATH', os.defpath)}"
     environment["E2E"] = setting("E2E", "1")
+    environment["SCREENSHOTS"] = str(folders.data / "screenshots")
     give_a_home(environment, folders)
     return environment
 

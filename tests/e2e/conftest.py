@@ -3,15 +3,22 @@
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
 
+from evals_app.scripted_provider import Rule, ScriptedProvider
 from registry.core.actions.sessions import create_sign_in_link
 from registry.core.actor import Actor
 from registry.core.models import Member
-from tests.servers import Web, run_web
+from tests import scenes
+from tests.builders import Cast, make_cast
+from tests.e2e.measures import screenshots
+from tests.evals import building
+from tests.screens import House, furnished
+from tests.servers import Web, run_web, run_worker
 
 ARGUMENTS = (
     "--no-sandbox",
@@ -23,6 +30,12 @@ ARGUMENTS = (
     "--disable-sync",
 )
 PATIENCE_MS = 30_000
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Says where the pictures are, where this run made some."""
+    if any("test_pictures" in report.nodeid for report in terminalreporter.getreports("passed")):
+        terminalreporter.write_line(f"Pictures of the main screens are in {screenshots()}.")
 
 
 @pytest.fixture(scope="session")
@@ -46,18 +59,26 @@ def web(transactional_db: None, tmp_path: Path) -> Iterator[Web]:
 
 
 class Seat:
-    """Somebody in front of a browser of their own; what the page complains about is kept in `complaints`."""
+    """Somebody in front of a browser of their own; what the page complains about is kept in `complaints`.
 
-    def __init__(self, browser: Browser, web: Web, actor: Actor) -> None:
-        self.context: BrowserContext = browser.new_context(viewport={"width": 1280, "height": 900})
+    Signed in as `actor`; nobody where there is none. With `scripts` off the browser runs no JavaScript.
+    """
+
+    def __init__(self, browser: Browser, web: Web, actor: Actor | None = None, *, scripts: bool = True) -> None:
+        size: ViewportSize = {"width": 1280, "height": 900}
+        self.context: BrowserContext = browser.new_context(viewport=size, java_script_enabled=scripts)
         self.context.set_default_timeout(PATIENCE_MS)
         self.page: Page = self.context.new_page()
         self.complaints: list[str] = []
         self.page.on("console", lambda m: self.complaints.append(m.text) if m.type == "error" else None)
         self.page.on("pageerror", lambda e: self.complaints.append(str(e)))
         self.url = web.url
+        if actor is not None:
+            self._sign_in(actor)
+
+    def _sign_in(self, actor: Actor) -> None:
         token = create_sign_in_link(Member.objects.get(pk=actor.member_id).user)
-        self.page.goto(f"{web.url}/sign-in/{token}")
+        self.page.goto(f"{self.url}/sign-in/{token}")
         self.page.get_by_role("button", name="Sign in").click()
         self.page.wait_for_url("**/w/**")
 
@@ -65,3 +86,43 @@ class Seat:
         """Go to an address of the server."""
         self.page.goto(f"{self.url}{path}")
         return self.page
+
+
+# The scripted model loses its brevity when it is told to think.
+RULES = (
+    Rule(anywhere="step by step", contains="card", answer="The message mentions a card, so: yes"),
+    Rule(contains="card", answer="yes"),
+    Rule(answer="no"),
+)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Everything that runs for the whole story: a provider, a web process, a worker."""
+
+    web: Web
+    cast: Cast
+    browser: Browser
+
+    def seat(self, who: str, *, scripts: bool = True) -> Seat:
+        """One of the cast, signed in."""
+        return Seat(self.browser, self.web, getattr(self.cast, who), scripts=scripts)
+
+
+@pytest.fixture
+def stage(transactional_db: None, browser: Browser, tmp_path: Path) -> Iterator[Stage]:
+    """A workspace whose production takes promotions straight from anywhere."""
+    with ScriptedProvider(RULES) as provider:
+        allowed = {"OUTBOUND_ALLOW": f"127.0.0.1:{provider.port}"}
+        with run_web(tmp_path, **allowed) as web, run_worker(tmp_path, **allowed):
+            cast = make_cast()
+            scenes.policy(cast, "production", require_predecessor=False)
+            building.add_provider(cast, provider)
+            yield Stage(web, cast, browser)
+
+
+@pytest.fixture
+def house(transactional_db: None) -> Iterator[House]:
+    """A workspace in which each page has something to show."""
+    with furnished(make_cast()) as made:
+        yield made

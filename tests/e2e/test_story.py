@@ -1,19 +1,13 @@
 """The main job as its users do it: four people in front of real browsers, a worker, a provider, and a service with a key."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx2 as httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from evals_app.scripted_provider import MODEL_NAME, Rule, ScriptedProvider
-from prompts_app.actions.environments import change_environment
-from tests.builders import Cast, make_cast
-from tests.e2e.conftest import PATIENCE_MS, Seat
-from tests.servers import Web, run_web, run_worker
+from tests.e2e.conftest import PATIENCE_MS, Seat, Stage
+from tests.servers import Web
 
 pytestmark = pytest.mark.e2e
 
@@ -22,38 +16,6 @@ QUESTIONS = [f"Message {n}: {'my card was declined' if n % 2 else 'how do I rese
 FIRST = "Is this message about a card? Answer yes or no."
 WORSE = f"{FIRST} Think step by step."
 BETTER = f"{FIRST} Answer with one word."
-# The scripted model loses its brevity when it is told to think.
-RULES = (
-    Rule(anywhere="step by step", contains="card", answer="The message mentions a card, so: yes"),
-    Rule(contains="card", answer="yes"),
-    Rule(answer="no"),
-)
-
-
-@dataclass(frozen=True)
-class Stage:
-    """Everything that runs for the story."""
-
-    web: Web
-    cast: Cast
-    browser: Browser
-
-    def seat(self, who: str) -> Seat:
-        """One of the cast, signed in."""
-        return Seat(self.browser, self.web, getattr(self.cast, who))
-
-
-@pytest.fixture
-def stage(transactional_db: None, browser: Browser, tmp_path: Path) -> Iterator[Stage]:
-    """A workspace whose production takes promotions straight from anywhere; a provider, a web process, a worker."""
-    with ScriptedProvider(RULES) as provider:
-        allowed = {"OUTBOUND_ALLOW": f"127.0.0.1:{provider.port}"}
-        with run_web(tmp_path, **allowed) as web, run_worker(tmp_path, **allowed):
-            cast = make_cast()
-            change_environment(cast.olga, cast.environment("production"), policy={"require_predecessor": False})
-            stage = Stage(web, cast, browser)
-            _add_provider(stage, provider)
-            yield stage
 
 
 def test_story__write_run_refuse_fix_approve_promote_fetch_roll_back__in_a_browser(stage: Stage) -> None:
@@ -92,11 +54,6 @@ def test_story__write_run_refuse_fix_approve_promote_fetch_roll_back__in_a_brows
     assert back["revision"] == live["revision"] + 1
     for seat in (ada, grace, rosa):
         assert seat.complaints == []
-
-
-def _add_provider(stage: Stage, provider: ScriptedProvider) -> None:
-    body = {"name": "scripted", "base_url": provider.base_url, "models": [MODEL_NAME], "default": True}
-    assert _call(stage.seat("olga"), "providers", body) == httpx.codes.CREATED
 
 
 def _write_first_version(seat: Seat) -> None:

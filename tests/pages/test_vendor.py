@@ -1,5 +1,6 @@
 """What the pages ship of other people's work is exactly what was built."""
 
+import hashlib
 import json
 import re
 import runpy
@@ -32,6 +33,14 @@ def test_manifest__each_file__names_package_version_and_licence() -> None:
     del entries["LICENSES.txt"]
 
     assert all(entry["package"] and entry["version"] and entry["licence"] for entry in entries.values())
+
+
+def test_vendored_for_tests__compared_with_their_table__are_the_published_files() -> None:
+    folder = ROOT / "tests" / "vendor"
+    rows = re.findall(r"^\| `([^`]+)` .*`([0-9a-f]{64})` \|$", (folder / "README.md").read_text(), re.MULTILINE)
+
+    assert {name for name, _ in rows} == {path.name for path in folder.glob("*.js")}
+    assert [name for name, digest in rows if hashlib.sha256((folder / name).read_bytes()).hexdigest() != digest] == []
 
 
 def test_lock__names_no_registry() -> None:

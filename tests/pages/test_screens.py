@@ -1,0 +1,129 @@
+"""Each page is known to the measures, and asks the database as often for thirty rows as for three."""
+
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from tests.builders import Cast
+from tests.pages.conftest import SignedIn
+from tests.screens import BY_NOBODY, PARTS, REFUSED, SCREENS, STATES, add_rows, furnished, page_routes
+
+# Statements for one look at each page, signed in as the owner: session, person, memberships, unread and navigation are six.
+QUERIES = """
+api_docs                     3
+board                        19
+search                       16
+prompt_new                   5
+prompt_import                6
+prompt                       20
+prompt_edit                  11
+prompt_versions              15
+version                      24
+compare                      9
+prompt_usage                 11
+prompt_checks_panel          22
+promotion_new                11
+promotions                   8
+promotion                    24
+reviews                      24
+environment                  16
+rollback                     13
+notifications                8
+settings_profile             7
+settings_members             7
+member_deactivate            12
+leave                        11
+settings_audit               10
+settings_environments        6
+settings_keys                7
+settings_providers           6
+provider                     7
+suites                       13
+suite_new                    5
+suite                        21
+suite_edit                   11
+suite_import                 7
+suite_history                11
+suite_diff                   10
+runs                         11
+run_new                      15
+run                          17
+run_case                     14
+run_case_add                 9
+run_tags                     10
+run_figures                  11
+run_answer                   7
+run_compare_choose           8
+run_compare                  14
+batches                      7
+batch_new                    10
+batch                        8
+usage                        13
+board, nothing found         8
+editor of a text             11
+compare, unified             9
+promotion, waiting for a run 28
+promotion, applied           24
+run under way                17
+run, errors picked           17
+run, nothing picked          17
+case without an answer       12
+case not asked yet           11
+run, found by text           19
+figures of a run under way   10
+figures without a baseline   8
+run without a baseline       17
+runs, none                   7
+nothing there                6
+"""
+FEW, MANY = 3, 30
+# The inbox judges each promotion that waits, three statements each, fifty promotions at most.
+EACH_ROW = frozenset({"reviews"})
+
+
+def read_table() -> dict[str, int]:
+    """Statements by screen."""
+    rows = (line.rpartition(" ") for line in QUERIES.splitlines() if line)
+    return {name.strip(): int(count) for name, _, count in rows}
+
+
+def test_screens__and_the_url_map__name_the_same_routes() -> None:
+    assert not SCREENS.keys() & PARTS
+    assert page_routes() == SCREENS.keys() | PARTS
+
+
+def test_screens__opened_by_the_owner__are_pages_with_a_title_and_one_heading(cast: Cast, as_: SignedIn) -> None:
+    owner = as_(cast.olga)
+    with furnished(cast) as house:
+        wrong = {}
+        for name, pattern in (SCREENS | STATES).items():
+            answer = (Client() if name in BY_NOBODY else owner).get(house.address(pattern))
+            page = answer.content.decode()
+            expected = REFUSED.get(name, 200)
+            if answer.status_code != expected or page.count("<title>") != 1 or page.count("<h1") != 1:
+                wrong[name] = (answer.status_code, page.count("<title>"), page.count("<h1"))
+    assert wrong == {}
+
+
+def test_screens__with_thirty_rows__ask_as_often_as_with_three(cast: Cast, as_: SignedIn) -> None:
+    owner = as_(cast.olga)
+    with furnished(cast) as house:
+        add_rows(house, range(FEW))
+        few = {name: _count(owner, house.address(pattern)) for name, pattern in _signed_in().items()}
+        add_rows(house, range(FEW, MANY))
+        many = {name: _count(owner, house.address(pattern)) for name, pattern in _signed_in().items()}
+
+    assert {name: (few[name], many[name]) for name in few.keys() - EACH_ROW if few[name] != many[name]} == {}
+    table = "\n".join(f"{name:28} {count}" for name, count in few.items())
+    assert few == read_table(), f"\n{table}"
+
+
+def _signed_in() -> dict[str, str]:
+    return {name: pattern for name, pattern in (SCREENS | STATES).items() if name not in BY_NOBODY}
+
+
+def _count(client: Client, address: str) -> int:
+    client.get(address)  # what is only asked the first time is not of the page
+    with CaptureQueriesContext(connection) as captured:
+        client.get(address)
+    return len(captured)
