@@ -8,9 +8,9 @@ from tests.e2e.conftest import PATIENCE_MS, Seat, Stage
 
 pytestmark = pytest.mark.e2e
 
-NAME = "support/is-it-about-a-card"
-FIRST = "Is this message about a card? Answer yes or no: {{ message }}"
-SECOND = "Is this message about a card? One word, yes or no: {{ message }}"
+NAME = "support/for-payments"
+FIRST = "Is this for the team of payments? Answer yes or no: {{ message }}"
+SECOND = "Is this for the team of payments? One word, yes or no: {{ message }}"
 CASES = (("card", "My card was declined", "yes"), ("password", "How do I reset my password", "no"))
 
 
@@ -60,6 +60,7 @@ def _save(page: Page, text: str, *, version: int) -> None:
 def _write_suite(seat: Seat) -> None:
     page = seat.open("/w/acme/new-suite")
     page.get_by_label("Title").fill("About cards")
+    page.get_by_label("Slug").fill("cards")
     page.get_by_role("button", name="Go on to the cases").click()
     page.get_by_label("Name of another variable").fill("message")
     page.get_by_role("button", name="Variable", exact=True).click()
