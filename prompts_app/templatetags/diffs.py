@@ -78,7 +78,7 @@ def _line(row: DrawnLine, anchor: str) -> SafeString:
         "" if row.new is None else row.new,
         MARKS[row.op],
         SAID[row.op],
-        _runs(row.runs, is_whole=row.op in ("insert", "delete") and not any(run.op == "same" for run in row.runs)),
+        _runs(row.runs, is_whole=_is_whole(row.runs)),
     )
 
 
@@ -89,13 +89,18 @@ def _pair(row: DrawnPair, anchor: str) -> SafeString:
         "" if row.old is None else row.old.number,
         "" if row.op == "same" else "old" if row.old else "none",
         "" if row.op == "same" or not row.old else "before: ",
-        _runs(row.old.runs, is_whole=row.new is None) if row.old else "",
+        _runs(row.old.runs, is_whole=_is_whole(row.old.runs)) if row.old else "",
         anchor,
         "" if row.new is None else row.new.number,
         "" if row.op == "same" else "new" if row.new else "none",
         "" if row.op == "same" or not row.new else "after: ",
-        _runs(row.new.runs, is_whole=row.old is None) if row.new else "",
+        _runs(row.new.runs, is_whole=_is_whole(row.new.runs)) if row.new else "",
     )
+
+
+def _is_whole(runs: Sequence[Run]) -> bool:
+    """Whether nothing of a line is on the other side too: it is marked as a line then, not word by word."""
+    return len({run.op for run in runs}) == 1 and runs[0].op != "same"
 
 
 def _number(line: Line | None) -> int | None:
