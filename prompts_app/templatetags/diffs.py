@@ -71,11 +71,9 @@ def _say(say: str, path: str, side: str, number: int | None, *, is_first: bool) 
 
 def _line(row: DrawnLine, anchor: str) -> SafeString:
     return format_html(
-        '<span class="dn">{}</span><a class="dn" href="#{}" tabindex="-1">{}</a>'
-        '<span class="dm" aria-hidden="true">{}</span><span class="dt"><span class="sr-only">{}</span>{}</span>',
-        "" if row.old is None else row.old,
-        anchor,
-        "" if row.new is None else row.new,
+        '{}{}<span class="dm" aria-hidden="true">{}</span><span class="dt"><span class="sr-only">{}</span>{}</span>',
+        _numbered(row.old, anchor if row.new is None else ""),
+        _numbered(row.new, anchor),
         MARKS[row.op],
         SAID[row.op],
         _runs(row.runs, is_whole=_is_whole(row.runs)),
@@ -84,18 +82,29 @@ def _line(row: DrawnLine, anchor: str) -> SafeString:
 
 def _pair(row: DrawnPair, anchor: str) -> SafeString:
     return format_html(
-        '<span class="dn">{}</span><span class="dt" data-side="{}"><span class="sr-only">{}</span>{}</span>'
-        '<a class="dn" href="#{}" tabindex="-1">{}</a><span class="dt" data-side="{}"><span class="sr-only">{}</span>{}</span>',
-        "" if row.old is None else row.old.number,
-        "" if row.op == "same" else "old" if row.old else "none",
-        "" if row.op == "same" or not row.old else "before: ",
-        _runs(row.old.runs, is_whole=_is_whole(row.old.runs)) if row.old else "",
-        anchor,
-        "" if row.new is None else row.new.number,
-        "" if row.op == "same" else "new" if row.new else "none",
-        "" if row.op == "same" or not row.new else "after: ",
-        _runs(row.new.runs, is_whole=_is_whole(row.new.runs)) if row.new else "",
+        "{}{}{}{}",
+        _numbered(_number(row.old), anchor if row.new is None else ""),
+        _cell(row.old, "old", "" if row.op == "same" else "before: "),
+        _numbered(_number(row.new), anchor),
+        _cell(row.new, "new", "" if row.op == "same" else "after: "),
     )
+
+
+def _cell(line: Line | None, side: str, said: str) -> SafeString:
+    """One side of a pair; `said` is what a screen reader hears before a line that changed."""
+    return format_html(
+        '<span class="dt" data-side="{}"><span class="sr-only">{}</span>{}</span>',
+        "none" if line is None else side if said else "",
+        said if line else "",
+        _runs(line.runs, is_whole=_is_whole(line.runs)) if line else "",
+    )
+
+
+def _numbered(number: int | None, anchor: str) -> SafeString:
+    """A line's number, which is the address of the line where there is an anchor."""
+    if number is None or not anchor:
+        return format_html('<span class="dn">{}</span>', "" if number is None else number)
+    return format_html('<a class="dn" href="#{}" tabindex="-1">{}</a>', anchor, number)
 
 
 def _is_whole(runs: Sequence[Run]) -> bool:
