@@ -54,7 +54,7 @@ def prompt_try(request: PageRequest, name: str) -> HttpResponse:
     typed = read_try(dict(request.POST.lists()))
     if request.POST.get("step") == "fill":
         return _fill(request, prompt, typed)
-    if request.POST.get("step"):
+    if request.POST.get("do") != "run":
         return _page(request, prompt, typed)
     try:
         with PLACES.held(request.member.pk, in_thread=True):

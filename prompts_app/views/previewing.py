@@ -52,12 +52,6 @@ class Preview:
         """The version that changes are told against."""
         return self.newest.number if self.newest else None
 
-    @property
-    def change_count(self) -> int:
-        """How many messages, settings and rules of the contract differ."""
-        drawn = self.changes
-        return len(drawn.parts) + len(drawn.settings) + len(drawn.contract) if drawn else 0
-
 
 def preview_of(prompt: Prompt, typed: Typed, member_id: int) -> Preview:
     """What is typed, rendered with the sample values, and everything that is to be said of it; never raises a refusal."""

@@ -78,6 +78,9 @@ class BodyLimitMiddleware:
         ("/import", 10),
         ("/edit", 8),
         ("/draft", 8),
+        ("/drafts/try", 8),
+        ("/drafts/try/run", 8),
+        ("/drafts/try/add", 8),
     )
 
     def __init__(self, get_response: Handler) -> None:

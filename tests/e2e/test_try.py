@@ -138,4 +138,4 @@ def test_try__filled_in_from_a_case__follows_the_versions_that_are_chosen(stage:
     page.get_by_label("From a case").fill("greetings/case-1")
     page.get_by_role("button", name="Fill in").click()
     expect(page.locator("[name=v_name]")).to_have_count(2)
-    expect(page.locator("[name=v_sample]").nth(1)).to_have_value("1")
+    expect(page.locator("[name=v_sample]").nth(1)).to_have_value('"1"')

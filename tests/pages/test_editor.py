@@ -139,7 +139,7 @@ def test_preview__with_and_without_samples__shows_what_is_sent_and_what_changed(
     assert (
         "Sort \u2039message\u203a for \u2039bank\u203a" in bare
         and "Changes since v1" in bare
-        and "added required" in bare
+        and "is new and required" in bare
     )
     assert "Sort &lt;b&gt;lost&lt;/b&gt; for \u2039bank\u203a" in given
 
