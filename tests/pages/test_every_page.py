@@ -105,6 +105,8 @@ def addresses(world: World) -> Iterator[str]:
         yield f"/w/acme/environments/{environment}/rollback/support/triage"
     for page in ("members", "keys", "environments", "audit", "audit?check=1", "profile"):
         yield f"/w/acme/settings/{page}"
+    yield "/w/acme/settings/leave"
+    yield "/w/acme/settings/members/ada@example.com/deactivate"
     yield "/w/acme/search"
     yield "/w/acme/search?q=triage+v2"
     yield "/w/acme/search?q=triage&palette=1"
