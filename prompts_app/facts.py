@@ -139,7 +139,7 @@ def live_deployment(prompt: Prompt, environment: Environment) -> Deployment | No
 def latest_votes(promotion: Promotion) -> tuple[Approval, ...]:
     """Each person's latest vote that stands, oldest first."""
     rows = Approval.objects.filter(promotion=promotion)
-    newest = rows.select_related("member__user").order_by("member_id", "-pk").distinct("member_id")
+    newest = rows.select_related("member__user", "member__workspace").order_by("member_id", "-pk").distinct("member_id")
     return tuple(sorted((row for row in newest if stands(row, promotion)), key=lambda row: row.pk))
 
 
@@ -199,7 +199,8 @@ def eligible_reviewers(workspace_id: int, excluded: Iterable[int]) -> tuple[tupl
 
 def members_from(workspace_id: int, role: Role, excluded: Iterable[int] = ()) -> tuple[tuple[int, str], ...]:
     """Ids and names of the active members of at least that role."""
-    rows = Member.objects.in_workspace(workspace_id).active().at_least(role).exclude(pk__in=list(excluded))
+    rows = Member.objects.in_workspace(workspace_id).active().at_least(role).lacking_no_factor()
+    rows = rows.exclude(pk__in=list(excluded))
     return tuple(rows.order_by("user__name", "pk").values_list("pk", "user__name"))
 
 
@@ -360,6 +361,8 @@ def _vote(row: Approval, excluded: dict[int, str]) -> VoteFact:
         refusal = "is no longer active"
     elif not refusal and row.member.rank < Role.REVIEWER.rank:
         refusal = "is no longer a reviewer"
+    elif not refusal and row.member.lacks_factor:
+        refusal = "has no second factor"
     return VoteFact(row.member_id, row.member.user.name, row.vote == Vote.APPROVE, row.subject_hash, refusal)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from environs import Env
 
+ROLES = ("viewer", "editor", "reviewer", "releaser", "admin", "owner")
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 VARIABLES: dict[str, str] = {
@@ -25,6 +26,13 @@ VARIABLES: dict[str, str] = {
     "DELIVERY_REQUESTS_PER_MINUTE": "Fetches each process answers to one key in a minute. Default 60000.",
     "TRY_DAILY_BUDGET": "US dollars that the people of one workspace may spend on trying prompts in a day (UTC), as far as prices are known. Default 20.",
     "BROKER_URL": "Valkey or Redis for Celery, limits and rate counters.",
+    "REQUIRE_MFA": "`1` asks a second factor of reviewers and above in every workspace, whatever it has chosen. Default 0.",
+    "OIDC_ISSUER": "The organisation's OpenID Connect server, such as `https://login.example.com`; left out, there is no single sign-on. Private addresses need OUTBOUND_ALLOW.",
+    "OIDC_CLIENT_ID": "The client that was registered there, with the redirect address `PUBLIC_URL/sign-in/sso/back`.",
+    "OIDC_CLIENT_SECRET": "Its secret.",
+    "OIDC_NAME": "What the button says. Default `Single sign-on`.",
+    "OIDC_ROLE_CLAIM": "The claim of the ID token that lists somebody's groups. Default `groups`.",
+    "OIDC_ROLES": "Comma-separated `workspace:group=role`: who is in the group has the role in the workspace, who is in none of a named workspace loses it at the next sign-in.",
     "PUBLIC_URL": "Where people reach this server; links in notifications start with it.",
     "ALLOWED_HOSTS": "Comma-separated host names served besides the one of PUBLIC_URL.",
     "TLS_TERMINATED_BY_PROXY": "`1` where a proxy ends TLS and sets X-Forwarded-Proto. Default 0.",
@@ -60,6 +68,13 @@ class Environment:
     try_daily_budget: float
     broker_url: str
     public_url: str
+    require_mfa: bool
+    oidc_issuer: str
+    oidc_client_id: str
+    oidc_client_secret: str
+    oidc_name: str
+    oidc_role_claim: str
+    oidc_roles: tuple[tuple[str, str, str], ...]
     allowed_hosts: tuple[str, ...]
     tls_terminated_by_proxy: bool
     outbound_allow: frozenset[str]
@@ -82,6 +97,7 @@ def read_environment() -> Environment:
         raise ValueError(f"GREENROOM_ENV is {mode!r}: use `production` or `development`")
     is_production = mode == "production"
     database_url = env.str("DATABASE_URL")
+    role_rules: list[str] = env.list("OIDC_ROLES", [])
     return Environment(
         is_production=is_production,
         secret_key=env.str("SECRET_KEY"),
@@ -98,6 +114,13 @@ def read_environment() -> Environment:
         try_daily_budget=env.float("TRY_DAILY_BUDGET", 20.0),
         broker_url=env.str("BROKER_URL"),
         public_url=env.str("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/"),
+        require_mfa=env.bool("REQUIRE_MFA", default=False),
+        oidc_issuer=env.str("OIDC_ISSUER", ""),
+        oidc_client_id=env.str("OIDC_CLIENT_ID", ""),
+        oidc_client_secret=env.str("OIDC_CLIENT_SECRET", ""),
+        oidc_name=env.str("OIDC_NAME", "Single sign-on"),
+        oidc_role_claim=env.str("OIDC_ROLE_CLAIM", "groups"),
+        oidc_roles=tuple(_role_rule(text) for text in role_rules),
         allowed_hosts=tuple(env.list("ALLOWED_HOSTS", [])),
         tls_terminated_by_proxy=env.bool("TLS_TERMINATED_BY_PROXY", default=False),
         outbound_allow=frozenset(env.list("OUTBOUND_ALLOW", [])),
@@ -111,3 +134,12 @@ def read_environment() -> Environment:
         sweep_interval_s=env.float("SWEEP_INTERVAL_S", 5.0),
         failpoint=env.str("FAILPOINT", ""),
     )
+
+
+def _role_rule(text: str) -> tuple[str, str, str]:
+    """`workspace:group=role` taken apart; a group may hold `:` and `=` itself."""
+    left, _, role = text.strip().rpartition("=")
+    workspace, _, group = left.partition(":")
+    if not workspace or not group or role not in ROLES:
+        raise ValueError(f"OIDC_ROLES has {text!r}: write workspace:group=role, with a role of {', '.join(ROLES)}")
+    return workspace, group, role

@@ -2,6 +2,8 @@
 
 import logging
 import logging.config
+import re
+from typing import Any
 
 import structlog
 from structlog.typing import Processor
@@ -10,6 +12,8 @@ QUIET = {
     # An expected refusal is an answer, not a warning; unexpected errors are logged with their traceback.
     "django.request": {"level": "ERROR"},
     "django.server": {"level": "WARNING"},
+    # At DEBUG it writes down whole requests.
+    "django.template": {"level": "INFO"},
     # One line for each question to a model says nothing that its result does not say.
     "httpx2": {"level": "WARNING"},
     # The sweep comes every few seconds: only what goes wrong with tasks is news.
@@ -17,6 +21,24 @@ QUIET = {
     "celery.worker.strategy": {"level": "WARNING"},
     "celery.beat": {"level": "WARNING"},
 }
+
+
+# Tokens of one-time links, where a library logs the address of a request.
+_LINK = re.compile(r"(/(?:sign-in|join|setup)/)[\w-]{20,}")
+
+
+def line_of(fmt: str) -> list[Processor]:
+    """How an event becomes a line. Tracebacks show no values: one of them may be a password or a key."""
+    if fmt != "json":
+        tracebacks = structlog.dev.plain_traceback
+        return [structlog.dev.ConsoleRenderer(colors=False, exception_formatter=tracebacks), hide_links]
+    plain = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+    return [structlog.processors.ExceptionRenderer(plain), structlog.processors.JSONRenderer(), hide_links]
+
+
+def hide_links(logger: object, method: str, line: Any) -> str:
+    """The rendered line without the tokens of one-time links."""
+    return _LINK.sub(r"\1…", str(line))
 
 
 def logging_config(*, level: str, fmt: str) -> None:
@@ -28,12 +50,7 @@ def logging_config(*, level: str, fmt: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
     ]
-    as_json = fmt == "json"
-    final: list[Processor] = (
-        [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
-        if as_json
-        else [structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)]
-    )
+    final = line_of(fmt)
     logging.config.dictConfig(
         {
             "version": 1,

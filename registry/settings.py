@@ -18,6 +18,10 @@ DEBUG = False
 SECRET_KEY = ENV.secret_key
 ENCRYPTION_KEYS = ENV.encryption_keys
 PUBLIC_URL = ENV.public_url
+REQUIRE_MFA = ENV.require_mfa
+OIDC_ISSUER = ENV.oidc_issuer
+OIDC_CLIENT_ID, OIDC_CLIENT_SECRET = ENV.oidc_client_id, ENV.oidc_client_secret
+OIDC_NAME, OIDC_ROLE_CLAIM, OIDC_ROLES = ENV.oidc_name, ENV.oidc_role_claim, ENV.oidc_roles
 OUTBOUND_ALLOW = ENV.outbound_allow
 LOCAL_MODEL_URL = ENV.local_model_url
 SCRIPTED_PROVIDER_URL = ENV.scripted_provider_url
@@ -56,11 +60,12 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "registry.core.signing_in.IdleSessionMiddleware",
+    "registry.core.signing_in.SessionLimitMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "registry.core.middleware.RegistryErrorMiddleware",
+    "registry.core.middleware.ConfirmationMiddleware",
 ]
 
 ROOT_URLCONF = "registry.urls"
@@ -133,6 +138,7 @@ WHITENOISE_AUTOREFRESH = False
 # Sessions live in the database: a Valkey that is lost signs nobody out.
 SESSION_COOKIE_NAME = "__Host-session" if IS_HTTPS else "session"
 CSRF_COOKIE_NAME = "__Host-csrf" if IS_HTTPS else "csrf"
+BROWSER_COOKIE_NAME = "__Host-browser" if IS_HTTPS else "browser"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
+from django.test import Client
+from django.utils import timezone
+
 from prompts_app.actions.environments import create_default_environments, find_environment
 from prompts_app.actions.keys import issue_key
 from prompts_app.actions.prompts import create_prompt
@@ -12,7 +15,8 @@ from registry.core import outbox
 from registry.core.actions.workspaces import add_member, create_workspace, find_or_create_user
 from registry.core.actor import Actor, KeyKind, Role
 from registry.core.identity import actor_of_key, actor_of_member
-from registry.core.models import JobState, Member, OutboxMessage, Workspace
+from registry.core.models import JobState, Member, OutboxMessage, User, Workspace
+from registry.core.signing_in import CONFIRMED, SEEN, SIGNED_IN
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,16 @@ def outsider(slug: str) -> Actor:
 def person(member: Member) -> Actor:
     """The member as an actor, as they are in the database now."""
     return actor_of_member(Member.objects.select_related("user", "workspace").get(pk=member.pk))
+
+
+def signed_in(client: Client, user: User, *, minutes_ago: float = 0) -> Client:
+    """The client with a session of that person, as one begins by signing in."""
+    client.force_login(user)
+    session = client.session
+    session[SEEN] = timezone.now().timestamp()
+    session[SIGNED_IN] = session[CONFIRMED] = session[SEEN] - minutes_ago * 60
+    session.save()
+    return client
 
 
 def again(actor: Actor) -> Actor:

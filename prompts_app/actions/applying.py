@@ -9,7 +9,15 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from prompts_app.actions.moving import Moved, Place, lock_places, move
-from prompts_app.actions.promotions import end, find_promotion, record, refuse_stale_view, refuse_state, under_lock
+from prompts_app.actions.promotions import (
+    end,
+    find_promotion,
+    record,
+    refuse_stale_view,
+    refuse_state,
+    require_mover,
+    under_lock,
+)
 from prompts_app.actions.prompts import checked_text
 from prompts_app.facts import Judgement, judge, member_refusal, override_refusals, policy_of, scheduler_of
 from prompts_app.gates import Blocker, Level, standing
@@ -30,7 +38,7 @@ def apply_promotion(actor: Actor, promotion: Promotion, *, stamp: int | None) ->
     with transaction.atomic():
         place, row = _locked(promotion)
         actor = as_of_now(actor)
-        require(actor, Permission.APPLY, protected=policy_of(row).protected)
+        require_mover(actor, policy_of(row))
         refuse_stale_view(row, stamp)
         refuse_state(row, {OPEN})
         judgement = judge(row, actor)
@@ -50,7 +58,7 @@ def override_promotion(actor: Actor, promotion: Promotion, *, stamp: int | None,
         judgement = judge(row, actor)
         present = standing(judgement.blockers)
         require(actor, Permission.OVERRIDE)
-        require(actor, Permission.APPLY, protected=judgement.policy.protected)
+        require_mover(actor, judgement.policy)
         if row.is_pending and present and not judgement.policy.allow_override:
             raise Forbidden("override.forbidden", f"{row.environment.label} forbids overrides.")
         refuse_stale_view(row, stamp)

@@ -17,6 +17,7 @@ from registry.core.actor import Actor
 from registry.core.broadcast import announce
 from registry.core.canonical import JSON
 from registry.core.errors import Conflict, NotFound, invalid_field
+from registry.core.permissions import require_confirmed
 
 COLOURS = ("slate", "blue", "teal", "green", "amber", "orange", "red", "violet")
 MAX_LABEL, MAX_RANK = 63, 1000
@@ -101,6 +102,7 @@ def change_environment(
         now = current_policy(environment)
         wanted = parse_policy(dict(policy), now.load())
         if wanted != now.load():
+            require_confirmed(actor)
             _write_policy(actor, environment, wanted, number=now.number + 1)
             detail["policy"] = [now.load().to_json(), wanted.to_json()]
     if detail:

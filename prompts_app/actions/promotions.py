@@ -19,13 +19,14 @@ from prompts_app.models import (
     PromptVersion,
     actions_in,
 )
+from prompts_app.policy import Policy
 from registry.core import audit, outbox
 from registry.core.actor import Actor
 from registry.core.canonical import JSON
 from registry.core.clock import database_now
 from registry.core.errors import Conflict, Forbidden, NotFound, PreconditionFailed, invalid_field
 from registry.core.models import Member
-from registry.core.permissions import Permission, require, require_person
+from registry.core.permissions import Permission, require, require_confirmed, require_person
 
 OPEN, SCHEDULED, SUSPENDED = PENDING
 EXPIRES_AFTER = timedelta(days=14)
@@ -50,7 +51,7 @@ def open_promotion(
     """
     require(actor, Permission.WRITE)
     if scheduled_for is not None:
-        require(actor, Permission.APPLY, protected=current_policy(environment).load().protected)
+        require_mover(actor, current_policy(environment).load())
         _refuse_time(scheduled_for)
     checked_text("title", title, most=MAX_TITLE)
     [place] = lock_places(version.prompt, [environment])
@@ -82,7 +83,7 @@ def open_promotion(
 
 def schedule(actor: Actor, promotion: Promotion, *, stamp: int | None, at: datetime) -> Promotion:
     """Let the clock apply it at `at`; approvals given for no time, or another, go stale."""
-    require(actor, Permission.APPLY, protected=policy_of(promotion).protected)
+    require_mover(actor, policy_of(promotion))
 
     def change(row: Promotion) -> None:
         _set_schedule(row, actor, at)
@@ -169,12 +170,19 @@ def require_author(actor: Actor, promotion: Promotion) -> None:
 def set_ready(actor: Actor, promotion: Promotion, *, stamp: int | None, ready: bool = True) -> Promotion:
     """Promote when ready: apply by itself, in the person's name, as soon as nothing is in the way."""
     require_person(actor)
-    require(actor, Permission.APPLY, protected=policy_of(promotion).protected)
+    require_mover(actor, policy_of(promotion))
 
     def change(row: Promotion) -> None:
         row.ready_by_id = actor.member_id if ready else None
 
     return _change(actor, promotion, stamp, "promotion.set_ready", states={OPEN}, change=change)
+
+
+def require_mover(actor: Actor, policy: Policy) -> None:
+    """Raise Forbidden for whoever may not apply under these rules, ConfirmationNeeded where a protected stage asks who it is."""
+    require(actor, Permission.APPLY, protected=policy.protected)
+    if policy.protected:
+        require_confirmed(actor)
 
 
 def expire_promotions() -> int:

@@ -23,9 +23,10 @@ from prompts_app.promotion_queries import Filter, Review, review_of, story_of
 from prompts_app.promotion_queries import promotions as find_promotions
 from prompts_app.views.drawing import Marks, Place, draw
 from registry.core.actions.workspaces import find_member
-from registry.core.errors import NotFound, RegistryError, invalid_field
+from registry.core.errors import ConfirmationNeeded, NotFound, RegistryError, invalid_field
 from registry.core.pages import PageForm, attempt, page, read_moment, status_of
 from registry.core.permissions import Permission, allows, require
+from registry.core.refusals import note_refusal
 from registry.core.web import PageRequest
 
 
@@ -111,9 +112,10 @@ def promotion_do(request: PageRequest, pk: int, verb: str) -> HttpResponse:
     promotion = promotions.find_promotion(request.workspace.pk, pk)
     try:
         said = VERBS[verb](request, promotion, _stamp(request))
-    except NotFound:
+    except (NotFound, ConfirmationNeeded):
         raise
     except RegistryError as refused:
+        note_refusal(request, refused)
         return _promotion_page(request, pk, refused)
     messages.success(request, said)
     return redirect("promotion", request.workspace.slug, pk)

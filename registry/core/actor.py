@@ -33,6 +33,8 @@ class Actor:
     """The caller of an action, with everything a permission question needs; ids are of the kind's own table.
 
     `member_id` is the person who answers for what is done: the member, or the key's responsible member (0 for the system).
+    `is_confirmed` is false for a person whose session is older than the time within which they need not say again who they are;
+    `lacks_factor` is true for one of whom a second factor is asked that they have not set up.
     """
 
     kind: Literal["member", "key", "system"]
@@ -45,6 +47,8 @@ class Actor:
     scopes: frozenset[str] = frozenset()
     environment: str = ""
     member_id: int = 0
+    is_confirmed: bool = field(default=True, compare=False)
+    lacks_factor: bool = field(default=False, compare=False)
     request_id: str = field(default="", compare=False)
     address: str = field(default="", compare=False)
 

@@ -61,6 +61,12 @@ class Forbidden(RegistryError):
     title = "Not allowed"
 
 
+class ConfirmationNeeded(Forbidden):
+    """The caller may do it, but signed in too long ago: they say again who they are first."""
+
+    title = "Confirm that it is you"
+
+
 class NotFound(RegistryError):
     """It does not exist, or the caller may not know that it does."""
 

@@ -5,7 +5,7 @@ import socket
 import ssl
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from registry.core.canonical import JSON, InvalidJson, parse_json
 from registry.core.outbound import Destination, OutboundError, check_url, is_allowed, is_permitted_address
@@ -28,14 +28,28 @@ def get_json(base: str, path: str, *, headers: Mapping[str, str], allow: Abstrac
 
     Every address that the name resolves to is checked when the connection is made.
     """
+    return _ask("GET", base, path, body=None, headers=headers, allow=allow)
+
+
+def post_form(
+    base: str, path: str, fields: Mapping[str, str], *, headers: Mapping[str, str], allow: AbstractSet[str]
+) -> JSON:
+    """The JSON that answers a form posted to `path` below `base`; raises OutboundError or FetchError."""
+    sent = {"Content-Type": "application/x-www-form-urlencoded", **headers}
+    return _ask("POST", base, path, body=urlencode(fields), headers=sent, allow=allow)
+
+
+def _ask(
+    method: str, base: str, path: str, *, body: str | None, headers: Mapping[str, str], allow: AbstractSet[str]
+) -> JSON:
     destination = check_url(base, allow=allow)
     target = f"{urlsplit(base).path.rstrip('/')}/{path.lstrip('/')}"
     connection = http.client.HTTPConnection(destination.host, destination.port, timeout=READ_TIMEOUT_S)
     try:
         connection.sock = _connect(destination, allow)
-        connection.request("GET", target, headers={"Accept": "application/json", **headers})
+        connection.request(method, target, body=body, headers={"Accept": "application/json", **headers})
         answer = connection.getresponse()
-        body = answer.read(MOST_BYTES + 1)
+        content = answer.read(MOST_BYTES + 1)
     except (OSError, http.client.HTTPException) as error:
         raise FetchError(f"{destination.host} does not answer ({type(error).__name__})") from None
     finally:
@@ -44,10 +58,10 @@ def get_json(base: str, path: str, *, headers: Mapping[str, str], allow: Abstrac
         wait = answer.headers.get("Retry-After", "")
         seconds = float(wait) if wait.isascii() and wait.isdecimal() else None
         raise FetchError(f"{destination.host} answers {answer.status}", status=answer.status, retry_after_s=seconds)
-    if len(body) > MOST_BYTES:
+    if len(content) > MOST_BYTES:
         raise FetchError(f"an answer of {destination.host} has more than {MOST_BYTES:,} bytes")
     try:
-        return parse_json(body)
+        return parse_json(content)
     except InvalidJson as problem:
         raise FetchError(f"an answer of {destination.host} is no JSON as we read it: {problem.message}") from None
 

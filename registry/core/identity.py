@@ -47,7 +47,7 @@ def actor_for_key(key: ApiKey, *, request_id: str = "", address: str = "") -> Ac
     )
 
 
-def actor_of_member(member: Member, *, request_id: str = "", address: str = "") -> Actor:
+def actor_of_member(member: Member, *, request_id: str = "", address: str = "", is_confirmed: bool = True) -> Actor:
     """The actor for a member, whose row and user must be loaded."""
     return Actor(
         kind="member",
@@ -57,6 +57,8 @@ def actor_of_member(member: Member, *, request_id: str = "", address: str = "") 
         role=Role(member.role),
         grants=frozenset(member.grants),
         member_id=member.pk,
+        is_confirmed=is_confirmed,
+        lacks_factor=member.lacks_factor,
         request_id=request_id,
         address=address,
     )
@@ -71,8 +73,9 @@ def as_of_now(actor: Actor) -> Actor:
         key = ApiKey.objects.usable().filter(pk=actor.id).first()
         fresh = actor_for_key(key, request_id=actor.request_id, address=actor.address) if key else None
     elif actor.kind == "member":
-        member = Member.objects.active().select_related("user").filter(pk=actor.id).first()
-        fresh = actor_of_member(member, request_id=actor.request_id, address=actor.address) if member else None
+        member = Member.objects.active().select_related("user", "workspace").filter(pk=actor.id).first()
+        origin = {"request_id": actor.request_id, "address": actor.address}
+        fresh = actor_of_member(member, **origin, is_confirmed=actor.is_confirmed) if member else None
     else:
         fresh = actor
     if fresh is None:

@@ -11,6 +11,8 @@ from django.http.request import UnreadablePostError
 from django.middleware.gzip import GZipMiddleware
 
 from registry.core.errors import Forbidden, NotFound, RegistryError, TooLarge
+from registry.core.refusals import route_of
+from registry.core.views.confirming import answer_confirmation
 from registry.core.views.errors import answer_error
 from registry.core.web import REQUEST_ID, is_api
 
@@ -101,6 +103,20 @@ class BodyLimitMiddleware:
         return len(request.body) if request.method in {"POST", "PUT", "PATCH"} else 0
 
 
+class ConfirmationMiddleware:
+    """Where a form comes with the answer to "who are you?", looks at that first; the rest of the form goes on its way."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, *view: object) -> HttpResponse | None:
+        """The question again where the answer was wrong; None lets the request pass."""
+        return answer_confirmation(request)
+
+
 class RegistryErrorMiddleware:
     """Turns a RegistryError raised by a view into a page or a problem; everything unexpected is logged and answered 500."""
 
@@ -118,5 +134,5 @@ class RegistryErrorMiddleware:
             return answer_error(request, NotFound("not_found", "There is nothing at this address."))
         if isinstance(exception, RequestDataTooBig | UnreadablePostError):
             return answer_error(request, TooLarge("body.too_large", "The body is larger than this route takes."))
-        log.exception("request.failed", path=request.path)
+        log.exception("request.failed", route=route_of(request))
         return None

@@ -16,6 +16,7 @@ from registry.core.canonical import is_storable
 from registry.core.errors import Conflict, Invalid, NotFound, RegistryError
 from registry.core.identity import actor_of_member, memberships
 from registry.core.models import User
+from registry.core.signing_in import is_confirmed
 from registry.core.web import PageRequest, address_of, request_id_of
 
 type View = Callable[..., HttpResponse]
@@ -60,7 +61,8 @@ def _enter(request: PageRequest, slug: str) -> PageRequest:
     if member is None:
         raise NotFound("workspace.not_found", "There is no such workspace, or you are no member of it.")
     request.member, request.workspace = member, member.workspace
-    request.actor = actor_of_member(member, request_id=request_id_of(request), address=address_of(request))
+    origin = {"request_id": request_id_of(request), "address": address_of(request)}
+    request.actor = actor_of_member(member, **origin, is_confirmed=is_confirmed(request))
     return request
 
 

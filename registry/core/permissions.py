@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from registry.core.actor import Actor, KeyKind, Role
-from registry.core.errors import Forbidden
+from registry.core.errors import ConfirmationNeeded, Forbidden
 
 
 class Permission(StrEnum):
@@ -71,7 +71,7 @@ def allows(actor: Actor, permission: Permission, *, protected: bool = False) -> 
         if actor.key_kind is KeyKind.SERVICE:
             return rule.service
         return bool(rule.scope) and rule.scope in actor.scopes and not (rule.unprotected_only and protected)
-    if rule.role is None or actor.role is None or actor.role.rank < rule.role.rank:
+    if rule.role is None or actor.role is None or actor.role.rank < rule.role.rank or _is_out_of_reach(actor, rule):
         return False
     return not rule.grant or rule.grant in actor.grants
 
@@ -89,9 +89,26 @@ def require(actor: Actor, permission: Permission, *, protected: bool = False) ->
         raise Forbidden("actor.scope", f"This key lacks the scope `{rule.scope}`: an admin can make one that has it.")
     if rule.role is None:
         raise Forbidden("actor.person", "Only a CI key may do this.")
+    if actor.role is not None and actor.role.rank >= rule.role.rank and _is_out_of_reach(actor, rule):
+        raise Forbidden(
+            "actor.second_factor", "Reviewers and above need a second factor here: set one up on your page Security."
+        )
     if rule.grant and actor.role is not None and actor.role.rank >= rule.role.rank:
         raise Forbidden("actor.grant", f"This needs the grant `{rule.grant}`, which an admin gives by name.")
     raise Forbidden("actor.role", f"This needs the role {rule.role} or above: an admin of the workspace can give it.")
+
+
+def _is_out_of_reach(actor: Actor, rule: Rule) -> bool:
+    """Whether a second factor stands between a member and what their role permits."""
+    return actor.lacks_factor and rule.role is not None and rule.role.rank >= Role.REVIEWER.rank
+
+
+def require_confirmed(actor: Actor) -> None:
+    """Raise ConfirmationNeeded for a person who signed in, or confirmed it, more than 15 minutes ago; keys have no such time."""
+    if not actor.is_confirmed:
+        raise ConfirmationNeeded(
+            "session.unconfirmed", "You signed in more than 15 minutes ago: say again who you are, then this goes on."
+        )
 
 
 def require_person(actor: Actor) -> None:

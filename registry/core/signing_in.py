@@ -1,43 +1,94 @@
-"""A browser's session: begun under a new id, noted for its owner, ended when it rests too long."""
+"""A browser's session: begun under a new id, noted for its owner, ended when it rests too long or has lasted long enough."""
 
 from collections.abc import Callable
 from datetime import timedelta
 
 from django.conf import settings
 from django.contrib.auth import login, logout, update_session_auth_hash
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils import timezone
 
 from registry.core.actions.sessions import note_seen, note_session
 from registry.core.models import User
+from registry.core.sign_in_limits import know_browser
 from registry.core.web import address_of
 
 type Handler = Callable[[HttpRequest], HttpResponseBase]
 
-SEEN = "seen"
-MOST_IDLE = timedelta(days=3)
+SEEN, SIGNED_IN, CONFIRMED = "seen", "signed_in", "confirmed"
+HALF_WAY, JOURNEY = "half_way", "journey"
+MOST_IDLE, LONGEST = timedelta(days=3), timedelta(days=14)
 NOTE_EVERY = timedelta(minutes=5)
+CONFIRMED_FOR = timedelta(minutes=15)
+HALF_WAY_FOR = JOURNEY_FOR = timedelta(minutes=10)
+BROWSER_KNOWN_S = 365 * 24 * 3600
 
 
 def sign_in_here(request: HttpRequest, user: User) -> None:
     """Sign somebody in, in this browser; its session gets a new id."""
+    request.session.pop(HALF_WAY, None)
     login(request, user)
-    request.session[SEEN] = timezone.now().timestamp()
+    now = timezone.now().timestamp()
+    request.session[SEEN] = request.session[SIGNED_IN] = request.session[CONFIRMED] = now
     request.session.save()
     agent = request.headers.get("User-Agent", "")
     note_session(user, str(request.session.session_key), address=address_of(request), agent=agent)
+
+
+def wait_for_factor(request: HttpRequest, user: User, *, onward: str) -> None:
+    """The first factor was right; the second one is asked for before there is a session of theirs."""
+    request.session.cycle_key()
+    request.session[HALF_WAY] = {"user": user.pk, "at": timezone.now().timestamp(), "onward": onward}
+
+
+def who_waits(request: HttpRequest) -> tuple[User, str] | None:
+    """Whose second factor is waited for here, and where they were going; None after ten minutes, or for nobody."""
+    waiting = request.session.get(HALF_WAY)
+    if not waiting or timezone.now().timestamp() - waiting["at"] > HALF_WAY_FOR.total_seconds():
+        return None
+    user = User.objects.filter(pk=waiting["user"], is_active=True).first()
+    return (user, waiting["onward"]) if user else None
 
 
 def keep_session(request: HttpRequest, user: User) -> None:
     """Stay signed in here after one's password changed, which ended every session of its person."""
     update_session_auth_hash(request, user)
+    confirm_here(request)
     request.session.save()
     agent = request.headers.get("User-Agent", "")
     note_session(user, str(request.session.session_key), address=address_of(request), agent=agent)
 
 
-class IdleSessionMiddleware:
-    """Ends a session that rested for three days; the fourteen days after which any session ends are the cookie's own.
+def confirm_here(request: HttpRequest) -> None:
+    """The person said again who they are: for fifteen minutes they are not asked."""
+    request.session[CONFIRMED] = timezone.now().timestamp()
+
+
+def is_confirmed(request: HttpRequest) -> bool:
+    """Whether they signed in, or said again who they are, within the last fifteen minutes."""
+    at = request.session.get(CONFIRMED, 0)
+    return 0 <= timezone.now().timestamp() - float(at) <= CONFIRMED_FOR.total_seconds()
+
+
+def remember_browser(answer: HttpResponse, user: User) -> None:
+    """Let this browser be known the next time: strangers who guess at the account then do not slow its owner down."""
+    answer.set_cookie(
+        settings.BROWSER_COOKIE_NAME,
+        know_browser(user.email),
+        max_age=BROWSER_KNOWN_S,
+        secure=settings.SESSION_COOKIE_SECURE,
+        httponly=True,
+        samesite="Lax",
+    )
+
+
+def browser_of(request: HttpRequest) -> str:
+    """What this browser kept of an earlier sign-in; empty without."""
+    return request.COOKIES.get(settings.BROWSER_COOKIE_NAME, "")
+
+
+class SessionLimitMiddleware:
+    """Ends a session that rested for three days, or that began fourteen days ago however much it is used.
 
     Most requests write nothing: use is noted every five minutes.
     """
@@ -49,9 +100,10 @@ class IdleSessionMiddleware:
         seen = request.session.get(SEEN) if settings.SESSION_COOKIE_NAME in request.COOKIES else None
         if seen is not None:
             now = timezone.now().timestamp()
-            if now - seen > MOST_IDLE.total_seconds():
+            rested, lasted = now - seen, now - request.session.get(SIGNED_IN, seen)
+            if rested > MOST_IDLE.total_seconds() or lasted > LONGEST.total_seconds():
                 logout(request)
-            elif now - seen > NOTE_EVERY.total_seconds():
+            elif rested > NOTE_EVERY.total_seconds():
                 request.session[SEEN] = now
                 note_seen(str(request.session.session_key))
         return self.get_response(request)

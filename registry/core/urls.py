@@ -2,11 +2,14 @@
 
 from django.urls import path
 
-from registry.core.views import audit, join, members, notifications, people, search, sessions
+from registry.core.views import audit, join, members, notifications, people, search, security, sessions, single_sign_on
 
 urlpatterns = [
     path("", sessions.home, name="home"),
     path("sign-in", sessions.sign_in, name="sign_in"),
+    path("sign-in/sso", single_sign_on.sso, name="sso"),
+    path("sign-in/sso/back", single_sign_on.sso_back, name="sso_back"),
+    path("sign-in/code", sessions.sign_in_code, name="sign_in_code"),
     path("sign-in/<str:token>", sessions.sign_in_link, name="sign_in_link"),
     path("sign-out", sessions.sign_out, name="sign_out"),
     path("join/<str:token>", join.join, name="join"),
@@ -14,6 +17,8 @@ urlpatterns = [
     path("w/<slug:workspace>/notifications", notifications.notifications, name="notifications"),
     path("w/<slug:workspace>/notifications/<int:pk>", notifications.notification_mark, name="notification_mark"),
     path("w/<slug:workspace>/settings/profile", people.profile, name="settings_profile"),
+    path("w/<slug:workspace>/settings/security", security.security, name="settings_security"),
+    path("w/<slug:workspace>/settings/security/<slug:verb>", security.security_do, name="security_do"),
     path("w/<slug:workspace>/settings/profile/name", people.profile_name, name="profile_name"),
     path("w/<slug:workspace>/settings/profile/password", people.profile_password, name="profile_password"),
     path("w/<slug:workspace>/settings/profile/look", people.profile_look, name="profile_look"),

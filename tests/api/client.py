@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator
 
 from registry.core.actor import Actor
 from registry.core.models import Member
-from tests.builders import Key
+from tests.builders import Key, signed_in
 
 PROBLEM = "application/problem+json"
 
@@ -55,7 +55,7 @@ class Api:
             self.headers |= caller.headers
         elif caller is not None:
             member = Member.objects.select_related("user", "workspace").get(pk=caller.member_id)
-            self.http.force_login(member.user)
+            signed_in(self.http, member.user)
             self.headers.setdefault("X-Workspace", member.workspace.slug)
 
     def get(self, path: str, **headers: str) -> Answer:

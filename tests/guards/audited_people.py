@@ -1,12 +1,14 @@
 """Rows of the audit table that are about people: invitations, sessions, leaving, what they choose for themselves."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
 from prompts_app.actions import environments
-from registry.core.actions import invitations, notifications, people, sessions, workspaces
+from registry.core.actions import invitations, notifications, people, second_factors, sessions, workspaces
 from registry.core.actor import Role
 from registry.core.models import Invitation, Member, PersonSession, User
+from registry.core.totp import code_at
 from tests.builders import Cast
 
 
@@ -47,6 +49,35 @@ def _end_others(cast: Cast) -> Callable[[], Any]:
     return lambda: sessions.end_other_sessions(cast.vera, user, but="a")
 
 
+def _equipped(cast: Cast) -> User:
+    """Olga, with an authenticator."""
+    user = _member(cast, "olga").user
+    secret = second_factors.begin_authenticator(user)
+    second_factors.add_authenticator(cast.olga, user, code=code_at(secret, int(time.time()) // 30))
+    return user
+
+
+def _add_authenticator(cast: Cast) -> Callable[[], Any]:
+    user = _member(cast).user
+    secret = second_factors.begin_authenticator(user)
+    return lambda: second_factors.add_authenticator(cast.vera, user, code=code_at(secret, int(time.time()) // 30))
+
+
+def _remove_authenticator(cast: Cast) -> Callable[[], Any]:
+    user = _equipped(cast)
+    return lambda: second_factors.remove_authenticator(cast.olga, user)
+
+
+def _renew_recovery_codes(cast: Cast) -> Callable[[], Any]:
+    user = _equipped(cast)
+    return lambda: second_factors.renew_recovery_codes(cast.olga, user)
+
+
+def _require_second_factor(cast: Cast) -> Callable[[], Any]:
+    _equipped(cast)
+    return lambda: workspaces.require_second_factor(cast.olga, required=True)
+
+
 PEOPLE: dict[str, Callable[[Cast], Callable[[], Any]]] = {
     "core.invitations.create_invitation": lambda cast: lambda: _invitation(cast),
     "core.invitations.revoke_invitation": _revoke,
@@ -61,6 +92,10 @@ PEOPLE: dict[str, Callable[[Cast], Callable[[], Any]]] = {
     "core.notifications.choose_news": lambda cast: (
         lambda: notifications.choose_news(cast.vera, _member(cast), {"promotion.voted": "off"})
     ),
+    "core.second_factors.add_authenticator": _add_authenticator,
+    "core.second_factors.remove_authenticator": _remove_authenticator,
+    "core.second_factors.renew_recovery_codes": _renew_recovery_codes,
+    "core.workspaces.require_second_factor": _require_second_factor,
     "core.sessions.end_session": _end_session,
     "core.sessions.end_other_sessions": _end_others,
     "prompts.environments.move_environment": lambda cast: (

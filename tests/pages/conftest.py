@@ -7,7 +7,7 @@ from django.test import Client
 
 from registry.core.actor import Actor
 from registry.core.models import Member
-from tests.builders import Cast
+from tests.builders import Cast, signed_in
 
 type SignedIn = Callable[[Actor], Client]
 
@@ -17,8 +17,6 @@ def as_(cast: Cast) -> SignedIn:
     """`as_(cast.ada).get(…)`: a client with that person's session."""
 
     def sign_in(actor: Actor) -> Client:
-        client = Client()
-        client.force_login(Member.objects.get(pk=actor.member_id).user)
-        return client
+        return signed_in(Client(), Member.objects.select_related("user").get(pk=actor.member_id).user)
 
     return sign_in

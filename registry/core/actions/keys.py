@@ -15,7 +15,7 @@ from registry.core.clock import database_now
 from registry.core.errors import Conflict, NotFound, invalid_field
 from registry.core.keys import KeyToken
 from registry.core.models import ApiKey, Member
-from registry.core.permissions import CI_SCOPES
+from registry.core.permissions import CI_SCOPES, require_confirmed
 
 MAX_NAME = 120
 DEFAULT_SCOPES = CI_SCOPES - {"promote"}
@@ -42,6 +42,7 @@ def create_key(
 ) -> IssuedKey:
     """Issue a key; the caller has made sure that `environment` exists. Its responsible member is the maker unless named."""
     require_administration(actor)
+    require_confirmed(actor)
     if kind is KeyKind.CI and environment:
         raise invalid_field("environment", "unexpected", "A CI key reads every environment: leave this out.")
     if kind is KeyKind.SERVICE and not environment:
@@ -76,6 +77,7 @@ def create_key(
 def rotate_key(actor: Actor, key: ApiKey) -> IssuedKey:
     """A successor with the same rights; the old key goes on working until it is revoked."""
     require_administration(actor)
+    require_confirmed(actor)
     key = _usable(key)
     token = KeyToken.generate()
     row = ApiKey.objects.create(

@@ -6,25 +6,35 @@ from django.contrib.auth.hashers import check_password
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
 
 from registry.core import audit
 from registry.core.actions.sessions import end_sessions
 from registry.core.actor import Actor
 from registry.core.canonical import JSON
 from registry.core.errors import FieldError, Invalid, invalid_field
-from registry.core.models import User
+from registry.core.limits import count
+from registry.core.models import SignInLink, User
+from registry.core.permissions import require_confirmed
+
+GUESSES_PER_MINUTE = 10
 
 
 @transaction.atomic
 def set_password(actor: Actor, user: User, *, password: str, current: str = "") -> None:
-    """Set or change one's own password, which ends every session of theirs; raises Invalid when it is too weak, or the present one was not given."""
+    """Set or change one's own password, which ends every session and every open link of theirs; raises Invalid when it is too weak, or the present one was not given."""
     user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
-    if user.has_usable_password() and not check_password(current, user.password):
-        raise invalid_field("current", "wrong", "This is not your present password.")
+    if not user.has_usable_password():
+        require_confirmed(actor)
+    else:
+        count(f"present:{user.pk}", GUESSES_PER_MINUTE, fail_closed=True)
+        if not check_password(current, user.password):
+            raise invalid_field("current", "wrong", "This is not your present password.")
     refuse_weak(password, user)
     user.set_password(password)
     user.save(update_fields=["password"])
     end_sessions(user)
+    SignInLink.objects.filter(user=user, used_at=None).update(used_at=Now())
     audit.record(actor, "member.password_changed", subject_type="member", subject_id=actor.id, subject_name=user.email)
 
 

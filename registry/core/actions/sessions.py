@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import structlog
 from django.conf import settings
 from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.sessions.models import Session
@@ -10,15 +11,17 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from registry.core import audit
+from registry.core.actions.second_factors import check_factor
 from registry.core.actor import Actor
 from registry.core.errors import NotFound, Unauthenticated
 from registry.core.keys import hash_secret, new_link_token
-from registry.core.limits import count
 from registry.core.models import PersonSession, SignInLink, User
+from registry.core.sign_in_limits import count_link, count_password
 
 LINK_LIFETIME = timedelta(days=7)
-ATTEMPTS_PER_MINUTE = 10
 WRONG = "That is not right, or it was used before. Ask an admin for a new link if you cannot sign in."
+
+log = structlog.get_logger(__name__)
 
 
 def create_sign_in_link(user: User) -> str:
@@ -42,29 +45,43 @@ def peek_link(token: str) -> User | None:
 @transaction.atomic
 def redeem_link(token: str, *, address: str) -> User:
     """Use a one-time token; exactly one of two concurrent uses succeeds. Raises Unauthenticated."""
-    count(f"link:{address}", ATTEMPTS_PER_MINUTE * 6, fail_closed=True)
+    count_link(address)
     link = _open_links(token).select_for_update(of=("self",)).select_related("user").first()
     if link is None or not link.user.is_active:
-        raise Unauthenticated("session.refused", WRONG)
+        raise _refused("link", link.user if link else None, address)
     SignInLink.objects.filter(pk=link.pk).update(used_at=Now())
     return link.user
 
 
-def check_credentials(email: str, password: str, *, address: str) -> User:
-    """The person with that password; the same answer, after the same work, for an unknown address. Raises Unauthenticated."""
-    count(f"password:{email.lower()}", ATTEMPTS_PER_MINUTE, fail_closed=True)
-    count(f"password:{address}", ATTEMPTS_PER_MINUTE * 6, fail_closed=True)
+def check_credentials(email: str, password: str, *, address: str, browser: str = "") -> User:
+    """The person with that password; the same answer, after the same work, for an unknown address. Raises Unauthenticated.
+
+    `browser` is what `know_browser` gave to a browser that signed in before.
+    """
+    count_password(email, address=address, browser=browser)
     user = User.objects.filter(email__iexact=email, is_active=True).first()
     if user is None or not user.has_usable_password():
         make_password(password)
-        raise Unauthenticated("session.refused", WRONG)
+        raise _refused("password", user, address)
     if not check_password(password, user.password):
-        raise Unauthenticated("session.refused", WRONG)
+        raise _refused("password", user, address)
     return user
+
+
+def confirm_person(user: User, password: str, code: str, *, address: str, browser: str = "") -> None:
+    """Somebody who is signed in says again who they are, by all they have; raises Unauthenticated where that is not right."""
+    if user.has_usable_password():
+        check_credentials(user.email, password, address=address, browser=browser)
+    if user.has_second_factor:
+        check_factor(user, code, address=address)
+    if not (user.has_usable_password() or user.has_second_factor):
+        raise _refused("confirmation", user, address)
+    log.info("sign_in.confirmed", user_id=user.pk, address=address)
 
 
 def note_session(user: User, session_key: str, *, address: str, agent: str) -> None:
     """Remember where somebody signed in, so that they can see it and end it."""
+    log.info("sign_in.accepted", user_id=user.pk, address=address)
     PersonSession.objects.update_or_create(
         session_key=session_key, defaults={"user": user, "address": address[:64], "agent": agent[:200]}
     )
@@ -119,6 +136,12 @@ def _end(actor: Actor, user: User, keys: list[str], *, which: str) -> None:
         subject_name=user.email,
         detail={"sessions": len(keys), "which": which},
     )
+
+
+def _refused(method: str, user: User | None, address: str) -> Unauthenticated:
+    """The one answer; the log says for whom. What was typed as an address may be a password: it is not logged."""
+    log.warning("sign_in.refused", method=method, user_id=user.pk if user else None, address=address)
+    return Unauthenticated("session.refused", WRONG)
 
 
 def _open_links(token: str) -> QuerySet[SignInLink]:

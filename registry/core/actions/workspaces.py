@@ -13,7 +13,7 @@ from registry.core.broadcast import announce
 from registry.core.canonical import JSON
 from registry.core.errors import Conflict, Forbidden, NotFound, invalid_field
 from registry.core.models import ApiKey, Member, User, Workspace
-from registry.core.permissions import Permission, require, require_person
+from registry.core.permissions import Permission, require, require_confirmed, require_person
 
 GRANTS = frozenset({"override"})
 
@@ -154,6 +154,28 @@ def hand_over_keys(actor: Actor, member: Member, *, to: Member) -> list[ApiKey]:
             actor, "key.handed_over", subject_type="key", subject_id=key.pk, subject_name=key.name, detail=detail
         )
     return keys
+
+
+@transaction.atomic
+def require_second_factor(actor: Actor, *, required: bool) -> Workspace:
+    """Ask a second factor of reviewers and above, or no longer; who asks it of others has one."""
+    require_administration(actor)
+    require_confirmed(actor)
+    workspace = Workspace.objects.select_for_update(no_key=True).get(pk=actor.workspace_id)
+    if workspace.require_mfa == required:
+        return workspace
+    if required and not User.objects.filter(memberships=actor.member_id, has_second_factor=True).exists():
+        raise Conflict("factor.none", "Set up a second factor for yourself first: you would be the first to lack it.")
+    workspace.require_mfa = required
+    workspace.save(update_fields=["require_mfa"])
+    audit.record(
+        actor,
+        "workspace.second_factor_required" if required else "workspace.second_factor_waived",
+        subject_type="workspace",
+        subject_id=workspace.pk,
+        subject_name=workspace.slug,
+    )
+    return workspace
 
 
 def find_member(workspace_id: int, email: str) -> Member:

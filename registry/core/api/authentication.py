@@ -10,6 +10,7 @@ from registry.core.actor import Actor
 from registry.core.errors import NotFound, Unauthenticated
 from registry.core.identity import actor_of_key, actor_of_member, memberships
 from registry.core.models import User
+from registry.core.signing_in import is_confirmed
 from registry.core.web import address_of, request_id_of
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ class RegistryAuthentication(BaseAuthentication):
         if not isinstance(user, User) or not user.is_active:
             return None
         require_csrf(request)
-        return user, actor_of_session(user, request.headers.get("X-Workspace", ""), **origin)
+        slug = request.headers.get("X-Workspace", "")
+        return user, actor_of_session(user, slug, **origin, is_confirmed=is_confirmed(request._request))
 
     def authenticate_header(self, request: Request) -> str:
         """What a 401 asks for."""
@@ -41,12 +43,14 @@ def require_csrf(request: Request) -> None:
     SessionAuthentication().enforce_csrf(request._request)  # type: ignore[arg-type]
 
 
-def actor_of_session(user: User, slug: str, *, request_id: str = "", address: str = "") -> Actor:
+def actor_of_session(
+    user: User, slug: str, *, request_id: str = "", address: str = "", is_confirmed: bool = False
+) -> Actor:
     """The person's actor in the workspace named, or in their only one; raises NotFound naming what to send."""
     mine = [member for member in memberships(user) if not slug or member.workspace.slug == slug]
     if len(mine) != 1:
         raise NotFound("workspace.not_found", "Name one of your workspaces in the header X-Workspace.")
-    return actor_of_member(mine[0], request_id=request_id, address=address)
+    return actor_of_member(mine[0], request_id=request_id, address=address, is_confirmed=is_confirmed)
 
 
 class HasActor(BasePermission):

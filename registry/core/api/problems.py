@@ -23,6 +23,7 @@ from registry.core.errors import (
     Unauthenticated,
     Unavailable,
 )
+from registry.core.refusals import note_refusal
 from registry.core.web import request_id_of
 
 log = structlog.get_logger(__name__)
@@ -58,7 +59,9 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> HttpResponse |
     error = as_registry_error(exc)
     if error is None:
         return None
-    response = problem_response(context["request"]._request, error)
+    request = context["request"]
+    note_refusal(request._request, error, getattr(request, "_auth", None))
+    response = problem_response(request._request, error)
     if isinstance(exc, exceptions.MethodNotAllowed):
         response["Allow"] = ", ".join(context["view"].allowed_methods)
     return response

@@ -1,18 +1,22 @@
 """`/session`: a person signs in and out."""
 
 from django.contrib.auth import SESSION_KEY, logout
+from django.db import transaction
+from django.http import HttpRequest
 from django.middleware.csrf import get_token
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from registry.core.actions.second_factors import check_factor
 from registry.core.actions.sessions import check_credentials, redeem_link
 from registry.core.api.authentication import require_csrf
 from registry.core.api.bodies import StrictSerializer, Text
 from registry.core.api.views import RegistryView
-from registry.core.errors import Invalid
-from registry.core.signing_in import sign_in_here
+from registry.core.errors import Invalid, Unauthenticated
+from registry.core.models import User
+from registry.core.signing_in import browser_of, sign_in_here
 from registry.core.web import address_of
 
 
@@ -22,6 +26,7 @@ class SessionBody(StrictSerializer):
     token = Text(required=False, max_length=200)
     email = Text(required=False, max_length=254)
     password = Text(required=False, max_length=1000)
+    code = Text(required=False, max_length=40)
 
 
 class SessionAnswer(serializers.Serializer[dict[str, str]]):
@@ -39,15 +44,15 @@ class SessionView(RegistryView):
 
     @extend_schema(request=SessionBody, responses=SessionAnswer)
     def post(self, request: Request) -> Response:
-        """Sign in, by a one-time token or by address and password; the answer sets the session's cookie."""
+        """Sign in, by a one-time token or by address and password, with a `code` where there is a second factor."""
         given = self.body(SessionBody)
-        address = address_of(request._request)
-        if set(given) == {"token"}:
-            user = redeem_link(given["token"], address=address)
-        elif set(given) == {"email", "password"}:
-            user = check_credentials(given["email"], given["password"], address=address)
-        else:
-            raise Invalid("session.invalid", "Send either `token`, or `email` and `password`.")
+        code = given.pop("code", "")
+        with transaction.atomic():  # a token is not used up by a code that is missing or wrong
+            user = _who(request._request, given)
+            if user.has_second_factor and not code:
+                raise Unauthenticated("session.second_factor", "This person has a second factor: send its `code` too.")
+            if user.has_second_factor:
+                check_factor(user, code, address=address_of(request._request))
         sign_in_here(request._request, user)
         return Response({"csrf_token": get_token(request._request)}, headers={"Cache-Control": "no-store"})
 
@@ -58,3 +63,13 @@ class SessionView(RegistryView):
             require_csrf(request)
             logout(request._request)
         return Response(status=204)
+
+
+def _who(request: HttpRequest, given: dict[str, str]) -> User:
+    """Whom the first factor is of."""
+    address = address_of(request)
+    if set(given) == {"token"}:
+        return redeem_link(given["token"], address=address)
+    if set(given) == {"email", "password"}:
+        return check_credentials(given["email"], given["password"], address=address, browser=browser_of(request))
+    raise Invalid("session.invalid", "Send either `token`, or `email` and `password`.")

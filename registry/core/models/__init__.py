@@ -3,6 +3,7 @@
 from registry.core.models.append_only import AppendOnly, append_only_models, append_only_triggers
 from registry.core.models.jobs import JobState, LeasedJob
 from registry.core.models.ledger import AuditEvent, AuditHead, IdempotencyRecord, Mail, Notification, OutboxMessage
+from registry.core.models.second_factors import Authenticator, ExternalIdentity, RecoveryCode
 from registry.core.models.workspace import ApiKey, Invitation, Member, PersonSession, SignInLink, User, Workspace
 
 __all__ = [
@@ -10,6 +11,8 @@ __all__ = [
     "AppendOnly",
     "AuditEvent",
     "AuditHead",
+    "Authenticator",
+    "ExternalIdentity",
     "IdempotencyRecord",
     "Invitation",
     "JobState",
@@ -19,6 +22,7 @@ __all__ = [
     "Notification",
     "OutboxMessage",
     "PersonSession",
+    "RecoveryCode",
     "SignInLink",
     "User",
     "Workspace",

@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -27,6 +28,8 @@ class User(AbstractBaseUser):
     is_active = models.BooleanField(default=True)
     # The name of a zone; empty for whichever the browser is in.
     time_zone = models.CharField(max_length=64, blank=True, default="")
+    # Asked of everybody at each request, so kept here; only the actions on second factors write it.
+    has_second_factor = models.BooleanField(default=False, db_default=False)
     created_at = models.DateTimeField(db_default=Now())
 
     USERNAME_FIELD = "email"
@@ -47,6 +50,8 @@ class Workspace(models.Model):
     name = models.CharField(max_length=120)
     # Raised by a restore from a backup, so that no client trusts a number that was given out twice.
     epoch = models.PositiveIntegerField(default=1)
+    # Reviewers and above need a second factor for what only they may do.
+    require_mfa = models.BooleanField(default=False, db_default=False)
     created_at = models.DateTimeField(db_default=Now())
 
     def __str__(self) -> str:
@@ -63,6 +68,12 @@ class MemberQuerySet(models.QuerySet["Member"]):
     def active(self) -> "MemberQuerySet":
         """Members who can act: neither they nor their user is deactivated."""
         return self.filter(is_active=True, user__is_active=True)
+
+    def lacking_no_factor(self) -> "MemberQuerySet":
+        """Those who have a second factor, or of whom none is asked."""
+        below = [role for role in Role if role.rank < Role.REVIEWER.rank]
+        fine = Q(user__has_second_factor=True) | Q(role__in=below)
+        return self.filter(fine if settings.REQUIRE_MFA else fine | Q(workspace__require_mfa=False))
 
     def at_least(self, role: Role) -> "MemberQuerySet":
         """Members of that role or a higher one."""
@@ -97,6 +108,13 @@ class Member(models.Model):
     def can_act(self) -> bool:
         """False once the member or the user is deactivated."""
         return self.is_active and self.user.is_active
+
+    @property
+    def lacks_factor(self) -> bool:
+        """Whether a second factor is asked of this member that they have not set up."""
+        if self.rank < Role.REVIEWER.rank or self.user.has_second_factor:
+            return False
+        return settings.REQUIRE_MFA or self.workspace.require_mfa
 
     @property
     def rank(self) -> int:

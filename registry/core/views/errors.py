@@ -9,7 +9,10 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from registry.core.api.problems import problem_response
-from registry.core.errors import Forbidden, NotFound, RegistryError, ServerError
+from registry.core.errors import ConfirmationNeeded, Forbidden, NotFound, RegistryError, ServerError
+from registry.core.models import User
+from registry.core.refusals import note_refusal
+from registry.core.views.confirming import confirmation_page
 from registry.core.web import is_api, request_id_of
 
 HINTS = {
@@ -32,7 +35,7 @@ def error_page(request: HttpRequest, error: RegistryError) -> HttpResponse:
         "status": error.status,
         "request_id": request_id_of(request),
         "hint": HINTS.get(error.status, ""),
-        **_ways_on(request, error.status),
+        **_ways_on(request, error.status, error.code),
     }
     if error.status >= 500:
         return HttpResponse(render_to_string("error.html", context), status=error.status)
@@ -40,7 +43,7 @@ def error_page(request: HttpRequest, error: RegistryError) -> HttpResponse:
     return render(request, "error.html#notice" if is_fragment else "error.html", context, status=error.status)
 
 
-def _ways_on(request: HttpRequest, status: int) -> dict[str, object]:
+def _ways_on(request: HttpRequest, status: int, code: str) -> dict[str, object]:
     """Where a reader can go from here: back to the page they came from, the same address again, a search for its words."""
     came_from = urlsplit(request.headers.get("Referer", ""))
     ours = url_has_allowed_host_and_scheme(came_from.geturl(), {request.get_host()})
@@ -52,6 +55,8 @@ def _ways_on(request: HttpRequest, status: int) -> dict[str, object]:
         "request_path": here,
     }
     workspace = getattr(request, "workspace", None)
+    if code == "actor.second_factor" and workspace is not None:
+        ways["factor_url"] = reverse("settings_security", args=[workspace.slug])
     if status == NotFound.status and workspace is not None:
         ways["search_url"] = reverse("search", args=[workspace.slug])
         ways["looked_for"] = request.path.rstrip("/").rpartition("/")[2][:60]
@@ -78,4 +83,10 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 def answer_error(request: HttpRequest, error: RegistryError) -> HttpResponse:
     """The refusal as the caller reads it: problem JSON under /api/, a page elsewhere."""
-    return problem_response(request, error) if is_api(request) else error_page(request, error)
+    note_refusal(request, error)
+    if is_api(request):
+        return problem_response(request, error)
+    user = getattr(request, "user", None)
+    if isinstance(error, ConfirmationNeeded) and request.method == "POST" and isinstance(user, User):
+        return confirmation_page(request, user)
+    return error_page(request, error)

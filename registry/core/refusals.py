@@ -1,0 +1,38 @@
+"""Refusals in the log: who was told that they may not, and at which route. What was sent is no part of it."""
+
+import structlog
+from django.http import HttpRequest
+
+from registry.core.actor import Actor
+from registry.core.errors import Forbidden, RegistryError, TooManyRequests, Unauthenticated
+from registry.core.models import User
+from registry.core.web import address_of
+
+log = structlog.get_logger(__name__)
+
+
+def note_refusal(request: HttpRequest, error: RegistryError, actor: object = None) -> None:
+    """Log an answer that refused a caller; others are no news. `actor` where the request itself does not carry it."""
+    if not isinstance(error, Forbidden | Unauthenticated | TooManyRequests):
+        return
+    known = actor if isinstance(actor, Actor) else getattr(request, "actor", None)
+    who: dict[str, object] = {}
+    if isinstance(known, Actor):
+        who = {"workspace_id": known.workspace_id, "actor_kind": known.kind, "actor_id": known.id}
+    elif isinstance(user := getattr(request, "user", None), User):
+        who = {"user_id": user.pk}
+    log.warning(
+        "request.refused",
+        code=error.code,
+        status=error.status,
+        method=request.method,
+        route=route_of(request),
+        address=address_of(request),
+        **who,
+    )
+
+
+def route_of(request: HttpRequest) -> str:
+    """The route a request matched, without the values in it: one of them may be a token."""
+    match = request.resolver_match
+    return f"/{match.route}" if match else ""

@@ -1,0 +1,59 @@
+"""Signing in at the organisation's own server and coming back."""
+
+import secrets
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from registry.core.actions.single_sign_on import admit
+from registry.core.errors import NotFound, Unauthenticated
+from registry.core.oidc import REFUSED, Journey, authorization_url, claims_of
+from registry.core.signing_in import JOURNEY, JOURNEY_FOR
+from registry.core.views.sessions import onward_of, signed_in
+from registry.core.web import address_of
+
+
+@never_cache
+@require_safe
+def sso(request: HttpRequest) -> HttpResponse:
+    """On the way: only what this browser must bring back is kept."""
+    _require_configured()
+    journey = Journey.begin()
+    request.session[JOURNEY] = {
+        "state": journey.state,
+        "nonce": journey.nonce,
+        "verifier": journey.verifier,
+        "onward": onward_of(request, request.GET.get("next", "")),
+        "at": timezone.now().timestamp(),
+    }
+    return redirect(authorization_url(journey, back=_back()))
+
+
+@never_cache
+@require_safe
+def sso_back(request: HttpRequest) -> HttpResponse:
+    """Back again: once, in the browser that went, within ten minutes."""
+    _require_configured()
+    kept = request.session.pop(JOURNEY, None)
+    state = request.GET.get("state", "")
+    is_late = kept is None or timezone.now().timestamp() - kept["at"] > JOURNEY_FOR.total_seconds()
+    if is_late or not secrets.compare_digest(state.encode(), kept["state"].encode()) or "code" not in request.GET:
+        raise Unauthenticated("session.refused", REFUSED)
+    journey = Journey(kept["state"], kept["nonce"], kept["verifier"])
+    claims = claims_of(request.GET["code"], journey, back=_back())
+    user = admit(claims, address=address_of(request))
+    return signed_in(request, user, kept["onward"])
+
+
+def _back() -> str:
+    return f"{settings.PUBLIC_URL}{reverse('sso_back')}"
+
+
+def _require_configured() -> None:
+    if not settings.OIDC_ISSUER:
+        raise NotFound("not_found", "There is nothing at this address.")
