@@ -11,22 +11,23 @@ from tests.screens import BY_NOBODY, PARTS, REFUSED, SCREENS, STATES, add_rows, 
 # Statements for one look at each page, signed in as the owner: session, person, memberships, unread and navigation are six.
 QUERIES = """
 api_docs                     3
-board                        19
+board                        20
 search                       16
 prompt_new                   5
 prompt_import                6
-prompt                       20
-prompt_edit                  11
+prompt                       22
+prompt_edit                  14
+prompt_try                   13
 prompt_versions              15
-version                      24
+version                      21
 compare                      9
 prompt_usage                 11
 prompt_checks_panel          22
 promotion_new                11
 promotions                   8
-promotion                    24
-reviews                      24
-environment                  16
+promotion                    25
+reviews                      16
+environment                  17
 rollback                     13
 notifications                8
 settings_profile             7
@@ -58,12 +59,12 @@ run_compare                  14
 batches                      7
 batch_new                    10
 batch                        8
-usage                        13
+usage                        14
 board, nothing found         8
-editor of a text             11
+editor of a text             14
 compare, unified             9
-promotion, waiting for a run 28
-promotion, applied           24
+promotion, waiting for a run 29
+promotion, applied           25
 run under way                17
 run, errors picked           17
 run, nothing picked          17
