@@ -38,7 +38,7 @@ def test_run__watched__moves_ends_and_stops_asking(ada: Seat) -> None:
     live = page.locator("#live")
     expect(live).to_contain_text("of 80 answers", timeout=PATIENCE_MS)
     expect(live.get_by_role("button", name="Cancel")).to_be_visible()
-    expect(live).to_contain_text("left", timeout=PATIENCE_MS)
+    expect(live).to_contain_text("left", timeout=2 * PATIENCE_MS)
     expect(live).to_contain_text("Passed", timeout=PATIENCE_MS)
     expect(live.locator("svg.interval")).to_be_visible()
     expect(page.locator("#results").get_by_role("link", name="Flipped 1")).to_be_visible(timeout=PATIENCE_MS)
