@@ -103,7 +103,7 @@ def addresses(world: World) -> Iterator[str]:
     for environment in ("development", "production"):
         yield f"/w/acme/environments/{environment}"
         yield f"/w/acme/environments/{environment}/rollback/support/triage"
-    for page in ("members", "keys", "environments", "audit", "audit?check=1", "profile"):
+    for page in ("members", "keys", "environments", "audit", "audit?check=1", "profile", "security"):
         yield f"/w/acme/settings/{page}"
     yield "/w/acme/settings/leave"
     yield "/w/acme/settings/members/ada@example.com/deactivate"

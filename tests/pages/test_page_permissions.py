@@ -17,6 +17,9 @@ GET  settings/profile                            viewer
 POST settings/profile/news                       viewer
 POST settings/profile/look                       viewer
 POST settings/profile/sessions/0                 viewer
+GET  settings/security                           viewer
+POST settings/security/begin                     viewer
+POST settings/security/require                   admin
 POST hints/steps                                 viewer
 GET  settings/leave                              viewer
 POST prompts/support/triage/drafts/follow        viewer
