@@ -21,8 +21,8 @@ class Budget:
         self.left = MAX_STEPS
 
     def spend(self, steps: int) -> None:
-        """One step is one turn of a loop, one call or one element handled."""
-        self.left -= steps
+        """One step is one turn of a loop, one call or one element handled. Nothing ever gives steps back."""
+        self.left -= max(steps, 0)
         if self.left < 0:
             raise LimitReached(f"The template needs more than {MAX_STEPS:,} steps.")
 
@@ -30,7 +30,7 @@ class Budget:
         """Called before a text of `size` characters is built: big ones cost steps too, 1,024 characters each."""
         if size > MAX_CHARACTERS:
             raise LimitReached(f"A value would have more than {MAX_CHARACTERS:,} characters.")
-        self.spend(size >> 10)
+        self.spend(max(size, 0) >> 10)
 
     def elements(self, size: int) -> None:
         """Called before `size` elements are copied: eight to a step."""

@@ -99,6 +99,8 @@ def slices(value: Value, slices: int, fill_with: Value = None) -> Iterator[list[
 def round_number(value: Value, precision: int = 0, method: str = "common") -> float:
     if not -20 <= precision <= 20:
         raise LimitReached("round takes a precision between -20 and 20.")
+    if isinstance(value, str | list | tuple):
+        raise TypeError("round takes a number")
     return theirs.do_round(value, precision, method)  # type: ignore[arg-type]
 
 
@@ -205,6 +207,8 @@ def _method(name: str, *owners: type) -> Change:
         if isinstance(value, str):
             BUDGET.characters(len(value))
             BUDGET.elements(len(value) >> 2 if "split" in name else 0)
+        elif not isinstance(value, dict):
+            BUDGET.elements(len(value))
         return getattr(type(value), name)(value, *arguments, **named)
 
     return call
@@ -295,6 +299,11 @@ METHODS: dict[str, Change] = {
 
 GUARDS: dict[str, Change] = {LOOP: steps, CONCAT: concat, IN: contains, NOT_IN: not_in, PART: part}
 
-TESTS: dict[str, Change] = {**cast("dict[str, Change]", THEIR_TESTS), "in": contains}
+TESTS: dict[str, Change] = {
+    **cast("dict[str, Change]", THEIR_TESTS),
+    "in": contains,
+    "lower": lambda value: text_of(value).islower(),
+    "upper": lambda value: text_of(value).isupper(),
+}
 for _name in ("callable", "escaped", "filter", "test"):
     del TESTS[_name]

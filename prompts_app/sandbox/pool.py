@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -66,11 +67,11 @@ class Pool:
         with self.lock:
             worker = self.idle.pop() if self.idle else None
         if worker is not None:
-            old = worker
+            old, began = worker, time.monotonic()
             try:
                 return self._lend(old, lambda: old.ask(job, timeout_s=timeout_s))
-            except WorkerGone:
-                pass  # it may have been dead before: only a fresh one tells whether the job kills
+            except WorkerGone:  # it may have been dead before: only a fresh one tells whether the job kills
+                timeout_s -= time.monotonic() - began
         fresh = self._start()
         return self._lend(fresh, lambda: fresh.ask(job, timeout_s=timeout_s))
 

@@ -78,6 +78,16 @@ def answer(source: bytes, job: Job) -> dict[str, JSON]:
         return {"problem": {"kind": "limit", "text": "The job needs more memory than it gets."}}
     except RecursionError:
         return {"problem": {"kind": "limit", "text": "The job goes too deep."}}
+    except Exception as error:
+        return {"problem": {"kind": "refused", "text": f"The job failed with {type(error).__name__}."}}
+
+
+def packed(reply: dict[str, JSON]) -> bytes:
+    """The answer as it travels; one that cannot be written is a limit too."""
+    try:
+        return pack_answer(reply)
+    except (MemoryError, RecursionError, ValueError):
+        return pack_answer({"problem": {"kind": "limit", "text": "The answer cannot be written: it is too large."}})
 
 
 def limit_process() -> None:
@@ -132,7 +142,7 @@ def main() -> None:
         allow_cpu()
         reply = answer(*job)
         worn = is_worn()
-        _write(answers, pack_answer(reply | {"worn": True} if worn else reply))
+        _write(answers, packed(reply | {"worn": True} if worn else reply))
         if worn:
             break
 

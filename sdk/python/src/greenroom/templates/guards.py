@@ -12,7 +12,9 @@ from jinja2.runtime import Undefined
 from greenroom.templates.budget import BUDGET, MAX_CHARACTERS, MAX_NUMBER_BITS, LimitReached
 
 MAX_RANGE = 100_000
-_CONVERSION = re.compile(r"%(?:\([^)]*\))?[#0 +-]*(\*|\d*)(?:\.(\*|\d*))?[hlL]?(.?)", re.DOTALL)
+_CONVERSION = re.compile(
+    r"%(?:\((?P<key>[^()]*+)\))?+[#0 +-]*+(?P<width>\*|\d*+)(?:\.(?P<precision>\*|\d*+))?[hlL]?(?P<type>.?)", re.DOTALL
+)
 
 type Value = Any  # whatever a template computes: JSON values, tuples, iterators, undefined ones
 
@@ -28,8 +30,11 @@ def text_of(value: Value) -> str:
     return str(value)
 
 
-def measure(value: Value) -> None:
-    """Walks a value before it is written out: only data, at most so many characters, and its elements cost steps."""
+def measure(value: Value) -> int:
+    """Walks a value before it is written out: only data, at most so many characters, and its elements cost steps.
+
+    Gives about how many characters it will have.
+    """
     todo, characters, elements = [value], 0, 0
     while todo:
         node = todo.pop()
@@ -52,6 +57,7 @@ def measure(value: Value) -> None:
             raise LimitReached(f"A value would have more than {MAX_CHARACTERS:,} characters.")
     BUDGET.characters(characters)
     BUDGET.elements(elements)
+    return characters + 2 * elements
 
 
 def steps(value: Value) -> Iterable[Value]:
@@ -92,7 +98,7 @@ def contains(item: Value, container: Value) -> bool:
     """The operator `in`."""
     if isinstance(container, str):
         BUDGET.characters(len(container))
-    elif isinstance(container, list | tuple):
+    elif isinstance(container, list | tuple | range):
         BUDGET.elements(len(container))
     elif isinstance(container, Iterator):
         container = _counted(container)
@@ -108,6 +114,9 @@ def add(left: Value, right: Value) -> Value:
 
 
 def subtract(left: Value, right: Value) -> Value:
+    """Numbers only: Python would make a set of the keys of objects, whose order differs between processes."""
+    if not isinstance(left, int | float | Undefined) or not isinstance(right, int | float | Undefined):
+        raise TypeError("only numbers can be subtracted")
     return check_number(left - right)
 
 
@@ -130,11 +139,21 @@ def modulo(left: Value, right: Value) -> Value:
 
 def format_percent(template: str, arguments: Value) -> str:
     """Python's `%` on a text, with widths and precisions of at most four digits and only data as arguments."""
-    widths = [width for match in _CONVERSION.finditer(template) for width in match.group(1, 2) if width]
-    if any(width == "*" or len(width) > 4 for width in widths):
-        raise LimitReached("A width in a format is larger than 9,999.")
+    size, keys = len(template), list[str]()
+    for match in _CONVERSION.finditer(template):
+        widths = [width for width in match.group("width", "precision") if width]
+        if any(width == "*" or len(width) > 4 for width in widths):
+            raise LimitReached("A width in a format is larger than 9,999.")
+        if match["type"] == "(":
+            raise SecurityError("a key in a format cannot have brackets in it")
+        size += sum(map(int, widths))
+        if match["key"] is not None:
+            keys.append(match["key"])
+    BUDGET.characters(size)
     measure(arguments)
-    BUDGET.characters(len(template) + sum(map(int, widths)))
+    if isinstance(arguments, dict):
+        sizes = {key: measure(arguments.get(key)) for key in set(keys)}
+        BUDGET.characters(size + sum(sizes[key] for key in keys))
     result: str = template % arguments
     BUDGET.characters(len(result))
     return result

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -92,6 +93,7 @@ class _Checker:
     def __init__(self, macros: frozenset[str], namespaces: frozenset[str]) -> None:
         self.macros = macros
         self.namespaces = namespaces
+        self.spellings = {name: name for name in _NEVER_SET | _ONLY_IN_MACROS}
         self.rules: dict[type[nodes.Node], Callable[..., _Place | None]] = {
             nodes.Assign: self._assign,
             nodes.Call: self._call,
@@ -231,10 +233,13 @@ class _Checker:
             raise PolicyError(f"The name {node.key} is not available in templates.", node.value.lineno)
         return place
 
-    @staticmethod
-    def _check_name(name: str, line: int) -> None:
-        if name.startswith("_") and name != "_":
+    def _check_name(self, name: str, line: int) -> None:
+        """Python takes names for the same that differ in compatible characters only, such as `ﬁ` and `fi`."""
+        plain = unicodedata.normalize("NFKC", name)
+        if plain.startswith("_") and name != "_":
             raise PolicyError("Names may not begin with an underscore.", line)
+        if self.spellings.setdefault(plain, name) != name:
+            raise PolicyError(f"{plain} is written in two ways that Python takes for one name.", line)
 
 
 def _namespace_name(node: nodes.Assign) -> str:

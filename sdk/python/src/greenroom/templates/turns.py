@@ -2,29 +2,45 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 
 from greenroom.templates.values import JSON
+
+MAX_REPEATED = 4_000_000
 
 type RenderText = Callable[[str, int], str]  # (template, index of its message) -> text
 
 
 class BadMessages(Exception):
-    """The value of a placeholder is no list of messages; `name` is the placeholder's."""
+    """What is wrong with the value of a placeholder; `name` is the placeholder's."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__("must be a list of messages, each an object with a role")
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(problem)
         self.name = name
 
 
 def build_messages(turns: Sequence[JSON], variables: Mapping[str, JSON], render: RenderText) -> list[JSON]:
-    """The messages in order: texts and text parts rendered, other parts as they are, placeholders filled as given."""
+    """The messages in order: texts and text parts rendered, other parts as they are, placeholders filled as given.
+
+    Raises BadMessages, also where one placeholder in many places would make much of little.
+    """
     built: list[JSON] = []
+    sizes: dict[str, int] = {}
+    again = 0
     for index, turn in enumerate(turns):
         if not isinstance(turn, dict):
             continue
         if turn.get("type") == "placeholder":
-            built.extend(_filling(str(turn["name"]), variables))
+            name = str(turn["name"])
+            filling = _filling(name, variables)
+            if name in sizes:
+                sizes[name] = sizes[name] or len(json.dumps(filling))
+                again += sizes[name]
+                if again > MAX_REPEATED:
+                    raise BadMessages(name, f"is inserted so often that it makes more than {MAX_REPEATED:,} characters")
+            sizes.setdefault(name, 0)
+            built.extend(filling)
             continue
         content = turn["content"]
         if isinstance(content, list):
@@ -58,5 +74,5 @@ def _filling(name: str, variables: Mapping[str, JSON]) -> list[JSON]:
     if messages is None:
         return []
     if not isinstance(messages, list) or not all(isinstance(one, dict) and "role" in one for one in messages):
-        raise BadMessages(name)
+        raise BadMessages(name, "must be a list of messages, each an object with a role")
     return messages
