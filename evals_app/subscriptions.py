@@ -3,10 +3,12 @@
 from evals_app.actions.demo_story import TOPIC as DEMO_CONTINUES
 from evals_app.actions.demo_story import call_story, continue_story
 from evals_app.engine.triggers import start_missing_checks, start_runs_for_version
-from evals_app.models import RunChunk
+from evals_app.event_queries import offer_all, run_finished
+from evals_app.models import Provider, RunChunk
 from evals_app.tasks import run_chunk
 from prompts_app.models import Promotion
-from registry.core import jobs, outbox
+from registry.core import jobs, outbox, secrets
+from registry.core.actions.telling_outside import listen
 from registry.core.hints import hint_by
 from registry.core.outbox import Message
 
@@ -18,6 +20,9 @@ def subscribe_all() -> None:
     outbox.subscribe("promotion.needs_checks", on_promotion_needs_checks)
     outbox.subscribe("check.finished", on_check_finished)
     outbox.subscribe(DEMO_CONTINUES, on_demo_continues)
+    offer_all()
+    secrets.keep_in(Provider, "sealed_key", lambda row: str(row.key_context))
+    listen("run.finished", run_finished)
 
 
 def on_version_created(message: Message) -> None:

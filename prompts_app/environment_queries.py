@@ -120,3 +120,8 @@ def _with_versions(rows: QuerySet[Deployment]) -> QuerySet[Deployment]:
     return rows.select_related("prompt", "version__prompt", "previous__version", "promotion", "override").order_by(
         "-pk"
     )
+
+
+def environment_names(workspace_id: int) -> list[str]:
+    """The environments of a workspace that are in use, lowest rank first."""
+    return list(Environment.objects.in_workspace(workspace_id).values_list("name", flat=True))

@@ -45,6 +45,7 @@ SETTINGS = (
     Page("Keys", "key-round", "settings_keys", ("settings_keys", "key"), "k", "API tokens secrets", ADMIN),
     Page("Environments", "layers", "settings_environments", ("settings_environments",), "e", "stages settings", ADMIN),
     Page("Providers", "server", "settings_providers", ("settings_providers", "provider"), "v", "models", ADMIN),
+    Page("Webhooks", "link", "settings_webhooks", ("settings_webhook", "webhook"), "w", "events Slack chat", ADMIN),
     Page("Audit log", "scroll-text", "settings_audit", ("settings_audit",), "l", "history chain", ADMIN),
 )
 OTHER = (

@@ -3,9 +3,11 @@ and which rows the sweeper looks after for it."""
 
 from prompts_app.actions.applying import apply_if_ready
 from prompts_app.actions.telling import KINDS, TOLD, tell
+from prompts_app.event_queries import TRANSLATED, offer_all
 from prompts_app.models import PendingPrompts, Promotion, VersionCheck
 from prompts_app.tasks import pull_langfuse
 from registry.core import jobs, news
+from registry.core.actions.telling_outside import listen
 from registry.core.hints import hint_by
 from registry.core.outbox import Message, subscribe
 
@@ -20,6 +22,9 @@ def subscribe_all() -> None:
         subscribe(topic, tell)
     for topic, label in KINDS.items():
         news.offer(topic, label)
+    offer_all()
+    for topic, translate in TRANSLATED.items():
+        listen(topic, translate)
 
 
 def _reconsider(message: Message) -> None:

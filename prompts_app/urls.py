@@ -17,6 +17,7 @@ from prompts_app.views import (
     transfer,
     usage,
     versions,
+    webhooks,
 )
 
 PROMPT = "w/<slug:workspace>/prompts/<path:name>"
@@ -72,4 +73,14 @@ urlpatterns = [
     path(f"{SETTINGS}/keys", keys.keys, name="settings_keys"),
     path(f"{SETTINGS}/keys/<int:pk>/rotate", keys.key_rotate, name="key_rotate"),
     path(f"{SETTINGS}/keys/<int:pk>/revoke", keys.key_revoke, name="key_revoke"),
+    path(f"{SETTINGS}/webhooks", webhooks.settings_webhooks, name="settings_webhooks"),
+    path(f"{SETTINGS}/webhooks/<int:pk>", webhooks.webhook_page, name="settings_webhook"),
+    path(f"{SETTINGS}/webhooks/<int:pk>/test", webhooks.webhook_test, name="webhook_test"),
+    path(f"{SETTINGS}/webhooks/<int:pk>/rotate", webhooks.webhook_rotate, name="webhook_rotate"),
+    path(f"{SETTINGS}/webhooks/<int:pk>/delete", webhooks.webhook_delete, name="webhook_delete"),
+    path(
+        f"{SETTINGS}/webhooks/<int:pk>/deliveries/<int:delivery>/redeliver",
+        webhooks.webhook_redeliver,
+        name="webhook_redeliver",
+    ),
 ]

@@ -14,7 +14,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 VARIABLES: dict[str, str] = {
     "GREENROOM_ENV": "`production` (default) or `development`; development relaxes what only a laptop may relax.",
     "SECRET_KEY": "Signs sessions and tokens. Required; at least 50 characters in production.",
-    "ENCRYPTION_KEYS": "Comma-separated Fernet keys for provider secrets; the first encrypts, all decrypt.",
+    "ENCRYPTION_KEYS": "Comma-separated Fernet keys for secrets of providers and webhooks; the first encrypts, all decrypt.",
     "DATABASE_URL": "PostgreSQL, as the role that runs the application (no UPDATE or DELETE on append-only tables).",
     "DATABASE_OWNER_URL": "PostgreSQL, as the role that owns the tables and migrates. Left out: the same as DATABASE_URL.",
     "DATABASE_POOL_SIZE": "Connections each process may hold. Default 8.",
@@ -36,7 +36,7 @@ VARIABLES: dict[str, str] = {
     "PUBLIC_URL": "Where people reach this server; links in notifications start with it.",
     "ALLOWED_HOSTS": "Comma-separated host names served besides the one of PUBLIC_URL.",
     "TLS_TERMINATED_BY_PROXY": "`1` where a proxy ends TLS and sets X-Forwarded-Proto. Default 0.",
-    "OUTBOUND_ALLOW": "Comma-separated host:port pairs on private addresses that providers may use.",
+    "OUTBOUND_ALLOW": "Comma-separated host:port pairs on private addresses that providers and webhooks may use.",
     "LOCAL_MODEL_URL": "Base URL of the small local model; the demo's provider. Set by `make run`.",
     "SCRIPTED_PROVIDER_URL": "Base URL of the scripted provider that answers in the demo where there is no local model.",
     "DATA_DIR": "Folder for files the server writes itself (beat schedule, collected assets). Default `var`.",

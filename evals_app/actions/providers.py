@@ -43,7 +43,8 @@ def update_provider(actor: Actor, provider: Provider, given: ProviderInput) -> P
     require(actor, Permission.ADMINISTER)
     settings = given.settings
     _lock_providers(actor)
-    provider = Provider.objects.select_related("fallback").get(pk=provider.pk)
+    locked = Provider.objects.select_for_update(of=("self",), no_key=True)  # a rotation of keys may be at it
+    provider = locked.select_related("fallback").get(pk=provider.pk)
     if settings.base_url != provider.base_url and provider.sealed_key and given.api_key is None:
         raise invalid_field("api_key", "required", "Enter the key again: the provider's address changes.")
     before = (provider.is_default, provider.base_url, provider.default_model)

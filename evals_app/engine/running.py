@@ -16,6 +16,7 @@ from evals_app.run_totals import totals_of
 from evals_app.tallies import add_up, not_added_up
 from evals_app.usage_queries import record_usage
 from prompts_app.models import CheckState
+from registry.core import outbox
 from registry.core.models import JobState
 
 OPEN_CHUNKS = (JobState.QUEUED, JobState.RUNNING)
@@ -67,6 +68,7 @@ def settle(run_id: int) -> bool:
     record_usage(run)
     if judgement.verdict:
         post_check(run, CheckState(judgement.verdict), judgement.summary)
+    outbox.send(run.workspace_id, "run.finished", {"run_id": run.pk})
     return True
 
 

@@ -12,6 +12,7 @@ from evals_app.run_totals import totals_of
 from evals_app.tallies import write_tallies
 from evals_app.usage_queries import record_usage
 from prompts_app.models import CheckState
+from registry.core import outbox
 from registry.core.models import JobState
 
 
@@ -31,4 +32,5 @@ def stop(run_id: int, reason: str) -> bool:
     record_usage(run)
     write_tallies(run)
     post_check(run, CheckState.ERROR, reason)
+    outbox.send(run.workspace_id, "run.finished", {"run_id": run.pk})
     return True

@@ -15,6 +15,7 @@ from prompts_app.api import (
     transfer,
     usage,
     versions,
+    webhooks,
 )
 from prompts_app.api.converters import PromptName
 
@@ -101,4 +102,14 @@ urlpatterns: list[URLPattern] = [
     path("keys", keys.KeysView.as_view(), name="api_keys"),
     path("keys/<int:pk>", keys.KeyView.as_view(), name="api_key"),
     path("keys/<int:pk>/rotate", keys.RotateKeyView.as_view(), name="api_key_rotate"),
+    path("webhooks", webhooks.WebhooksView.as_view(), name="api_webhooks"),
+    path("webhooks/<int:webhook>", webhooks.WebhookView.as_view(), name="api_webhook"),
+    path("webhooks/<int:webhook>/rotate", webhooks.WebhookRotateView.as_view(), name="api_webhook_rotate"),
+    path("webhooks/<int:webhook>/test", webhooks.WebhookTestView.as_view(), name="api_webhook_test"),
+    path("webhooks/<int:webhook>/deliveries", webhooks.DeliveriesView.as_view(), name="api_webhook_deliveries"),
+    path(
+        "webhooks/<int:webhook>/deliveries/<int:delivery>/redeliver",
+        webhooks.RedeliverView.as_view(),
+        name="api_webhook_redeliver",
+    ),
 ]

@@ -11,7 +11,8 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 
 from prompts_app.actions.keys import issue_key
-from prompts_app.models import Environment, LivePointer
+from prompts_app.environment_queries import environment_names
+from prompts_app.models import LivePointer
 from registry.core.actions.keys import IssuedKey, find_key, revoke_key, rotate_key
 from registry.core.actor import KeyKind
 from registry.core.models import ApiKey
@@ -78,11 +79,6 @@ def key_revoke(request: PageRequest, pk: int) -> HttpResponse:
     key = revoke_key(request.actor, find_key(request.workspace.pk, pk))
     messages.success(request, f"{key.name} is revoked: what used it is refused from now on.")
     return redirect("settings_keys", request.workspace.slug)
-
-
-def environment_names(workspace_id: int) -> list[str]:
-    """The environments a service key may be bound to, lowest rank first."""
-    return list(Environment.objects.in_workspace(workspace_id).values_list("name", flat=True))
 
 
 def fetch_command(issued: IssuedKey) -> str:

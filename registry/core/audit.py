@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC
 
+from registry.core import events, outbox
 from registry.core.actor import Actor
 from registry.core.canonical import JSON, canonical_json
 from registry.core.clock import database_now
@@ -40,7 +41,8 @@ def record(
 ) -> AuditEvent:
     """Append one event inside the caller's transaction.
 
-    Locks the workspace's audit head until commit: the last lock in the order every action follows.
+    Locks the workspace's audit head until commit: the last lock in the order every action follows. What is told outside
+    by its audit row alone (`events.offer_audited`) goes to the outbox too.
     """
     head = lock(actor.workspace_id)
     row = AuditEvent(
@@ -64,6 +66,8 @@ def record(
     row.hash = seal(row)
     row.save(force_insert=True)
     AuditHead.objects.filter(workspace_id=actor.workspace_id).update(sequence=row.sequence, hash=row.hash)
+    if events.audited(event) is not None:
+        outbox.send(actor.workspace_id, events.AUDITED, {"audit_id": row.pk})
     return row
 
 

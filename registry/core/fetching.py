@@ -46,7 +46,7 @@ def _ask(
     target = f"{urlsplit(base).path.rstrip('/')}/{path.lstrip('/')}"
     connection = http.client.HTTPConnection(destination.host, destination.port, timeout=READ_TIMEOUT_S)
     try:
-        connection.sock = _connect(destination, allow)
+        connection.sock = connect(destination, allow)
         connection.request(method, target, body=body, headers={"Accept": "application/json", **headers})
         answer = connection.getresponse()
         content = answer.read(MOST_BYTES + 1)
@@ -66,8 +66,8 @@ def _ask(
         raise FetchError(f"an answer of {destination.host} is no JSON as we read it: {problem.message}") from None
 
 
-def _connect(destination: Destination, allow: AbstractSet[str]) -> socket.socket:
-    """A socket to one of the host's addresses, each of them permitted."""
+def connect(destination: Destination, allow: AbstractSet[str]) -> socket.socket:
+    """A socket to one of the host's addresses, each of them permitted; raises OutboundError or OSError."""
     found = socket.getaddrinfo(destination.host, destination.port, type=socket.SOCK_STREAM)
     if not is_allowed(destination.host, destination.port, allow=allow):
         for *_, address in found:

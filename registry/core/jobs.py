@@ -105,6 +105,16 @@ def release(row: LeasedJob, *, error: str, delay_s: float) -> bool:
     )
 
 
+def put_off(row: LeasedJob, *, error: str, delay_s: float) -> bool:
+    """Give back a row whose attempt came to an end of its own; after `delay_s` it begins again with all its attempts."""
+    later = Now() + timedelta(seconds=delay_s)
+    return bool(
+        held(row).update(
+            state=JobState.QUEUED, owner="", attempt=0, lease_until=None, error=error, not_before=later, hinted_at=Now()
+        )
+    )
+
+
 def hand_on(row: LeasedJob) -> bool:
     """Give back a row that made progress, for anybody to go on with at once: its attempts start again."""
     handed = held(row).update(

@@ -40,12 +40,12 @@ class Destination:
         return True
 
 
-def check_url(url: str, *, allow: AbstractSet[str]) -> Destination:
+def check_url(url: str, *, allow: AbstractSet[str], with_query: bool = False) -> Destination:
     """The URL's destination; raises OutboundError.
 
     `allow` is the operator's set of `host:port`, the only way to a private address or an unusual port.
     """
-    destination = _parse(url)
+    destination = _parse(url, with_query)
     if is_allowed(destination.host, destination.port, allow=allow):
         return destination
     if destination.port not in PORTS:
@@ -77,7 +77,7 @@ def _nat64(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
     return None
 
 
-def _parse(url: str) -> Destination:
+def _parse(url: str, with_query: bool) -> Destination:
     if len(url) > MOST_CHARACTERS:
         raise OutboundError(f"a URL has at most {MOST_CHARACTERS} characters")
     if _NOT_PRINTABLE.search(url):
@@ -91,8 +91,10 @@ def _parse(url: str) -> Destination:
         raise OutboundError("the URL must start with https:// or http://")
     if "@" in parts.netloc:
         raise OutboundError("leave user name and password out of the URL")
-    if parts.query or parts.fragment:
-        raise OutboundError("leave query and fragment out of the URL")
+    if parts.fragment or (parts.query and not with_query):
+        raise OutboundError(
+            "leave the fragment out of the URL" if with_query else "leave query and fragment out of the URL"
+        )
     host = (parts.hostname or "").lower()
     if not _is_host(host, bracketed=parts.netloc.startswith("[")):
         raise OutboundError("the host must be a plain name or address")

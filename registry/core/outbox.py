@@ -12,7 +12,7 @@ from django.db import transaction
 from registry.core import jobs
 from registry.core.canonical import JSON
 from registry.core.hints import hint_by
-from registry.core.models import Mail, OutboxMessage
+from registry.core.models import Mail, OutboxMessage, WebhookDelivery
 
 LEASE_S = 60.0
 RETRY_DELAY_S = 2.0
@@ -74,8 +74,9 @@ def dispatch(pk: int, *, owner: str) -> bool:
 
 
 def look_after() -> None:
-    """Let the sweeper send what a lost message left behind, mails too."""
-    from registry.core.tasks import deliver_mail, dispatch_outbox
+    """Let the sweeper send what a lost message left behind, mails and webhooks too."""
+    from registry.core.tasks import deliver_mail, deliver_webhook, dispatch_outbox
 
     jobs.register(OutboxMessage, hint_by(dispatch_outbox))
     jobs.register(Mail, hint_by(deliver_mail))
+    jobs.register(WebhookDelivery, hint_by(deliver_webhook))

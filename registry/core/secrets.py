@@ -7,10 +7,14 @@ import base64
 import binascii
 import hashlib
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
+from django.db import models
 
 from registry.core.errors import Unavailable
 
@@ -55,6 +59,28 @@ def unseal(sealed: str, *, context: str) -> str:
 def is_sealed_with_newest_key(sealed: str) -> bool:
     """False for secrets that a rotation has still to seal again."""
     return bool(_keys()) and sealed.split(".")[1:2] == [next(iter(_keys()))]
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """A column of sealed secrets, empty where there is none; `context` says what the secret of a row is bound to."""
+
+    model: type[models.Model]
+    column: str
+    context: Callable[[Any], str]
+
+
+_columns: list[Sealed] = []
+
+
+def keep_in(model: type[models.Model], column: str, context: Callable[[Any], str]) -> None:
+    """Let a rotation of keys find what is sealed there. Apps do this once, when they are ready."""
+    _columns.append(Sealed(model, column, context))
+
+
+def columns() -> tuple[Sealed, ...]:
+    """Every place where sealed secrets are."""
+    return tuple(_columns)
 
 
 def _keys() -> dict[str, bytes]:

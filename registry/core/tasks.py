@@ -6,7 +6,7 @@ import socket
 from celery import shared_task
 
 from registry.core import jobs, outbox
-from registry.core.actions import notifications
+from registry.core.actions import deliveries, notifications
 from registry.core.actions.pruning import prune_core
 
 
@@ -25,6 +25,12 @@ def dispatch_outbox(pk: int) -> None:
 def deliver_mail(pk: int) -> None:
     """Send one mail."""
     notifications.deliver_mail(pk, owner=worker_name())
+
+
+@shared_task(name="core.deliver_webhook")
+def deliver_webhook(pk: int) -> None:
+    """Try one delivery of an event to an endpoint."""
+    deliveries.deliver_webhook(pk, owner=worker_name())
 
 
 @shared_task(name="core.sweep")

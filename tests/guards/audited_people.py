@@ -5,10 +5,11 @@ from collections.abc import Callable
 from typing import Any
 
 from prompts_app.actions import environments
-from registry.core.actions import invitations, notifications, people, second_factors, sessions, workspaces
+from registry.core.actions import invitations, notifications, people, second_factors, sessions, webhooks, workspaces
 from registry.core.actor import Role
-from registry.core.models import Invitation, Member, PersonSession, User
+from registry.core.models import Invitation, Member, PersonSession, User, Webhook
 from registry.core.totp import code_at
+from registry.core.webhook_settings import WebhookInput, WebhookSettings
 from tests.builders import Cast
 
 
@@ -78,6 +79,26 @@ def _require_second_factor(cast: Cast) -> Callable[[], Any]:
     return lambda: workspaces.require_second_factor(cast.olga, required=True)
 
 
+HOOK = WebhookInput(WebhookSettings("hook", "http://127.0.0.1:9/"), None)
+
+
+def _hook(cast: Cast) -> Webhook:
+    return webhooks.create_webhook(cast.olga, HOOK).row
+
+
+def _with_hook(act: Callable[[Cast, Webhook], Any]) -> Callable[[Cast], Callable[[], Any]]:
+    def prepare(cast: Cast) -> Callable[[], Any]:
+        row = _hook(cast)
+        return lambda: act(cast, row)
+
+    return prepare
+
+
+def _redeliver(cast: Cast) -> Callable[[], Any]:
+    sent = webhooks.send_test_event(cast.olga, _hook(cast))
+    return lambda: webhooks.redeliver(cast.olga, sent)
+
+
 PEOPLE: dict[str, Callable[[Cast], Callable[[], Any]]] = {
     "core.invitations.create_invitation": lambda cast: lambda: _invitation(cast),
     "core.invitations.revoke_invitation": _revoke,
@@ -98,6 +119,12 @@ PEOPLE: dict[str, Callable[[Cast], Callable[[], Any]]] = {
     "core.workspaces.require_second_factor": _require_second_factor,
     "core.sessions.end_session": _end_session,
     "core.sessions.end_other_sessions": _end_others,
+    "core.webhooks.create_webhook": lambda cast: lambda: webhooks.create_webhook(cast.olga, HOOK),
+    "core.webhooks.change_webhook": _with_hook(lambda cast, row: webhooks.change_webhook(cast.olga, row, HOOK)),
+    "core.webhooks.rotate_webhook_secret": _with_hook(lambda cast, row: webhooks.rotate_webhook_secret(cast.olga, row)),
+    "core.webhooks.delete_webhook": _with_hook(lambda cast, row: webhooks.delete_webhook(cast.olga, row)),
+    "core.webhooks.send_test_event": _with_hook(lambda cast, row: webhooks.send_test_event(cast.olga, row)),
+    "core.webhooks.redeliver": _redeliver,
     "prompts.environments.move_environment": lambda cast: (
         lambda: environments.move_environment(cast.olga, cast.environment("staging"), up=True)
     ),

@@ -20,9 +20,11 @@ from evals_app.provider_settings import parse_provider
 from prompts_app.actions.promotions import open_promotion
 from prompts_app.actions.reviews import comment
 from prompts_app.actions.rollback import roll_back
+from registry.core.actions.webhooks import create_webhook, send_test_event
 from registry.core.actor import Actor, Role
 from registry.core.models import Member
 from registry.core.permissions import CI_SCOPES
+from registry.core.webhook_settings import WebhookInput, WebhookSettings
 from tests import builders
 from tests.api.client import Answer, Api
 from tests.builders import Cast, join
@@ -168,6 +170,15 @@ GET    api_providers                      admin     -        -
 POST   api_providers                      admin     -        -
 GET    api_provider                       admin     -        -
 PATCH  api_provider                       admin     -        -
+GET    api_webhooks                       admin     -        -
+POST   api_webhooks                       admin     -        -
+GET    api_webhook                        admin     -        -
+PATCH  api_webhook                        admin     -        -
+DELETE api_webhook                        admin     -        -
+POST   api_webhook_rotate                 admin     -        -
+POST   api_webhook_test                   admin     -        -
+GET    api_webhook_deliveries             admin     -        -
+POST   api_webhook_redeliver              admin     -        -
 """
 # Where the environment is protected, a CI key may not even with the scope.
 PROTECTED = ("api_promotion_apply", "api_promotion_schedule", "api_withdraw")
@@ -277,6 +288,7 @@ def world(cast: Cast) -> World:
     suite = building.suite(cast.ada, of=building.cases(25))
     building.require(cast.ada, suite, made)
     olga = Api(cast.olga)
+    hook = create_webhook(cast.olga, WebhookInput(WebhookSettings("hook", "http://127.0.0.1:9/"), None)).row
     freeze = olga.post("environments/development/freezes", {"ends_at": "2100-01-01T00:00:00Z", "reason": "Sale"})
     run = start_run(cast.ada, first, suite, baseline=None)
     answer = Result.objects.create(run=run, case=run.suite_version.cases.all()[0], arm="candidate", repeat=0)
@@ -300,6 +312,8 @@ def world(cast: Cast) -> World:
         "run": run.pk,
         "result": answer.pk,
         "other": run.pk,
+        "webhook": hook.pk,
+        "delivery": send_test_event(cast.olga, hook).pk,
         "batch": start_batch(cast.ada, first, suite, configs=({}, {"temperature": 1})).pk,
     }
     return World(cast, join(cast.olga, "Adam", Role.ADMIN), ids)

@@ -77,6 +77,8 @@ LOOKS: dict[str, Look] = {
     "frozen": Look("info", "snowflake", "Frozen"),
     "active": Look("pass", "circle-check", "Active"),
     "revoked": Look("idle", "ban", "Revoked"),
+    "paused": Look("idle", "circle-slash", "Paused"),
+    "disabled": Look("fail", "triangle-alert", "Disabled"),
     "deactivated": Look("idle", "circle-slash", "Deactivated"),
     # contract changes
     "breaking": Look("fail", "triangle-alert", "Breaking"),
