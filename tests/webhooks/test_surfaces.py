@@ -1,5 +1,7 @@
 """Webhooks over the API and on their pages."""
 
+from pathlib import Path
+
 import jsonschema
 import pytest
 from django.test import Client
@@ -84,7 +86,7 @@ def test_page__makes_changes_tests_and_deletes_an_endpoint(cast: Cast, browser: 
 
 def test_catalogue__is_in_the_document_and_in_the_documentation() -> None:
     told = document()["webhooks"]
-    page = open("docs/webhooks.md").read()
+    page = (Path(__file__).parents[2] / "docs" / "webhooks.md").read_text()
     for kind in events.types():
         schema = told[kind.name]["post"]["requestBody"]["content"]["application/json"]["schema"]
         jsonschema.Draft202012Validator.check_schema(schema)

@@ -10,7 +10,6 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 from drf_spectacular.generators import SchemaGenerator
 
-from registry.core import events
 from registry.core.api.conditions import holds, quoted
 from registry.core.api.reference import problem_lines, sections
 
@@ -19,7 +18,7 @@ from registry.core.api.reference import problem_lines, sections
 def document_bytes() -> bytes:
     """The OpenAPI document as JSON; made once per process, in about a second."""
     document: Any = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
-    return json.dumps({**document, "webhooks": events.openapi()}, ensure_ascii=False).encode()
+    return json.dumps(document, ensure_ascii=False).encode()
 
 
 @cache

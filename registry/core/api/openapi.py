@@ -9,6 +9,7 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 
+from registry.core import events
 from registry.core.api.authentication import RegistryAuthentication
 from registry.core.api.bodies import StrictSerializer
 from registry.core.errors import PROBLEM
@@ -167,3 +168,8 @@ class KeyOrSession(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
                 "description": "A signed-in person; writes need X-CSRFToken.",
             },
         ]
+
+
+def add_events(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """The document with what is sent to webhooks."""
+    return {**result, "webhooks": events.openapi()}
