@@ -29,9 +29,11 @@ from prompts_app.models import Promotion, Prompt, Vote
 from registry.core.actions.invitations import create_invitation
 from registry.core.actions.notifications import notify
 from registry.core.actions.sessions import create_sign_in_link
+from registry.core.actions.webhooks import create_webhook, send_test_event
 from registry.core.actor import Role
 from registry.core.keys import hash_secret, new_link_token
-from registry.core.models import Invitation, JobState, Member
+from registry.core.models import Invitation, JobState, Member, Webhook, WebhookTry
+from registry.core.webhook_settings import WebhookInput, WebhookSettings
 from tests import builders, scenes
 from tests.builders import Cast
 from tests.evals import building
@@ -77,6 +79,8 @@ SCREENS = {
     "settings_keys": "/w/acme/settings/keys",
     "settings_providers": "/w/acme/settings/providers",
     "provider": "/w/acme/settings/providers/scripted",
+    "settings_webhooks": "/w/acme/settings/webhooks",
+    "settings_webhook": "/w/acme/settings/webhooks/{hook}",
     "suites": "/w/acme/suites",
     "suite_new": "/w/acme/new-suite",
     "suite": "/w/acme/suites/numbers",
@@ -184,6 +188,10 @@ PRESSES = frozenset(
         "run_retry",
         "batch_cancel",
         "provider_test",
+        "webhook_test",
+        "webhook_rotate",
+        "webhook_redeliver",
+        "webhook_delete",
         "prompt_checks_run",
         "prompt_checks_attach",
         "promotion_evidence_run",
@@ -221,6 +229,7 @@ class House:
     batch: RunBatch
     alone: Run
     answer: Result
+    hook: Webhook
 
     @property
     def owner(self) -> int:
@@ -241,6 +250,7 @@ class House:
             batch=self.batch.pk,
             alone=self.alone.pk,
             result=self.answer.pk,
+            hook=self.hook.pk,
         )
 
     def _founding(self) -> str:
@@ -283,7 +293,7 @@ def furnished(cast: Cast) -> Iterator[House]:
         building.work(start_run(cast.ada, made.run.candidate, few, baseline=None))
         scenes.policy(cast, "production", approvals=1)
         batch = start_batch(cast.ada, made.run.candidate, made.suite, configs=({}, {"temperature": 1}))
-        yield House(cast, made, prompt, asked, applied, batch, alone, answer)
+        yield House(cast, made, prompt, asked, applied, batch, alone, answer, _hook(cast))
 
 
 def _applied(cast: Cast, prompt: Prompt, number: int) -> Promotion:
@@ -293,6 +303,14 @@ def _applied(cast: Cast, prompt: Prompt, number: int) -> Promotion:
     asked = promotions.open_promotion(cast.ada, candidate, cast.environment("production"))
     apply_promotion(cast.rosa, promotions.find_promotion(cast.workspace.pk, asked.pk), stamp=None)
     return promotions.find_promotion(cast.workspace.pk, asked.pk)
+
+
+def _hook(cast: Cast) -> Webhook:
+    """An endpoint that was told something and answered badly."""
+    hook = create_webhook(cast.olga, WebhookInput(WebhookSettings("chat", "https://example.com/hook"), None)).row
+    sent = send_test_event(cast.olga, hook)
+    WebhookTry.objects.create(delivery=sent, status=500, duration_ms=12, error="answered 500", answer="<b>no</b>")
+    return hook
 
 
 def _put_off() -> None:
@@ -331,6 +349,8 @@ def add_rows(house: House, numbers: range) -> None:
         reviews.comment(cast.grace, house.promotion, body=f"And {number}?")
         builders.join(cast.olga, f"Person{number}", Role.EDITOR)
         cast.key(name=f"key {number}")
+        create_webhook(cast.olga, WebhookInput(WebhookSettings(f"hook {number}", "https://example.com/"), None))
+        send_test_event(cast.olga, house.hook)
         starts = timezone.now() + timedelta(days=number + 1)
         ends = starts + timedelta(hours=1)
         freeze_environment(

@@ -2,8 +2,9 @@
 
 from registry.core import events, news, secrets
 from registry.core.actions.deliveries import DISABLED
+from registry.core.actions.second_factors import sealing_context
 from registry.core.actions.telling_outside import from_audit, listen
-from registry.core.models import Webhook
+from registry.core.models import Authenticator, Webhook
 
 DID = {
     "key.created": ("made a key", "settings_keys"),
@@ -26,3 +27,4 @@ def subscribe_all() -> None:
     listen(events.AUDITED, from_audit)
     for column in ("sealed_secret", "old_secret"):
         secrets.keep_in(Webhook, column, lambda row: str(row.secret_context))
+    secrets.keep_in(Authenticator, "secret", sealing_context)

@@ -33,6 +33,8 @@ GET  settings/environments                       admin
 POST settings/environments/staging/move          admin
 POST settings/environments/staging/archive       admin
 GET  settings/keys                               admin
+GET  settings/webhooks                           admin
+POST settings/webhooks                           admin
 """
 TABLE = [tuple(line.split()) for line in ROWS.strip().splitlines()]
 

@@ -40,6 +40,8 @@ settings_environments        6
 settings_keys                7
 settings_providers           6
 provider                     7
+settings_webhooks            7
+settings_webhook             10
 suites                       13
 suite_new                    5
 suite                        21

@@ -33,9 +33,9 @@ def begin_authenticator(user: User) -> str:
     if row.confirmed_at is not None:
         raise Conflict("factor.exists", "There is an authenticator already: remove it first.")
     if not row.secret:
-        row.secret = seal(new_secret(), context=_context(row))
+        row.secret = seal(new_secret(), context=sealing_context(row))
         row.save(update_fields=["secret"])
-    return unseal(row.secret, context=_context(row))
+    return unseal(row.secret, context=sealing_context(row))
 
 
 @transaction.atomic
@@ -46,7 +46,7 @@ def add_authenticator(actor: Actor, user: User, *, code: str) -> list[str]:
     row = Authenticator.objects.select_for_update().filter(user=user, confirmed_at=None).exclude(secret="").first()
     if row is None:
         raise Conflict("factor.exists", "Begin again: there is no authenticator that waits for its first code.")
-    step = step_of(unseal(row.secret, context=_context(row)), code, at=time.time())
+    step = step_of(unseal(row.secret, context=sealing_context(row)), code, at=time.time())
     if step is None:
         raise invalid_field("code", "wrong", "This is not the code that the app shows now: are the clocks right?")
     Authenticator.objects.filter(pk=row.pk).update(confirmed_at=Now(), last_step=step)
@@ -95,7 +95,7 @@ def _is_code_of_app(user: User, code: str) -> bool:
     row = Authenticator.objects.filter(user=user, confirmed_at__isnull=False).first()
     if row is None:
         return False
-    step = step_of(unseal(row.secret, context=_context(row)), code, at=time.time())
+    step = step_of(unseal(row.secret, context=sealing_context(row)), code, at=time.time())
     if step is None:
         return False
     unused = Authenticator.objects.filter(pk=row.pk, last_step__lt=step)
@@ -122,7 +122,8 @@ def _hash(user: User, code: str) -> str:
     return hash_secret(f"{user.pk}:{code}")
 
 
-def _context(row: Authenticator) -> str:
+def sealing_context(row: Authenticator) -> str:
+    """What the secret of a row is bound to."""
     return f"authenticator:{row.pk}"
 
 
