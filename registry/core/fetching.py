@@ -3,7 +3,7 @@
 import http.client
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from urllib.parse import urlencode, urlsplit
 
@@ -66,22 +66,33 @@ def _ask(
         raise FetchError(f"an answer of {destination.host} is no JSON as we read it: {problem.message}") from None
 
 
-def connect(destination: Destination, allow: AbstractSet[str]) -> socket.socket:
-    """A socket to one of the host's addresses, each of them permitted; raises OutboundError or OSError."""
+def connect(
+    destination: Destination, allow: AbstractSet[str], *, watch: Callable[[socket.socket], None] = lambda _: None
+) -> socket.socket:
+    """A socket to one of the host's addresses, each of them permitted; raises OutboundError or OSError.
+
+    `watch` gets it as soon as it is connected, before TLS begins, so that somebody may end it.
+    """
     found = socket.getaddrinfo(destination.host, destination.port, type=socket.SOCK_STREAM)
     if not is_allowed(destination.host, destination.port, allow=allow):
         for *_, address in found:
             if not is_permitted_address(str(address[0])):
                 raise OutboundError("private addresses need the operator's setting OUTBOUND_ALLOW")
     family, kind, protocol, _, address = found[0]
-    plain = socket.socket(family, kind, protocol)
+    made = socket.socket(family, kind, protocol)
     try:
-        plain.settimeout(CONNECT_TIMEOUT_S)
-        plain.connect(address)
-        plain.settimeout(READ_TIMEOUT_S)
-        if destination.scheme != "https":
-            return plain
-        return ssl.create_default_context().wrap_socket(plain, server_hostname=destination.host)
+        made.settimeout(CONNECT_TIMEOUT_S)
+        made.connect(address)
+        made.settimeout(READ_TIMEOUT_S)
+        if destination.scheme == "https":
+            context = ssl.create_default_context()
+            secure = context.wrap_socket(made, server_hostname=destination.host, do_handshake_on_connect=False)
+            made = secure
+            watch(made)
+            secure.do_handshake()
+        else:
+            watch(made)
+        return made
     except BaseException:
-        plain.close()
+        made.close()
         raise

@@ -4,9 +4,9 @@ import http.client
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
@@ -92,24 +92,30 @@ def _exchange(
     if left_s <= 0:
         return Posted(0, 0, error="took too long"), ""
     connection = http.client.HTTPConnection(destination.host, destination.port)
-    expired = threading.Event()
-    try:
-        connection.sock = connect(destination, allow)
-        with _until(connection.sock, left_s, expired):
+    with _Deadline(left_s) as deadline:
+        try:
+            connection.sock = connect(destination, allow, watch=deadline.watch)
             connection.request("POST", _target(url), body=body, headers={**headers, **_FIXED})
             response = connection.getresponse()
             kept = response.read(MOST_ANSWER_BYTES)
-    except (OSError, http.client.HTTPException, ValueError) as failed:
-        return Posted(0, 0, error=_reason(destination, failed, expired)), ""
-    finally:
-        connection.close()
-    if expired.is_set():
+        except (OSError, http.client.HTTPException, ValueError) as failed:
+            return Posted(0, 0, error=_reason(destination, failed, deadline.is_over)), ""
+        finally:
+            connection.close()
+    if deadline.is_over:
         return Posted(0, 0, error="took too long"), ""
     wait = response.headers.get("Retry-After", "")
     retry_after_s = float(wait) if wait.isascii() and wait.isdecimal() and len(wait) < 8 else None
     posted = Posted(response.status, 0, clean(kept), retry_after_s=retry_after_s)
-    location = response.headers.get("Location", "")
-    return posted, urljoin(url, location) if response.status in REDIRECTS and location else ""
+    location = response.headers.get("Location", "") if response.status in REDIRECTS else ""
+    if not location:
+        return posted, ""
+    try:
+        target = urljoin(url, location)
+        check_url(target, allow=allow, with_query=True)
+    except ValueError as refused:
+        return Posted(response.status, 0, error=f"redirects to an address that is not allowed: {refused}"), ""
+    return posted, target
 
 
 _FIXED = {"Accept-Encoding": "identity", "Connection": "close", "User-Agent": "Greenroom"}
@@ -120,26 +126,40 @@ def _target(url: str) -> str:
     return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 
-@contextmanager
-def _until(plain: socket.socket, left_s: float, expired: threading.Event) -> Iterator[None]:
-    """Ends the connection when its time is over, however slowly it drips: a time-out of the socket counts each piece anew."""
+class _Deadline:
+    """Ends a connection when its time is over, however slowly it drips: a time-out of the socket counts each piece anew."""
 
-    def end() -> None:
-        expired.set()
-        with suppress(OSError):
-            socket.socket.shutdown(plain, socket.SHUT_RDWR)
+    def __init__(self, left_s: float) -> None:
+        self.is_over = False
+        self._socket: socket.socket | None = None
+        self._timer = threading.Timer(left_s, self._end)
+        self._timer.daemon = True
 
-    timer = threading.Timer(left_s, end)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
+    def watch(self, connected: socket.socket) -> None:
+        """The connection that is to end; at once if the time is over already."""
+        self._socket = connected
+        if self.is_over:
+            self._shut()
+
+    def __enter__(self) -> "_Deadline":
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+
+    def _end(self) -> None:
+        self.is_over = True
+        self._shut()
+
+    def _shut(self) -> None:
+        if self._socket is not None:
+            with suppress(OSError):
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
 
-def _reason(destination: Destination, failed: Exception, expired: threading.Event) -> str:
-    if expired.is_set() or isinstance(failed, TimeoutError):
+def _reason(destination: Destination, failed: Exception, is_over: bool) -> str:
+    if is_over or isinstance(failed, TimeoutError):
         return "took too long"
     if isinstance(failed, OutboundError):
         return f"this address is not allowed: {failed}"

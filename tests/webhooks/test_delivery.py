@@ -255,8 +255,9 @@ def test_redirect__to_another_origin__goes_without_the_signature_and_is_checked(
         far.headers = {"Location": "/again"}
         looped = post(far.url, b"{}", headers={}, own=own, allow=frozenset({far.allow}))
         assert "redirects more than" in looped.error
-        far.headers = {"Location": "http://169.254.169.254/"}
-        assert "not allowed" in post(far.url, b"{}", headers={}, own=own, allow=frozenset({far.allow})).error
+        for location in ("http://169.254.169.254/", "http://[::1", "http://example.com:x/", "ftp://example.com/"):
+            far.headers = {"Location": location}
+            assert "not allowed" in post(far.url, b"{}", headers={}, own=own, allow=frozenset({far.allow})).error
 
 
 def test_answer__that_drips_or_never_ends__is_ended_at_the_deadline(far: Receiver) -> None:

@@ -104,8 +104,8 @@ def _send(webhook: Webhook, event: WebhookEvent) -> Posted:
 @transaction.atomic
 def note_outcome(row: WebhookDelivery, posted: Posted) -> bool:
     """Keep what came of a try and say when the next one is; nothing is written where another attempt took the row over."""
-    webhook = Webhook.objects.select_for_update(no_key=True).get(pk=row.webhook_id)
-    if not jobs.holds(row):
+    webhook = Webhook.objects.select_for_update(no_key=True).filter(pk=row.webhook_id).first()
+    if webhook is None or not jobs.holds(row):
         return False
     why = "" if posted.is_accepted else posted.error or f"answered {posted.status}"
     WebhookTry.objects.create(
