@@ -12,10 +12,9 @@ class CoreConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the deploy checks and the rows that the sweeper looks after."""
-        from registry.core import checks, outbox, search_queries, subscriptions
+        from registry.core import checks, search_queries, subscriptions
         from registry.core.api import openapi  # noqa: F401
 
         checks.refuse_unsafe_start()
-        outbox.look_after()
         subscriptions.subscribe_all()
         search_queries.offer_all()

@@ -11,8 +11,7 @@ from django.db import transaction
 
 from registry.core import jobs
 from registry.core.canonical import JSON
-from registry.core.hints import hint_by
-from registry.core.models import Mail, OutboxMessage, WebhookDelivery
+from registry.core.models import OutboxMessage
 
 LEASE_S = 60.0
 RETRY_DELAY_S = 2.0
@@ -71,12 +70,3 @@ def dispatch(pk: int, *, owner: str) -> bool:
         log.exception("outbox.handler_failed", topic=row.topic, message=row.pk)
         jobs.release(row, error="a subscriber failed; see the log", delay_s=RETRY_DELAY_S * 4**row.attempt)
         return False
-
-
-def look_after() -> None:
-    """Let the sweeper send what a lost message left behind, mails and webhooks too."""
-    from registry.core.tasks import deliver_mail, deliver_webhook, dispatch_outbox
-
-    jobs.register(OutboxMessage, hint_by(dispatch_outbox))
-    jobs.register(Mail, hint_by(deliver_mail))
-    jobs.register(WebhookDelivery, hint_by(deliver_webhook))

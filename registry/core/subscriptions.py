@@ -1,10 +1,12 @@
-"""What the core itself tells: in people's inboxes, and outside by what was audited."""
+"""What the core itself tells, in people's inboxes and outside; which of its rows the sweeper looks after, and where its secrets are."""
 
-from registry.core import events, news, secrets
+from registry.core import events, jobs, news, secrets
 from registry.core.actions.deliveries import DISABLED
 from registry.core.actions.second_factors import sealing_context
 from registry.core.actions.telling_outside import from_audit, listen
-from registry.core.models import Authenticator, Webhook
+from registry.core.hints import hint_by
+from registry.core.models import Authenticator, Mail, OutboxMessage, Webhook, WebhookDelivery
+from registry.core.tasks import deliver_mail, deliver_webhook, dispatch_outbox
 
 DID = {
     "key.created": ("made a key", "settings_keys"),
@@ -21,6 +23,9 @@ DID = {
 
 def subscribe_all() -> None:
     """Register all of it; called once, when the app is ready."""
+    jobs.register(OutboxMessage, hint_by(dispatch_outbox))
+    jobs.register(Mail, hint_by(deliver_mail))
+    jobs.register(WebhookDelivery, hint_by(deliver_webhook))
     news.offer(DISABLED, "A webhook was disabled since its endpoint fails")
     for event, (did, page) in DID.items():
         events.offer_audited(event, did, page=page)
