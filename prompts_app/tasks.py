@@ -12,8 +12,10 @@ from prompts_app.actions.applying import apply_if_ready
 from prompts_app.actions.promotions import expire_promotions
 from prompts_app.actions.pulls import give_up_pull, run_pull
 from prompts_app.actions.usage import forget_usage
+from prompts_app.digest_queries import damaged_versions
 from prompts_app.models import Promotion, PromotionState
 from registry.core.tasks import worker_name
+from registry.core.triggers import missing_triggers
 
 log = structlog.get_logger(__name__)
 
@@ -30,6 +32,15 @@ def apply_ready() -> None:
     """Look again at what waits for time to pass: a soak, the end of a freeze."""
     waiting = Promotion.objects.filter(state=PromotionState.OPEN, ready_by__isnull=False).order_by("pk")
     _each(waiting, apply_if_ready)
+
+
+@shared_task(name="prompts.verify_contents")
+def verify_contents() -> None:
+    """Say in the log, every night, which versions are not what they were and which triggers are not in force."""
+    for version in damaged_versions():
+        log.error("version.damaged", version=str(version), id=version.pk, digest=version.digest)
+    for name in missing_triggers():
+        log.error("history.trigger_missing", trigger=name)
 
 
 def _each(promotions: QuerySet[Promotion], action: Callable[[int], object]) -> None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from celery import Celery, Task
+from celery.schedules import crontab
 from celery.signals import setup_logging, task_postrun, task_prerun, worker_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "registry.settings")
@@ -49,6 +50,8 @@ app.conf.update(
     beat_schedule={
         "sweep": {"task": "core.sweep", "schedule": timedelta(seconds=settings.SWEEP_INTERVAL_S)},
         "prune": {"task": "core.prune", "schedule": timedelta(hours=1)},
+        "audit-checkpoint": {"task": "core.export_checkpoint", "schedule": crontab(hour=0, minute=10)},
+        "contents-verify": {"task": "prompts.verify_contents", "schedule": crontab(hour=0, minute=40)},
         "runs-settle": {"task": "evals.settle_runs", "schedule": timedelta(seconds=settings.SWEEP_INTERVAL_S)},
         "promotions-due": {"task": "prompts.apply_due", "schedule": timedelta(seconds=settings.SWEEP_INTERVAL_S)},
         "promotions-ready": {"task": "prompts.apply_ready", "schedule": timedelta(seconds=60)},

@@ -40,6 +40,7 @@ VARIABLES: dict[str, str] = {
     "LOCAL_MODEL_URL": "Base URL of the small local model; the demo's provider. Set by `make run`.",
     "SCRIPTED_PROVIDER_URL": "Base URL of the scripted provider that answers in the demo where there is no local model.",
     "DATA_DIR": "Folder for files the server writes itself (beat schedule, collected assets). Default `var`.",
+    "AUDIT_CHECKPOINT_DIR": "Folder for signed checkpoints of the audit chains, one a day; best on another machine's disk. Default `checkpoints` in DATA_DIR.",
     "EMAIL_URL": "Where e-mail goes: `consolemail://` (default) into the worker's log, `smtp://user:password@host:587` with STARTTLS (plain without a user), `smtps://…:465` with TLS.",
     "EMAIL_FROM": "The sender of e-mail. Default `greenroom@` and the host of PUBLIC_URL.",
     "LOG_LEVEL": "Default INFO.",
@@ -81,6 +82,7 @@ class Environment:
     local_model_url: str
     scripted_provider_url: str
     data_dir: Path
+    audit_checkpoint_dir: Path
     email_url: str
     email_from: str
     log_level: str
@@ -98,6 +100,7 @@ def read_environment() -> Environment:
     is_production = mode == "production"
     database_url = env.str("DATABASE_URL")
     role_rules: list[str] = env.list("OIDC_ROLES", [])
+    data_dir = Path(env.str("DATA_DIR", str(BASE_DIR / "var")))
     return Environment(
         is_production=is_production,
         secret_key=env.str("SECRET_KEY"),
@@ -126,7 +129,8 @@ def read_environment() -> Environment:
         outbound_allow=frozenset(env.list("OUTBOUND_ALLOW", [])),
         local_model_url=env.str("LOCAL_MODEL_URL", ""),
         scripted_provider_url=env.str("SCRIPTED_PROVIDER_URL", ""),
-        data_dir=Path(env.str("DATA_DIR", str(BASE_DIR / "var"))),
+        data_dir=data_dir,
+        audit_checkpoint_dir=Path(env.str("AUDIT_CHECKPOINT_DIR", "") or data_dir / "checkpoints"),
         email_url=env.str("EMAIL_URL", "consolemail://"),
         email_from=env.str("EMAIL_FROM", ""),
         log_level=env.str("LOG_LEVEL", "INFO"),

@@ -50,6 +50,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "registry.core.middleware.RequestIdMiddleware",
+    "registry.core.middleware.RequestMetricsMiddleware",
     "registry.core.middleware.PlainHttpMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -212,6 +213,7 @@ SWEEP_INTERVAL_S = ENV.sweep_interval_s
 WORKER_NICENESS = ENV.worker_niceness
 FAILPOINT = ENV.failpoint
 DATA_DIR = ENV.data_dir
+AUDIT_CHECKPOINT_DIR = ENV.audit_checkpoint_dir
 
 LOGGING_CONFIG = None
 logging_config(level=ENV.log_level, fmt=ENV.log_format)

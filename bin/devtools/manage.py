@@ -13,7 +13,7 @@ from devtools import application
 from devtools.folders import Folders
 from devtools.words import Stop
 
-NEEDS_NO_TABLES = ("migrate", "makemigrations", "collectstatic", "help", "check", "version")
+NEEDS_NO_TABLES = ("migrate", "makemigrations", "restore", "collectstatic", "help", "check", "version")
 
 
 def manage(folders: Folders, arguments: list[str]) -> int:

@@ -96,7 +96,7 @@ class SharedLimits:
         if provider_id in self._gates:
             self._gates[provider_id][0].hold_back(seconds)
         try:
-            await self._valkey.set(_key(provider_id, "pause"), 1, px=max(1, int(seconds * 1000)), nx=True)
+            await self._valkey.set(key_of(provider_id, "pause"), 1, px=max(1, int(seconds * 1000)), nx=True)
         except RedisError as error:
             self._note_down(error)
 
@@ -123,7 +123,7 @@ class SharedLimits:
             *wanted,
         ]
         try:
-            answer = await self._sync_script(keys=[_key(limits.provider_id, part) for part in parts], args=arguments)
+            answer = await self._sync_script(keys=[key_of(limits.provider_id, part) for part in parts], args=arguments)
         except RedisError as error:
             self._note_down(error)
             raise
@@ -135,7 +135,7 @@ class SharedLimits:
         )
 
     async def _report(self, gate: Gate, *, is_alive: bool) -> None:
-        key = _key(gate.limits.provider_id, "breaker")
+        key = key_of(gate.limits.provider_id, "breaker")
         try:
             if is_alive:
                 was_open = gate.is_open
@@ -160,5 +160,6 @@ class SharedLimits:
         self._is_down = True
 
 
-def _key(provider_id: int, part: str) -> str:
+def key_of(provider_id: int, part: str) -> str:
+    """Where Valkey keeps one part of what is known of a provider."""
     return f"greenroom:limit:{{{provider_id}}}:{part}"

@@ -17,9 +17,9 @@ from prompts_app.delivery.answers import plain, problem
 from prompts_app.delivery.metrics import metrics_of
 from prompts_app.delivery.plane import ReadPlane
 from prompts_app.delivery.store import Store
-from registry.core import readiness
+from registry.core import metrics, readiness
 from registry.core.asgi_types import Application, Receive, Scope, Send
-from registry.core.errors import NotFound
+from registry.core.errors import NotFound, Unavailable
 
 LOOPBACK = frozenset({"127.0.0.1", "::1"})
 FORWARDED = frozenset({b"x-forwarded-for", b"forwarded"})
@@ -48,11 +48,21 @@ class Server:
     async def _tell(self, plane: ReadPlane, scope: Scope, send: Send) -> None:
         """Metrics, to the machine itself and to whoever has the operator's token."""
         if may_read_metrics(scope, settings.METRICS_TOKEN):
-            reply = plain(metrics_of(plane.store).encode(), "text/plain; version=0.0.4; charset=utf-8")
+            text = metrics_of(plane.store) + await self._collected(plane)
+            reply = plain(text.encode(), "text/plain; version=0.0.4; charset=utf-8")
         else:
             reply = problem(NotFound("not_found", "There is nothing at this address."), "")
         for message in reply:
             await send(message)
+
+    async def _collected(self, plane: ReadPlane) -> str:
+        """What the tables say; without them that they do not answer."""
+        up = metrics.Family("greenroom_database_up", "gauge", "1 while the database answers this process.")
+        try:
+            families = await plane.store.readers.read(metrics.collected)
+        except Unavailable:
+            return metrics.to_text([up.add(0), *metrics.requests.families()])
+        return metrics.to_text([up.add(1), *families])
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()

@@ -11,10 +11,11 @@ class CoreConfig(AppConfig):
     verbose_name = "Core"
 
     def ready(self) -> None:
-        """Register the deploy checks and the rows that the sweeper looks after."""
-        from registry.core import checks, search_queries, subscriptions
+        """Register the deploy checks, the rows that the sweeper looks after, and what operators are told."""
+        from registry.core import checks, metric_queries, metrics, search_queries, subscriptions
         from registry.core.api import openapi  # noqa: F401
 
         checks.refuse_unsafe_start()
         subscriptions.subscribe_all()
         search_queries.offer_all()
+        metrics.register(metric_queries.core_families)

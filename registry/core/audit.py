@@ -89,28 +89,58 @@ class ChainReport:
     reason: str = ""
 
 
-def verify_chain(workspace_id: int) -> ChainReport:
-    """Walk the chain from its first row to the head, in constant memory, while others may append to it."""
+@dataclass(frozen=True)
+class Witness:
+    """What somebody outside the database knows of one event: its hash, as `source` says."""
+
+    slug: str
+    hash: str
+    source: str
+
+
+def verify_chain(workspace_id: int, witnesses: Mapping[int, Witness] | None = None) -> ChainReport:
+    """Walk the chain from its first row to the head, in constant memory, while others may append to it.
+
+    `witnesses` are by number of event: they find a tail that was cut together with the head, and a chain that was written anew.
+    """
     mine = AuditEvent.objects.filter(workspace_id=workspace_id)
     # In this order: an honest head read later is never behind a row seen before it.
     last = mine.order_by("-sequence").values_list("sequence", flat=True).first() or 0
     head = AuditHead.objects.filter(workspace_id=workspace_id).first() or AuditHead(workspace_id=workspace_id)
+    known = dict(witnesses or {})
     expected_hash, rows = "", 0
     events: Iterator[AuditEvent] = (
         mine.filter(sequence__lte=max(last, head.sequence)).order_by("sequence").iterator(chunk_size=2000)
     )
     for row in events:
         rows += 1
-        if row.sequence != rows:
-            return ChainReport(False, rows, row.pk, f"row {row.pk} has number {row.sequence} where {rows} belongs")
-        if row.previous_hash != expected_hash:
-            return ChainReport(False, rows, row.pk, f"row {row.pk} does not follow the row before it")
-        if row.hash != seal(row):
-            return ChainReport(False, rows, row.pk, f"row {row.pk} was changed")
+        if reason := _misfit(row, rows, expected_hash, known.pop(rows, None)):
+            return ChainReport(False, rows, row.pk, reason)
         expected_hash = row.hash
+    if known:
+        number, witness = min(known.items())
+        return ChainReport(False, rows, None, f"the chain ends at {rows}, {witness.source} has seen event {number}")
     if (head.sequence, head.hash) != (rows, expected_hash):
         return ChainReport(False, rows, None, f"the chain ends at {rows}, its head says {head.sequence}")
     return ChainReport(True, rows, None)
+
+
+def _misfit(row: AuditEvent, number: int, expected_hash: str, witness: Witness | None) -> str:
+    """Why the row cannot be event `number` after the one with that hash; empty where it can."""
+    if row.sequence != number:
+        return f"row {row.pk} has number {row.sequence} where {number} belongs"
+    if row.previous_hash != expected_hash:
+        return f"row {row.pk} does not follow the row before it"
+    if not _is_whole(row) or row.hash != seal(row):
+        return f"row {row.pk} was changed"
+    if witness is not None and row.hash != witness.hash:
+        return f"row {row.pk} is not event {number} as {witness.source} has seen it: it, or rows before it, were written anew"
+    return ""
+
+
+def _is_whole(row: AuditEvent) -> bool:
+    """False where a cell is NULL or no text at all, which the table itself refuses."""
+    return row.at is not None and all(getattr(row, name) is not None for name in SEALED)
 
 
 def lock(workspace_id: int) -> AuditHead:

@@ -29,6 +29,11 @@ def register(model: type[LeasedJob], hint: Hint) -> None:
     _looked_after[model] = hint
 
 
+def looked_after() -> tuple[type[LeasedJob], ...]:
+    """Every table that is a queue."""
+    return tuple(_looked_after)
+
+
 def hint_after_commit(row: LeasedJob) -> None:
     """Send the row's message once its transaction has committed; a failure to send is the sweeper's business."""
     hint_all_after_commit([row])

@@ -1,5 +1,6 @@
 """What surrounds every request: an id, a body limit, and errors in the form the caller reads."""
 
+import time
 import uuid
 from collections.abc import Callable
 
@@ -10,6 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.http.request import UnreadablePostError
 from django.middleware.gzip import GZipMiddleware
 
+from registry.core import metrics
 from registry.core.errors import Forbidden, NotFound, RegistryError, TooLarge
 from registry.core.refusals import route_of
 from registry.core.views.confirming import answer_confirmation
@@ -21,6 +23,8 @@ type Handler = Callable[[HttpRequest], HttpResponseBase]
 log = structlog.get_logger(__name__)
 
 MEGABYTE = 1024 * 1024
+# What clients make up must not become a label.
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 class RequestIdMiddleware:
@@ -36,6 +40,21 @@ class RequestIdMiddleware:
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             response = self.get_response(request)
         response["X-Request-Id"] = request_id
+        return response
+
+
+class RequestMetricsMiddleware:
+    """Counts what was answered and how long it took."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        began = time.perf_counter()
+        response = self.get_response(request)
+        surface = "api" if is_api(request) else "page"
+        method = request.method if request.method in METHODS else "other"
+        metrics.requests.note(surface, method or "other", response.status_code, time.perf_counter() - began)
         return response
 
 

@@ -83,6 +83,11 @@ def columns() -> tuple[Sealed, ...]:
     return tuple(_columns)
 
 
+def key_ids() -> list[str]:
+    """The ids of the keys this server has, the one that seals first."""
+    return list(_keys())
+
+
 def _keys() -> dict[str, bytes]:
     keys = {}
     for text in settings.ENCRYPTION_KEYS:

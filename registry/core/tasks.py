@@ -5,7 +5,7 @@ import socket
 
 from celery import shared_task
 
-from registry.core import jobs, outbox
+from registry.core import checkpoints, jobs, outbox
 from registry.core.actions import deliveries, notifications
 from registry.core.actions.pruning import prune_core
 
@@ -43,3 +43,9 @@ def sweep() -> None:
 def prune() -> None:
     """Forget what nobody will ask for again."""
     prune_core()
+
+
+@shared_task(name="core.export_checkpoint")
+def export_checkpoint() -> None:
+    """Put down outside the database where the audit chains end."""
+    checkpoints.export_checkpoint()

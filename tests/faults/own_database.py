@@ -59,18 +59,19 @@ class Database:
         """A management command; what it printed."""
         command = [sys.executable, "manage.py", *arguments]
         told = {**os.environ, **self.environment}
-        done = subprocess.run(command, cwd=ROOT, env=told, capture_output=True, text=True, check=True, timeout=120)
+        done = subprocess.run(command, cwd=ROOT, env=told, capture_output=True, text=True, check=True, timeout=300)
         return done.stdout
 
 
 @contextmanager
-def own_database() -> Iterator[Database]:
-    """A PostgreSQL in a folder of its own."""
+def own_database(*, is_migrated: bool = True) -> Iterator[Database]:
+    """A PostgreSQL in a folder of its own, with the tables of this checkout or without any."""
     folder = tempfile.mkdtemp(prefix="greenroom-test-")
     try:
         with embedded.hold(folder, names=("postgres",)) as lease:
             database = Database(lease)
-            database.manage("migrate", "--verbosity", "0")
+            if is_migrated:
+                database.manage("migrate", "--verbosity", "0")
             yield database
     finally:
         shutil.rmtree(folder, ignore_errors=True)

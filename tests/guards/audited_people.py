@@ -5,7 +5,16 @@ from collections.abc import Callable
 from typing import Any
 
 from prompts_app.actions import environments
-from registry.core.actions import invitations, notifications, people, second_factors, sessions, webhooks, workspaces
+from registry.core.actions import (
+    invitations,
+    notifications,
+    people,
+    restoring,
+    second_factors,
+    sessions,
+    webhooks,
+    workspaces,
+)
 from registry.core.actor import Role
 from registry.core.models import Invitation, Member, PersonSession, User, Webhook
 from registry.core.totp import code_at
@@ -100,6 +109,7 @@ def _redeliver(cast: Cast) -> Callable[[], Any]:
 
 
 PEOPLE: dict[str, Callable[[Cast], Callable[[], Any]]] = {
+    "core.restoring.mark_restored": lambda cast: lambda: restoring.mark_restored(cast.workspace, taken_at=None),
     "core.invitations.create_invitation": lambda cast: lambda: _invitation(cast),
     "core.invitations.revoke_invitation": _revoke,
     "core.invitations.accept_invitation": _accept,

@@ -3,19 +3,37 @@
 from typing import Any
 
 from django.conf import settings
+from django.core.management.base import CommandError
 from django.core.management.commands.migrate import Command as DjangoMigrate
-from django.db import connections
+from django.db import OperationalError, connections
+from psycopg.errors import LockNotAvailable
 
 from registry.core.dbroles import grant_application_role
 
+# Whoever waits for a lock holds up everybody who comes after: a migration gives up instead.
+LOCK_TIMEOUT = "2s"
+
 
 class Command(DjangoMigrate):
-    """Django's migrate, on the owner's connection."""
+    """Django's migrate, on the owner's connection, which waits two seconds for a lock and no longer."""
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Migrate, then grant."""
+        """Migrate, then grant. Raises CommandError where a table was in use for too long."""
         if options["database"] == "default" and settings.DATABASE_HAS_TWO_ROLES:
             options["database"] = "owner"
-        super().handle(*args, **options)
+        connection = connections[options["database"]]
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('lock_timeout', %s, false)", [LOCK_TIMEOUT])
+        try:
+            super().handle(*args, **options)
+        except OperationalError as error:
+            if isinstance(error.__cause__, LockNotAvailable):
+                told = f"A table was in use for longer than {LOCK_TIMEOUT}. Of the migration that met it nothing was changed: run migrate again."
+                raise CommandError(told) from None
+            raise
+        finally:
+            if connection.is_usable():
+                with connection.cursor() as cursor:
+                    cursor.execute("RESET lock_timeout")
         if settings.DATABASE_HAS_TWO_ROLES:
             grant_application_role(connections["owner"])

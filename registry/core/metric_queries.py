@@ -1,0 +1,58 @@
+"""Numbers of the whole registry, read from its tables: the same whichever process is asked."""
+
+import time
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.conf import settings
+from django.db.models import Count, Min, Q, Sum
+from django.db.models.functions import Now
+
+from registry.core import jobs
+from registry.core.clock import database_now
+from registry.core.metrics import Family, pool_families, requests
+from registry.core.models import AuditHead, JobState
+from registry.core.triggers import missing_triggers
+
+
+def core_families() -> list[Family]:
+    """Queues, the audit chain, history's triggers, this process's requests and connections. A query a queue, and two."""
+    return [*requests.families(), *pool_families(), *_queues(), *_history()]
+
+
+def _queues() -> Iterable[Family]:
+    depth = Family("greenroom_jobs", "gauge", "Rows of each queue that are not done, by state.")
+    age = Family("greenroom_job_waiting_seconds", "gauge", "How long the oldest row has been due and not taken.")
+    lapsed = Family("greenroom_job_lease_lapsed_seconds", "gauge", "By how much the oldest lease has run out.")
+    now = database_now()
+    for model in jobs.looked_after():
+        queue = model._meta.label_lower
+        due = Q(state=JobState.QUEUED, not_before__lte=Now())
+        over = Q(state=JobState.RUNNING, lease_until__lt=Now())
+        told = model._default_manager.filter(state__in=[JobState.QUEUED, JobState.RUNNING]).aggregate(
+            queued=Count("pk", filter=Q(state=JobState.QUEUED)),
+            running=Count("pk", filter=Q(state=JobState.RUNNING)),
+            due=Min("not_before", filter=due),
+            over=Min("lease_until", filter=over),
+        )
+        depth.add(told["queued"], queue=queue, state="queued").add(told["running"], queue=queue, state="running")
+        age.add(_since(told["due"], now), queue=queue)
+        lapsed.add(_since(told["over"], now), queue=queue)
+    return depth, age, lapsed
+
+
+def _since(moment: datetime | None, now: datetime) -> float:
+    """Seconds; 0 where there is none."""
+    return max((now - moment).total_seconds(), 0.0) if moment else 0.0
+
+
+def _history() -> Iterable[Family]:
+    events = AuditHead.objects.aggregate(all=Sum("sequence"))
+    yield Family("greenroom_audit_events_total", "counter", "Events in all audit chains.").add(events["all"] or 0)
+    missing = Family("greenroom_history_triggers_missing", "gauge", "Triggers that keep history and are not in force.")
+    yield missing.add(len(missing_triggers()))
+    written = [path.stat().st_mtime for path in settings.AUDIT_CHECKPOINT_DIR.glob("audit-*.json")]
+    age = Family(
+        "greenroom_audit_checkpoint_age_seconds", "gauge", "Since the newest checkpoint that this machine sees."
+    )
+    yield age.add(time.time() - max(written)) if written else age

@@ -1,0 +1,107 @@
+"""What operators are told, and that dashboard, alerts and runbooks name nothing else."""
+
+import json
+import re
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from prompts_app.delivery.metrics import metrics_of
+from registry.core import metrics
+from registry.core.models import OutboxMessage
+from tests.builders import Cast, deliver
+from tests.scenes import as_superuser, let_pass
+
+ROOT = Path(__file__).parents[2]
+ALERTS, DASHBOARD = ROOT / "deploy" / "alerts.yml", ROOT / "deploy" / "grafana-dashboard.json"
+
+
+def told() -> dict[str, float]:
+    """Each sample by its name and labels, without the process."""
+    lines = metrics.to_text(metrics.collected()).splitlines()
+    pairs = [line.rpartition(" ") for line in lines if not line.startswith("#")]
+    return {re.sub(r'process="\d+",?', "", name): float(value) for name, _, value in pairs}
+
+
+def exported() -> set[str]:
+    """Every name that `/metrics` has."""
+    counts = SimpleNamespace(hits=0, misses=0, evictions=0, drops=0, damaged=0)
+    listener = SimpleNamespace(is_connected=True, reconnects=0, stale_s=0)
+
+    class Shelf(list[int]):
+        bytes = 0
+
+    shelf = Shelf()
+    shelf.counts = counts  # type: ignore[attr-defined]
+    feed = SimpleNamespace(count=0)
+    store: Any = SimpleNamespace(shelf=shelf, listener=listener, grants=[], feed=feed, revisions=dict)
+    text = metrics.to_text(metrics.collected()) + metrics_of(store)
+    names = set()
+    for name, kind in re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE):
+        names |= {f"{name}_{part}" for part in ("bucket", "sum", "count")} if kind == "histogram" else {name}
+    return names | {"greenroom_database_up"}
+
+
+@pytest.mark.parametrize("path", [ALERTS, DASHBOARD], ids=lambda path: path.name)
+def test_alerts_and_dashboard__name_only_what_is_exported(free: Cast, path: Path) -> None:
+    named = set(re.findall(r"greenroom_\w+", path.read_text()))
+    assert named and named - exported() == set()
+
+
+def test_alerts__each_has_its_runbook_and_the_runbooks_have_no_other() -> None:
+    alerts = re.findall(r"- alert: (\w+)", ALERTS.read_text())
+    runbooks = re.findall(r"runbook: docs/operations.md#(\w+)", ALERTS.read_text())
+    page = (ROOT / "docs" / "operations.md").read_text()
+    assert len(alerts) > 5 and re.findall(r"^### (\w+)$", page, re.MULTILINE) == alerts
+    assert runbooks == [name.lower() for name in alerts]
+
+
+def test_dashboard__is_one_that_can_be_imported() -> None:
+    board = json.loads(DASHBOARD.read_text())
+    assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"]) > 10
+    assert all(target["expr"] for panel in board["panels"] for target in panel["targets"])
+
+
+def test_queues__what_waits_and_for_how_long(free: Cast) -> None:
+    deliver()
+    row = OutboxMessage.objects.create(workspace=free.workspace, topic="x", payload="{}")
+    let_pass(row, timedelta(minutes=5), "not_before")
+    found = told()
+    assert found['greenroom_jobs{queue="core.outboxmessage",state="queued"}'] == 1
+    assert 299 < found['greenroom_job_waiting_seconds{queue="core.outboxmessage"}'] < 400
+    assert found['greenroom_runs_open{state="queued"}'] == 0
+    assert found["greenroom_audit_events_total"] > 0
+
+
+def test_triggers__one_disabled__is_told(free: Cast) -> None:
+    assert told()["greenroom_history_triggers_missing"] == 0
+    with as_superuser() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("ALTER TABLE core_auditevent DISABLE TRIGGER USER")
+    assert told()["greenroom_history_triggers_missing"] == 2
+
+
+def test_requests__by_surface_method_and_status__with_time(db: None) -> None:
+    before = told()
+    Client().get("/livez")
+    Client().generic("BREW", "/livez")
+    Client().get("/api/v1/prompts")
+    after = told()
+
+    def more(name: str) -> float:
+        return after.get(name, 0) - before.get(name, 0)
+
+    assert more('greenroom_http_requests_total{surface="page",method="GET",status="2xx"}') == 1
+    assert sum(more(name) for name in after if 'method="other"' in name) == 1
+    assert more('greenroom_http_requests_total{surface="api",method="GET",status="4xx"}') == 1
+    assert more('greenroom_http_request_seconds_count{surface="page"}') == 2
+    assert more('greenroom_http_request_seconds_bucket{surface="page",le="+Inf"}') == 2
+
+
+def test_labels__whatever_their_text__stay_one_line() -> None:
+    family = metrics.Family("x", "gauge", "X.").add(1, name='a"b\\c\nd')
+    assert metrics.to_text([family]).splitlines()[-1] == r'x{name="a\"b\\c\nd"} 1'
