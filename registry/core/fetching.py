@@ -3,14 +3,16 @@
 import http.client
 import socket
 import ssl
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
+from contextlib import contextmanager, suppress
 from urllib.parse import urlencode, urlsplit
 
 from registry.core.canonical import JSON, InvalidJson, parse_json
 from registry.core.outbound import Destination, OutboundError, check_url, is_allowed, is_permitted_address
 
-CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 10.0, 30.0
+CONNECT_TIMEOUT_S, READ_TIMEOUT_S, TOTAL_TIMEOUT_S = 10.0, 30.0, 60.0
 MOST_BYTES = 10_000_000
 
 
@@ -46,10 +48,11 @@ def _ask(
     target = f"{urlsplit(base).path.rstrip('/')}/{path.lstrip('/')}"
     connection = http.client.HTTPConnection(destination.host, destination.port, timeout=READ_TIMEOUT_S)
     try:
-        connection.sock = connect(destination, allow)
-        connection.request(method, target, body=body, headers={"Accept": "application/json", **headers})
-        answer = connection.getresponse()
-        content = answer.read(MOST_BYTES + 1)
+        with _cut_off() as watch:
+            connection.sock = connect(destination, allow, watch=watch)
+            connection.request(method, target, body=body, headers={"Accept": "application/json", **headers})
+            answer = connection.getresponse()
+            content = answer.read(MOST_BYTES + 1)
     except (OSError, http.client.HTTPException) as error:
         raise FetchError(f"{destination.host} does not answer ({type(error).__name__})") from None
     finally:
@@ -64,6 +67,30 @@ def _ask(
         return parse_json(content)
     except InvalidJson as problem:
         raise FetchError(f"an answer of {destination.host} is no JSON as we read it: {problem.message}") from None
+
+
+@contextmanager
+def _cut_off() -> Iterator[Callable[[socket.socket], None]]:
+    """Ends the connection it is told of when all of it takes too long: a time-out for each read never stops who sends
+    byte by byte."""
+    is_late = threading.Event()
+    links: list[socket.socket] = []
+
+    def cut() -> None:
+        is_late.set()
+        for link in links:
+            with suppress(OSError):
+                link.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(TOTAL_TIMEOUT_S, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield links.append
+    finally:
+        timer.cancel()
+        if is_late.is_set():
+            raise TimeoutError
 
 
 def connect(
