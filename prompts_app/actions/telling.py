@@ -31,21 +31,31 @@ from registry.core.outbox import Message
 
 @dataclass(frozen=True)
 class News:
-    """One line, and the members it is for; `topic` is the message's unless it is another kind of news for these."""
+    """One line, and the members it is for; `topic` is the message's unless it is another kind of news for these.
+
+    `done_by` are those of them who did it: they have the line, but nothing to read.
+    """
 
     promotion: Promotion
     text: str
     members: frozenset[int]
     topic: str = ""
+    done_by: frozenset[int] = frozenset()
 
 
 def tell(message: Message) -> None:
     """Turn one outbox message into inbox lines; repeats of the message change nothing."""
     for news in TOLD[message.topic](message):
-        people = Member.objects.active().filter(pk__in=news.members).values_list("user_id", flat=True)
-        url = promotion_url(news.promotion)
-        topic = news.topic or message.topic
-        notify(message.workspace_id, people, event_id=message.event_id, topic=topic, text=news.text, url=url)
+        people = dict(Member.objects.active().filter(pk__in=news.members).values_list("pk", "user_id"))
+        notify(
+            message.workspace_id,
+            people.values(),
+            event_id=message.event_id,
+            topic=news.topic or message.topic,
+            text=news.text,
+            url=promotion_url(news.promotion),
+            known_to={people[pk] for pk in news.done_by if pk in people},
+        )
 
 
 def promotion_url(promotion: Promotion) -> str:
@@ -102,8 +112,10 @@ def _deployed(message: Message) -> Iterable[News]:
     if deployment.promotion_id is not None:
         promotion = find_promotion(message.workspace_id, deployment.promotion_id)
         text, did = f"{deployment.actor_name} promoted {_what(promotion)}", _who_did(deployment)
-        if not _asked_and_did(promotion, deployment):
-            yield News(promotion, text, _involved(promotion) - {did})
+        is_alone = _asked_and_did(promotion, deployment)
+        done_by = frozenset({did, promotion.author_id} if is_alone else {did})
+        yield News(promotion, text, _involved(promotion), done_by=done_by)
+        if not is_alone:
             yield _for_followers(promotion, text, but=did)
     else:
         yield from _went_back(message, deployment)

@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 
 from evals_app.actions.runs import cancel_run, retry_errors, start_run
 from evals_app.engine import chunks, running
-from evals_app.models import Provider, Result, Run, RunChunk, RunState
+from evals_app.models import JudgeReply, Provider, Result, Run, RunChunk, RunState
 from evals_app.scripted_provider import BODIES, Rule, ScriptedProvider
 from prompts_app.models import Prompt, PromptVersion, VersionCheck
 from registry.core import jobs
@@ -233,8 +233,8 @@ def test_cancel__while_running__the_worker_stops_asking(
 
     monkeypatch.setattr("evals_app.engine.asking.MOST_PER_SLICE", 4)
 
-    def save_then_cancel(chunk: RunChunk, results: list[Result]) -> None:
-        real(chunk, results)
+    def save_then_cancel(chunk: RunChunk, results: list[Result], replies: list[JudgeReply]) -> None:
+        real(chunk, results, replies)
         if results and Run.objects.get(pk=run.pk).is_open:
             cancel_run(cast.ada, run)
 

@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
-from django.db import connection
 
 from evals_app.actions.runs import cancel_run, resume_run, start_run
 from evals_app.engine import chunks, running
-from evals_app.models import Result, Run, RunChunk, Suite
+from evals_app.models import JudgeReply, Result, Run, RunChunk, Suite
 from evals_app.scripted_provider import ScriptedProvider
 from prompts_app.models import PromptVersion, VersionCheck
 from registry.core.errors import Conflict
@@ -41,8 +40,8 @@ def test_resume__of_a_run_cancelled_half_way__asks_only_what_is_missing_and_is_n
 ):
     save = chunks._save
 
-    def save_then_cancel(chunk: RunChunk, results: list[Result]) -> None:
-        save(chunk, results)
+    def save_then_cancel(chunk: RunChunk, results: list[Result], replies: list[JudgeReply]) -> None:
+        save(chunk, results, replies)
         if not Run.objects.filter(state="cancelled").exists():
             cancel_run(cast.ada, Run.objects.get())
 
@@ -80,19 +79,3 @@ def test_resume__where_every_answer_is_there__is_judged_by_the_sweep(
     assert running.settle_lost_runs() == 1
     run.refresh_from_db()
     assert (run.verdict, provider.calls) == ("passed", before)
-
-
-def test_chunk__inserted_by_code_that_knows_no_workspace__gets_its_runs(
-    cast: Cast, provider: ScriptedProvider, version: PromptVersion
-):
-    run = started(cast, version)
-    chunk = run.chunks.order_by("pk")[0]
-    columns = [field.column for field in RunChunk._meta.concrete_fields]
-    kept = ", ".join(column for column in columns if column not in {"id", "workspace_id", "priority", "first_position"})
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"INSERT INTO evals_app_runchunk (first_position, {kept}) "
-            f"SELECT 1000, {kept} FROM evals_app_runchunk WHERE id = %s RETURNING workspace_id, priority",
-            [chunk.pk],
-        )
-        assert cursor.fetchone() == (run.workspace_id, chunk.priority)

@@ -20,20 +20,22 @@ from prompts_app.panels import (
     shown,
     with_names,
 )
+from registry.core.canonical import MAX_INT, MIN_INT
 
+TEXT = st.characters(codec="utf-8", exclude_characters="\0")
 NAMES = st.from_regex(r"[a-z]{1,6}", fullmatch=True)
 ABOUT = st.fixed_dictionaries(
     {},
     optional={
         "type": st.sampled_from(["string", "integer", "array", ["string", "null"]]),
-        "description": st.text(min_size=1, max_size=20),
+        "description": st.text(TEXT, min_size=1, max_size=20),
         "enum": st.just(["a", "b"]),
-        "default": st.integers(),
+        "default": st.integers(MIN_INT, MAX_INT),
     },
 )
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=10),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    st.none() | st.booleans() | st.integers(MIN_INT, MAX_INT) | st.text(TEXT, max_size=10),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(TEXT, max_size=5), inner, max_size=3),
 )
 
 
@@ -116,7 +118,7 @@ def test_schema__that_rows_cannot_say__stays_json(schema: str) -> None:
         {},
         optional={
             "provider": st.just("local"),
-            "model": st.text(min_size=1, max_size=8),
+            "model": st.text(TEXT, min_size=1, max_size=8),
             "temperature": st.floats(0, 2),
             "max_tokens": st.integers(1, 99),
         },

@@ -19,8 +19,9 @@ from prompts_app.actions.reviews import comment
 from prompts_app.actions.rollback import roll_back, withdraw
 from prompts_app.models import CheckState, Promotion, Vote
 from registry.core import outbox
+from registry.core.actions.notifications import choose_news
 from registry.core.actor import Actor, Role
-from registry.core.models import JobState, Member, Notification, OutboxMessage
+from registry.core.models import JobState, Mail, Member, Notification, OutboxMessage
 from tests.builders import Cast, deliver, join, prompt, version
 from tests.scenes import approve, fresh, go_live, in_minutes, let_pass, policy, post, suite
 
@@ -249,12 +250,15 @@ def test_followers__hear_of_promotions_and_rollbacks_but_not_of_their_own(free: 
     assert told(free.vera) == []
 
 
-def test_new_version__live_at_once__is_no_news_to_its_author_or_to_followers(cast: Cast) -> None:
+def test_new_version__live_at_once__is_a_line_that_its_author_has_read_and_no_news_to_followers(cast: Cast) -> None:
     made = prompt(cast.ada, text="a")
     follow(cast.vera, made)
+    choose_news(cast.ada, Member.objects.get(pk=cast.ada.member_id), {"deployment.created": "mail"})
     version(cast.ada, made, "b")
 
-    assert told(cast.ada) == [] and told(cast.vera) == []
+    assert told(cast.ada) == [f"Ada promoted support/triage v{number} to Development" for number in (1, 2)]
+    assert not Notification.objects.filter(read_at=None).exists() and not Mail.objects.exists()
+    assert told(cast.vera) == []
 
 
 def test_checks__all_passed__are_told_once_and_single_ones_that_passed_are_not(free: Cast) -> None:

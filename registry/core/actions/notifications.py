@@ -1,6 +1,7 @@
 """Lines in people's inboxes, and what of them goes out by e-mail."""
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from uuid import UUID
 
 from django.conf import settings
@@ -21,24 +22,32 @@ RETRY_DELAY_S = 30.0
 MOST_SUBJECT = 180
 
 
-def notify(workspace_id: int, user_ids: Iterable[int], *, event_id: UUID, topic: str, text: str, url: str) -> None:
+def notify(
+    workspace_id: int,
+    user_ids: Iterable[int],
+    *,
+    event_id: UUID,
+    topic: str,
+    text: str,
+    url: str,
+    known_to: AbstractSet[int] = frozenset(),
+) -> None:
     """Tell each person once per event, however often this is called for it: in their inbox unless they muted the
-    topic, and by e-mail where they asked for that. Call it inside a transaction."""
+    topic, and by e-mail where they asked for that. To those it is `known_to` the line counts as read, and no mail goes
+    out. Call it inside a transaction."""
     members = (
         Member.objects.active().filter(workspace=workspace_id, user__in=set(user_ids)).exclude(muted__contains=[topic])
     )
     told = list(members.order_by("user").values_list("user_id", "mailed"))
+    line = {"workspace_id": workspace_id, "event_id": event_id, "topic": topic, "text": text, "url": url}
     Notification.objects.bulk_create(
-        [
-            Notification(workspace_id=workspace_id, user_id=pk, event_id=event_id, topic=topic, text=text, url=url)
-            for pk, _ in told
-        ],
+        [Notification(**line, user_id=pk, read_at=Now() if pk in known_to else None) for pk, _ in told],
         ignore_conflicts=True,
     )
     mails = [
         Mail(user_id=pk, event_id=event_id, subject=one_line(text), text=f"{text}\n\n{settings.PUBLIC_URL}{url}\n")
         for pk, mailed in told
-        if topic in mailed
+        if topic in mailed and pk not in known_to
     ]
     Mail.objects.bulk_create(mails, ignore_conflicts=True)
     if mails:
