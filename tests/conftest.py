@@ -11,6 +11,7 @@ from django.db.backends.postgresql.operations import DatabaseOperations
 from django.test import override_settings
 
 from registry.core.dbroles import grant_application_role
+from registry.core.valkey import circuit
 from tests.builders import Cast, make_cast
 
 APP_ROLE = "greenroom_app"
@@ -53,6 +54,12 @@ def flush_passes_the_truncate_guard() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(DatabaseOperations, "sql_flush", sql_flush)
         yield
+
+
+@pytest.fixture(autouse=True)
+def valkey_is_asked() -> None:
+    """No test waits for the rest that a failure in the test before it made this process take."""
+    circuit.close()
 
 
 @pytest.fixture(autouse=True, scope="session")

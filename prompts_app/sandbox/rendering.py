@@ -114,7 +114,7 @@ def compile_text(text: str) -> Compiled:
         raise Problem("refused", error.message or "The syntax is wrong.", line=error.lineno) from None
     except RecursionError:
         raise Problem("refused", "The template is nested too deep.") from None
-    except (SyntaxError, TemplateError, ValueError, OverflowError):
+    except (SyntaxError, TemplateError, TypeError, ValueError, OverflowError):
         raise Problem("refused", "The template cannot be compiled.") from None
 
 

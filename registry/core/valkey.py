@@ -43,6 +43,10 @@ class Circuit:
         except away:
             self._rests_until = time.monotonic() + REST_S
             raise
+        self.close()
+
+    def close(self) -> None:
+        """Whoever comes next asks."""
         self._rests_until = 0.0
 
 

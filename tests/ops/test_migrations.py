@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
-from django.db import connection, connections, migrations
+from django.db import connection, connections, migrations, transaction
 from django.db.migrations.loader import MigrationLoader
 from django.db.models import NOT_PROVIDED
 
@@ -67,8 +67,8 @@ def test_migrate__of_a_table_in_use__gives_up_and_says_so(monkeypatch: pytest.Mo
     from django.core.management.commands.migrate import Command as DjangoMigrate
 
     def alter(self: Any, *args: Any, **options: Any) -> None:
-        with connections[options["database"]].cursor() as cursor:
-            cursor.execute("SET ROLE NONE")
+        with transaction.atomic(using=options["database"]), connections[options["database"]].cursor() as cursor:
+            cursor.execute("SET LOCAL ROLE NONE")  # the connection goes back to the pool
             cursor.execute("ALTER TABLE core_workspace ADD COLUMN passing int")
 
     monkeypatch.setattr(DjangoMigrate, "handle", alter)

@@ -168,7 +168,7 @@ def test_35__session__ends_after_three_days_of_rest_and_after_fourteen_however_i
     user = with_password(cast, "ada")
     resting, busy = Client(), Client()
     for client in (resting, busy):
-        client.post("/sign-in", {"email": user.email, "password": PASSWORD})
+        assert client.post("/sign-in", {"email": user.email, "password": PASSWORD}).status_code == 302
     began = timezone.now()
     for day in range(1, 14):
         with time_machine.travel(began + timedelta(days=day), tick=False):

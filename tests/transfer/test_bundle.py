@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from prompts_app.actions.labels import set_label
 from prompts_app.actions.prompts import change_prompt, create_prompt
+from prompts_app.actions.telling import TOLD
 from prompts_app.actions.versions import create_version, yank_version
 from prompts_app.content import content_digest, load_content
 from prompts_app.models import LivePointer, Prompt, PromptVersion
@@ -87,14 +88,15 @@ def test_bundle__imported_elsewhere__is_the_same_when_exported_again(cast: Cast,
     bundle = exported(cast)
     assert [one["name"] for one in bundle["prompts"]] == ["chat", "shared/tone", "support/triage"]
     assert "staging" in [one["environment"] for one in bundle["prompts"][2]["live"]]
-    waiting = OutboxMessage.objects.count()
+    news = OutboxMessage.objects.filter(topic__in=TOLD)
+    waiting = news.count()
 
     report = send(other, bundle)
 
     assert (report["new_prompts"], report["new_versions"], report["conflicts"], report["refused"]) == (3, 7, 0, 0)
     assert bare(exported(other)) == bare(bundle)
     assert not LivePointer.objects.live().filter(prompt__workspace=other.workspace).exists()
-    assert OutboxMessage.objects.count() == waiting
+    assert news.count() == waiting
     prompt = Prompt.objects.get(workspace=other.workspace, name="support/triage")
     assert prompt.versions.get(number=2).author_name == "Grace"
     assert prompt.versions.get(number=2).editable()["text"].startswith("@@@langfusePrompt")
