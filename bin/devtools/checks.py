@@ -29,6 +29,7 @@ NOWHERE = {
     "BROKER_URL": "redis://localhost",
 }
 SERVERS = ("DATABASE_URL", "DATABASE_OWNER_URL", "BROKER_URL")
+FAULTS = ("tests/faults", "tests/ops", "tests/security/test_sandbox_families.py")
 FAULT_SETTINGS = ("SCHEDULES", "DATABASE_AWAY_S")
 
 
@@ -158,7 +159,7 @@ def _faults(folders: Folders, environment: Mapping[str, str], rest: Sequence[str
         tell(f"A worker with a wrong clock is left out: as root, {clock.HELP}.")
     environment = {**environment, "SCHEDULES": setting("SCHEDULES", "20")}
     environment["DATABASE_AWAY_S"] = setting("DATABASE_AWAY_S", "600")
-    command = (*_pytest(folders), "-rs", "--durations=5", "tests/faults", *rest)
+    command = (*_pytest(folders), "-rs", "--durations=5", *(rest or FAULTS))
     return _close([_outcome(Step("faults", command, 5400), folders, environment)])
 
 

@@ -19,6 +19,7 @@ from registry.core.backups.form import BackupError, check_files, read_manifest
 from tests.faults.own_database import Database, Shop, own_database
 from tests.servers import run_web
 
+pytestmark = pytest.mark.faults
 SEAL = """
 from evals_app.models import Provider
 from registry.core.models import Workspace

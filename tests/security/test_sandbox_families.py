@@ -54,12 +54,19 @@ def test_family__that_must_not_work__never_gives_an_answer(name, template, varia
     assert "3 s" not in why  # a limit that is known before the clock has to stop it
 
 
-@pytest.mark.parametrize(("name", "template", "variables"), BOUNDED, ids=ids(BOUNDED))
+# Those of many parts take ten seconds each to compile.
+LONG = [pytest.mark.faults]
+
+
+@pytest.mark.parametrize(
+    ("name", "template", "variables"),
+    [pytest.param(*one, marks=LONG if one[0].startswith("many ") else [], id=one[0]) for one in BOUNDED],
+)
 def test_family__that_takes_long__ends_within_the_limits(name, template, variables):
     attacked(template, variables)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(TEMPLATES)
 def test_grammar__any_template_of_the_subset__is_an_answer_or_a_refusal_and_the_same_everywhere(template):
     answer, _ = attacked(template, VALUES)
