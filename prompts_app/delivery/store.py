@@ -18,7 +18,7 @@ from registry.core.errors import NotFound, RegistryError, TooManyRequests, Unaut
 
 KEYS_READ_AGAIN_EVERY_S = 5.0
 CHECKED_EVERY_S, CHECKED_BYTES = 1.0, 1_000_000
-USE_NOTED_EVERY_S = 60.0
+USE_NOTED_EVERY_S = 10.0
 MINUTE_S = 60
 
 
