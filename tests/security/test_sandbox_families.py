@@ -66,7 +66,7 @@ def test_family__that_takes_long__ends_within_the_limits(name, template, variabl
     attacked(template, variables)
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(TEMPLATES)
 def test_grammar__any_template_of_the_subset__is_an_answer_or_a_refusal_and_the_same_everywhere(template):
     answer, _ = attacked(template, VALUES)
