@@ -17,7 +17,7 @@ FEED_WAIT_S = 25
 LOOK_AGAIN_S = 600.0
 NOTHING_KNOWN_YET_S = 0.2
 NOTHING_NEW_FOR_S = 1.0
-# A stream that ends earlier was cut; after so many of them in a row long polls take over.
+# A stream that ends earlier without having told of a change was cut; after so many of them in a row long polls take over.
 STEADY_S = 30.0
 MOST_CUT = 3
 
@@ -140,11 +140,12 @@ class Follower:
     def _listen(self) -> None:
         """Until the stream ends; where it never lasts, long polls take over for a while."""
         assert self._since is not None
-        began = time.monotonic()
-        end = self._told.listen(self._since, self._hear)
+        began, since = time.monotonic(), self._since
+        end = self._told.listen(since, self._hear)
         if end == "ended":
             self._is_joined = False
-        self._cut = 0 if time.monotonic() - began >= STEADY_S and end == "ended" else self._cut + 1
+        came_through = end == "ended" and (time.monotonic() - began >= STEADY_S or self._since != since)
+        self._cut = 0 if came_through else self._cut + 1
         if end == "refused" or self._cut >= MOST_CUT:
             self._cut, self._no_stream_until = 0, time.monotonic() + LOOK_AGAIN_S
         elif not self._stop.is_set():
