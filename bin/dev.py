@@ -5,6 +5,8 @@
     python3 bin/dev.py faults [pytest args] kills, stops and disturbs real processes; a table of what was lost
     python3 bin/dev.py manage COMMAND …     a management command in the environment of the `run` with the same VAR
     python3 bin/dev.py lint | types | fmt | bench [NAME …] [--quick] | help
+    python3 bin/dev.py sbom [FILE]          the bill of materials (CycloneDX JSON) of what is locked and shipped
+    python3 bin/dev.py licences             docs/licences.md made anew
 
 Settings, as make arguments (`make run PORT=8001`) or environment variables:
 
@@ -16,6 +18,7 @@ Settings, as make arguments (`make run PORT=8001`) or environment variables:
     BROKER_URL      a Valkey or Redis server instead of the embedded one
     E2E=0           `test` leaves the browser out on purpose
     SCHEDULES       how many random schedules of kills `faults` plays (20)
+    OSV_URL         where `lint` asks for known weaknesses of packages instead of OSV; `off` asks nobody
 
 Standard library only, Python >= 3.9: this file runs before anything is installed, and once more inside the virtual
 environment that it made. To the parts it passes DATABASE_URL, DATABASE_OWNER_URL, BROKER_URL, SECRET_KEY, ENCRYPTION_KEYS,
@@ -36,8 +39,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from devtools import environment, folders
 from devtools.words import Stop, tell
 
-COMMANDS = ("run", "manage", "test", "faults", "lint", "types", "fmt", "bench")
-NEED_TEST_TOOLS = ("test", "faults", "lint", "types", "fmt", "bench")
+NEED_TEST_TOOLS = ("test", "faults", "lint", "types", "fmt", "bench", "sbom", "licences")
+COMMANDS = ("run", "manage", *NEED_TEST_TOOLS)
 INSIDE = "GREENROOM_TOOLS_INSIDE"
 
 
@@ -74,6 +77,10 @@ def inside(command: str, rest: list[str], places: folders.Folders) -> int:
         from devtools.manage import manage
 
         return manage(places, rest)
+    if command in ("sbom", "licences"):
+        from devtools import supply
+
+        return supply.call(command, rest, places)
     from devtools import checks
 
     return checks.call(command, rest, places)

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from devtools import application, browser, clock
+from devtools import advisories, application, browser, clock
 from devtools.folders import Folders, give_a_home
 from devtools.words import Stop, setting, tell
 from registry.processes import signal_group
@@ -29,7 +29,7 @@ NOWHERE = {
     "BROKER_URL": "redis://localhost",
 }
 SERVERS = ("DATABASE_URL", "DATABASE_OWNER_URL", "BROKER_URL")
-FAULTS = ("tests/faults", "tests/ops", "tests/security/test_sandbox_families.py")
+FAULTS = ("-m", "faults or injects", "tests")
 FAULT_SETTINGS = ("SCHEDULES", "DATABASE_AWAY_S")
 
 
@@ -67,7 +67,8 @@ def call(command: str, rest: Sequence[str], folders: Folders) -> int:
     if command == "test":
         return _test(folders, environment)
     steps = {"lint": lint(folders), "types": types(folders), "fmt": fmt(folders)}[command]
-    return _close([_outcome(step, folders, environment) for step in steps])
+    outcomes = [_outcome(step, folders, environment) for step in steps]
+    return _close([*outcomes, *([_advisories(folders, environment)] if command == "lint" else [])])
 
 
 def lint(folders: Folders) -> list[Step]:
@@ -129,6 +130,14 @@ def _side_by_side() -> tuple[str, ...]:
     return ("-n", str(count), "--dist", "loadfile") if count > 1 else ()
 
 
+def _advisories(folders: Folders, environment: Mapping[str, str]) -> Outcome:
+    """What is known of the packages, where somebody can be asked; no part of a test run, which needs no network."""
+    lines, wrong = advisories.report(folders.root, environment)
+    for line in (*lines, *wrong):
+        tell(line)
+    return Outcome("advisories", f"FAILED: {len(wrong)} open" if wrong else "; ".join(lines), is_failure=bool(wrong))
+
+
 def _left_out(folders: Folders, environment: Mapping[str, str]) -> Outcome:
     """Names the browser tests that could not run, and what helps."""
     command = (*_pytest(folders), "-m", "e2e", "--collect-only")
@@ -151,7 +160,7 @@ def _left_out(folders: Folders, environment: Mapping[str, str]) -> Outcome:
 
 
 def _faults(folders: Folders, environment: Mapping[str, str], rest: Sequence[str]) -> int:
-    """All faults injected into real processes, those that a test run has too; SCHEDULES random ones at the end.
+    """Every fault, those that a test run has too; SCHEDULES random schedules of kills among them.
 
     The database is away for DATABASE_AWAY_S, ten minutes, which is one minute in a test run.
     """
@@ -160,7 +169,7 @@ def _faults(folders: Folders, environment: Mapping[str, str], rest: Sequence[str
     environment = {**environment, "SCHEDULES": setting("SCHEDULES", "20")}
     environment["DATABASE_AWAY_S"] = setting("DATABASE_AWAY_S", "600")
     command = (*_pytest(folders), "-rs", "--durations=5", *(rest or FAULTS))
-    return _close([_outcome(Step("faults", command, 5400), folders, environment)])
+    return _close([_outcome(Step("faults", command, 7200), folders, environment)])
 
 
 def _bench(folders: Folders, environment: Mapping[str, str], names: Sequence[str]) -> int:
