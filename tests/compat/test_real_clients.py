@@ -10,7 +10,7 @@ from prompts_app.models import Observation, PromptVersion
 from registry.core.permissions import CI_SCOPES
 from tests.builders import Cast, Key
 from tests.compat.client import pair
-from tests.compat.clients.install import PYTHON, node_with_client, python_with
+from tests.compat.clients.install import PYTHON, node_with, python_with
 from tests.scenes import policy
 from tests.servers import run_web
 
@@ -42,6 +42,13 @@ def run_story(command: list[str | Path], cast: Cast, folder: Path) -> list[str]:
     return answer.stdout.splitlines()
 
 
+def run_javascript(client: str, story: str, cast: Cast, folder: Path) -> list[str]:
+    """The steps of a story in JavaScript; modules are looked for beside the file."""
+    node, modules = node_with(client)
+    (modules / story).write_text((HERE / story).read_text())
+    return run_story([node, modules / story], cast, folder)
+
+
 def joined(key: Key) -> str:
     return ":".join(pair(key))
 
@@ -60,11 +67,13 @@ def test_python_client__of_each_version__goes_through_a_teams_day(cast: Cast, tm
 
 
 def test_javascript_client__goes_through_a_teams_day(cast: Cast, tmp_path: Path):
-    node, modules = node_with_client()
-    story = modules / "story.mjs"  # modules are looked for beside the file
-    story.write_text((HERE / "story.mjs").read_text())
-    steps = run_story([node, story], cast, tmp_path)
+    steps = run_javascript("langfuse-js", "story.mjs", cast, tmp_path)
     assert steps == [
         "texts, folders, unicode, compile", "chats, placeholders", "labels, 403 with the page's address", "caches",
         "eight versions at once", "lists", "deletes", "services",
     ]  # fmt: skip
+
+
+def test_promptfoo__by_the_client_it_uses__finds_prompts_by_label_and_version(cast: Cast, tmp_path: Path):
+    steps = run_javascript("langfuse-js-3", "promptfoo.mjs", cast, tmp_path)
+    assert steps == ["texts by label, version and key", "chats", "what is not there"]

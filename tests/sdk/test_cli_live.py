@@ -1,5 +1,6 @@
 """The command `greenroom`, as CI calls it, against a real server with a real worker; the documented lines are what runs."""
 
+import json
 import os
 import re
 import signal
@@ -23,9 +24,11 @@ from tests.builders import Cast, make_cast
 from tests.evals import building
 from tests.scenes import go_live, policy
 from tests.sdk.proxy import Proxy
+from tests.sdk.workflow import Runner
 from tests.servers import ROOT, Web, run_web, run_worker
 
 PAGE = (ROOT / "docs" / "ci.md").read_text()
+WORKFLOW = ROOT / "docs" / "ci" / "github-workflow.yml"
 ENDS_WITHIN_S = 90
 WRONG = [Rule(anywhere=f"Half {n}.", answer="no") for n in (1, 2, 3, 4, 5)]
 RULES = [Rule(anywhere="Bad", answer="no"), Rule(anywhere="Broken", status=400), *WRONG]
@@ -134,6 +137,7 @@ def test_commands__of_the_documentation__do_what_it_says(
         assert len(pipeline.cases()) == 30
         _verdicts(pipeline)
         _refusals(pipeline, cast)
+        _workflow(pipeline)
         _outage(pipeline, web, provider, tmp_path)
 
 
@@ -195,6 +199,31 @@ def _refusals(pipeline: Pipeline, cast: Cast) -> None:
     service = cast.key("service", environment="production").token
     code, _, err = pipeline.run("greenroom run-suite support/triage triage --version 1", GREENROOM_KEY=service)
     assert code == 3 and err.startswith("greenroom: ") and service not in err
+
+
+def _workflow(pipeline: Pipeline) -> None:
+    """The longer workflow: a prompt of the repository that passes, the same again, and one that fails."""
+    for name in ("python", "python3"):
+        shim = pipeline.folder / "bin" / name
+        shim.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+        shim.chmod(0o755)
+    prompt = pipeline.folder / "prompts" / "triage.json"
+    prompt.parent.mkdir()
+    outcomes = []
+    for sha, text in (("a1", "From the repository: {{ q }}"), ("a1", ""), ("b2", "Bad, from the repository: {{ q }}")):
+        folder = pipeline.folder / f"checkout-{len(outcomes)}"
+        if text:
+            prompt.write_text(json.dumps({"text": text}))
+        folder.mkdir()
+        (folder / "prompts").symlink_to(prompt.parent)
+        runner = Runner(WORKFLOW, folder, pipeline.environ, sha=sha)
+        said = runner.play()
+        assert pipeline.environ["GREENROOM_KEY"] not in said
+        version = runner.outputs["steps.save.outputs.version"]
+        check = VersionCheck.objects.filter(name="external/pipeline").latest("pk")
+        assert (folder / "report.xml").exists() and check.url == "https://github.com/acme/prompts/actions/runs/7"
+        outcomes.append((version, runner.has_failed, check.state))
+    assert outcomes == [("7", False, "passed"), ("7", False, "passed"), ("8", True, "failed")]
 
 
 def _promote(pipeline: Pipeline, cast: Cast) -> None:

@@ -22,7 +22,11 @@ from devtools.words import Stop  # noqa: E402
 
 INSTALL_S = 300
 PYTHON = {"v3": "langfuse==3.15.0", "v4": "langfuse==4.18.0", "v5": "langfuse==5.0.4"}
-JAVASCRIPT = ("@langfuse/client@5.11.1", "@langfuse/core@5.11.1", "@opentelemetry/api@1")
+JAVASCRIPT = {
+    "langfuse-js": ("@langfuse/client@5.11.1", "@langfuse/core@5.11.1", "@opentelemetry/api@1"),
+    # The one before, which promptfoo uses.
+    "langfuse-js-3": ("langfuse@3.39.2",),
+}
 
 
 def python_with(version: str) -> Path:
@@ -43,20 +47,20 @@ def python_with(version: str) -> Path:
     return python
 
 
-def node_with_client() -> tuple[Path, Path]:
-    """Node, and a folder whose modules have the client; skips the test where they cannot be had."""
+def node_with(client: str) -> tuple[Path, Path]:
+    """Node, and a folder whose modules have that client; skips the test where they cannot be had."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         pytest.skip("not run: there is no Node with npm here")
     places = folders.find()
-    made = places.tools / "clients" / "langfuse-js"
-    with _made_once(made, " ".join(JAVASCRIPT)) as is_missing:
+    made = places.tools / "clients" / client
+    with _made_once(made, " ".join(JAVASCRIPT[client])) as is_missing:
         if is_missing:
             shutil.rmtree(made, ignore_errors=True)
             made.mkdir(parents=True)
             (made / "package.json").write_text('{"private": true, "type": "module"}')
             options = ["--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error", "--prefix", made]
-            _run([npm, "install", *options, *JAVASCRIPT], dict(os.environ))
+            _run([npm, "install", *options, *JAVASCRIPT[client]], dict(os.environ))
     return Path(node), made
 
 

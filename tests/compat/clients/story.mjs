@@ -91,6 +91,10 @@ async function many(langfuse) {
     numbers.map((n) => langfuse.prompt.create({ name: "many", prompt: `text ${n}`, labels: [] })),
   );
   assert.deepEqual(made.map((one) => one.version).sort(), numbers.map((n) => n + 1));
+  for (const { version, prompt } of made) {
+    const read = await langfuse.prompt.get("many", { ...fresh, version });
+    assert.deepEqual([read.version, read.prompt], [version, prompt]);
+  }
   console.log("eight versions at once");
 }
 
