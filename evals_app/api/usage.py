@@ -18,6 +18,7 @@ from registry.core.api.views import RegistryView
 from registry.core.canonical import JSON
 from registry.core.errors import invalid_field
 from registry.core.permissions import Permission
+from registry.core.times import read_month
 
 
 class Usage(serializers.Serializer[Any]):
@@ -102,10 +103,10 @@ def _show_budget(budget: Budget) -> dict[str, JSON]:
 def _month(text: str) -> date:
     if not text:
         return datetime.now(UTC).date()
-    try:
-        return datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC).date()
-    except ValueError:
-        raise invalid_field("month", "format", "Name a month as 2030-01.") from None
+    month = read_month(text)
+    if month is None:
+        raise invalid_field("month", "format", "Name a month as 2030-01.")
+    return month
 
 
 def _show(line: UsageLine) -> dict[str, JSON]:

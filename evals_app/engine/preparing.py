@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import structlog
+
 from evals_app.engine import cache
 from evals_app.engine.asking import Ask, Desk, Outcome, Way
 from evals_app.engine.plan import Slot, slots
@@ -20,6 +22,8 @@ from evals_app.suite_content import CaseSpec
 from prompts_app.content import VersionContent
 from registry.core.errors import Invalid, Unavailable
 from registry.core.secrets import unseal
+
+log = structlog.get_logger(__name__)
 
 # A template that runs into its limits takes seconds each time: after so many cases of a chunk the rest is not tried.
 LIMITS_BORNE = 3
@@ -253,9 +257,15 @@ def _desks(workspace_id: int, names: set[str]) -> dict[str, list[OpenDesk] | str
 
 def _opened(provider: Provider) -> list[OpenDesk] | str:
     try:
-        return [open_desk(row) for row in (provider, provider.fallback) if row is not None]
+        desks = [open_desk(provider)]
     except Unavailable as unreadable:
         return f"{provider.name}: {unreadable.detail}"
+    if provider.fallback is not None:
+        try:
+            desks.append(open_desk(provider.fallback))
+        except Unavailable as unreadable:
+            log.warning("provider.fallback_unreadable", provider=provider.fallback.pk, reason=unreadable.code)
+    return desks
 
 
 def open_desk(provider: Provider) -> OpenDesk:

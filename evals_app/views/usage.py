@@ -16,6 +16,7 @@ from evals_app.usage_queries import month_usage, months_of
 from registry.core.errors import NotFound
 from registry.core.pages import PageForm, attempt, page, status_of
 from registry.core.permissions import Permission, allows, require
+from registry.core.times import read_month
 from registry.core.web import PageRequest
 
 
@@ -63,10 +64,10 @@ def month_of(text: str) -> date:
     """A month written as 2030-01, the present one for nothing; raises NotFound for anything else."""
     if not text:
         return datetime.now(UTC).date()
-    try:
-        return datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC).date()
-    except ValueError:
-        raise NotFound("usage.month", "Name a month as 2030-01.") from None
+    month = read_month(text)
+    if month is None:
+        raise NotFound("usage.month", "Name a month as 2030-01.")
+    return month
 
 
 def _usage(request: PageRequest, form: BudgetForm) -> HttpResponse:

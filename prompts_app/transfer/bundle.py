@@ -14,6 +14,7 @@ from prompts_app.transfer.histories import PromptHistory, Withdrawal, WrittenVer
 from registry.core.canonical import JSON, InvalidJson, parse_json
 from registry.core.errors import FieldError, Invalid
 from registry.core.fields import Fields, refuse_mistakes
+from registry.core.times import is_tellable
 
 FORMAT, SCHEMA = "greenroom.bundle", 1
 MOST_BYTES = 10 * 1024 * 1024
@@ -192,7 +193,7 @@ def _moment(fields: Fields, key: str) -> datetime | None:
         moment = datetime.fromisoformat(text)
     except ValueError:
         moment = None
-    if moment is None or moment.tzinfo is None:
+    if moment is None or moment.tzinfo is None or not is_tellable(moment):
         fields.refuse(key, "format", "must be a moment with its zone, such as 2030-01-31T09:00:00Z")
         return None
     return moment

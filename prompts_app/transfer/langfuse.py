@@ -11,6 +11,7 @@ from prompts_app.includes import distinct_tags
 from prompts_app.transfer.histories import PromptHistory, WrittenVersion
 from registry.core.canonical import JSON, parse_json
 from registry.core.errors import Invalid
+from registry.core.times import is_tellable
 
 LATEST = "latest"
 
@@ -103,7 +104,7 @@ def _moment(value: JSON) -> datetime | None:
         moment = datetime.fromisoformat(str(value))
     except ValueError:
         return None
-    return moment if moment.tzinfo else None
+    return moment if moment.tzinfo and is_tellable(moment) else None
 
 
 def _list(value: JSON) -> Sequence[JSON]:

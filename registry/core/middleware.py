@@ -7,11 +7,13 @@ from collections.abc import Callable
 import structlog
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
+from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.http.request import UnreadablePostError
 from django.middleware.gzip import GZipMiddleware
 
 from registry.core import metrics
+from registry.core.api.problems import database_trouble
 from registry.core.errors import Forbidden, NotFound, RegistryError, TooLarge
 from registry.core.refusals import route_of
 from registry.core.views.confirming import answer_confirmation
@@ -122,6 +124,21 @@ class BodyLimitMiddleware:
         return len(request.body) if request.method in {"POST", "PUT", "PATCH"} else 0
 
 
+class SessionReadMiddleware:
+    """Reads the session of a signed-in person first, so that a database that is away is said once and in good order."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if settings.SESSION_COOKIE_NAME in request.COOKIES:
+            try:
+                request.session.keys()
+            except OperationalError as error:
+                return answer_error(request, database_trouble(error))
+        return self.get_response(request)
+
+
 class ConfirmationMiddleware:
     """Where a form comes with the answer to "who are you?", looks at that first; the rest of the form goes on its way."""
 
@@ -149,6 +166,8 @@ class RegistryErrorMiddleware:
         """Answer for the exceptions that are an answer; None leaves the rest to Django's 500."""
         if isinstance(exception, RegistryError):
             return answer_error(request, exception)
+        if isinstance(exception, OperationalError):
+            return answer_error(request, database_trouble(exception))
         if isinstance(exception, Http404):
             return answer_error(request, NotFound("not_found", "There is nothing at this address."))
         if isinstance(exception, RequestDataTooBig | UnreadablePostError):

@@ -17,6 +17,7 @@ from registry.core.errors import Conflict, Invalid, NotFound, RegistryError
 from registry.core.identity import actor_of_member, memberships
 from registry.core.models import User
 from registry.core.signing_in import is_confirmed
+from registry.core.times import is_tellable
 from registry.core.web import PageRequest, address_of, request_id_of
 
 type View = Callable[..., HttpResponse]
@@ -105,12 +106,13 @@ def say(form: forms.Form, refused: RegistryError) -> None:
 
 
 def read_moment(text: str) -> datetime | None:
-    """A moment as a form sends it; without a zone it is UTC. None for what is no moment."""
+    """A moment as a form sends it; without a zone it is UTC. None for what is no moment, or one of no calendar in use."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return moment if is_tellable(moment) else None
 
 
 def status_of(form: forms.Form) -> int:

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from prompts_app.delivery.bodies import Entry, etag_of
 from prompts_app.delivery.memory import MOST_SPARED, Held, Place, Shelf, held
 
@@ -22,6 +24,7 @@ def full() -> Shelf:
     return shelf
 
 
+@pytest.mark.injects("F31 memory that holds another place's answer")
 def test_answer__of_another_place__is_dropped_and_never_given():
     shelf = full()
     shelf._held[PLACES[3]] = answer(PLACES[4])
@@ -29,6 +32,7 @@ def test_answer__of_another_place__is_dropped_and_never_given():
     assert (len(shelf), shelf.counts.damaged) == (19, 1)
 
 
+@pytest.mark.injects("F31 memory whose bytes have changed")
 def test_answer__whose_bytes_have_changed__is_found_in_turn_and_dropped():
     shelf = full()
     shelf._held[PLACES[0]] = replace(shelf._held[PLACES[0]], body=b"something else")

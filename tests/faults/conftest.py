@@ -1,6 +1,6 @@
 """What all fault tests share: a stage of real processes, and the table at the end."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,30 @@ import pytest
 from tests.faults import table
 from tests.faults.stage import Broker, Stage, own_broker
 from tests.servers import Web, run_web
+
+HERE = Path(__file__).parent
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Every test of this folder injects a fault; elsewhere a test says so, and which."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.injects)
+    config.pluginmanager.register(Reporter(), "faults-reporter")
+
+
+class Reporter:
+    """Hears of tests everywhere; hooks of this module itself hear of this folder's only."""
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """A line of the table for a test whose marker names its fault."""
+        report = yield
+        marker = next((mark for mark in item.iter_markers("injects") if mark.args), None)
+        if marker and (report.failed or (report.when == "call" and report.passed)):
+            table.tell(marker.args[0], schedules=marker.kwargs.get("schedules", 1), passed=report.passed)
+        return report
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -79,6 +79,8 @@ def test_database__away__what_was_live_is_served_and_all_converges_without_a_res
     cold = shop.fetch("never/fetched")
     assert (cold.status_code, cold.json()["code"]) == (503, "database.unavailable") and "Retry-After" in cold.headers
     assert shop.ci.get("prompts").status_code == 503
+    page = shop.person.get("/w/shop/")
+    assert page.status_code == 503 and "Retry-After" in page.headers and "database.unavailable" in page.text
     assert are_marked[-1] and readings > 10
     database.start()
     back = wait("the registry did not come back", lambda: shop.ci.get("prompts").status_code == 200)
@@ -88,6 +90,8 @@ def test_database__away__what_was_live_is_served_and_all_converges_without_a_res
     assert told["propagated"], "by now its listener is back"
     assert shop.fetch(NAMES[0]).json()["text"] == "after its return"
     wait("the client did not converge", lambda: client.get(NAMES[0]).render() == "after its return")
+    assert shop.person.get("/w/shop/").status_code == 200
+    assert b"request.failed" not in shop.web.log.read_bytes(), "what is no bug was logged as one"
     assert shop.web.process.pid == pid and shop.web.process.poll() is None
     table.note(f"F5, F40 database away for {AWAY_S:.0f} s", account, recovery=f"{back:.1f} s")
 

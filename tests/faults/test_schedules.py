@@ -12,7 +12,6 @@ import pytest
 from evals_app.models import RunChunk, Suite
 from registry.celery import app
 from registry.core.models import JobState, OutboxMessage
-from tests.faults.ledger import Told
 from tests.faults.processes import command_of, descendants
 from tests.faults.stage import Stage, pid_of, wait
 from tests.invariants.checker import untold
@@ -109,23 +108,12 @@ FAULTS = (
 )
 
 
-def until_answered(stage: Stage, path: str, body: dict[str, object], *, seen: str = "") -> Told:
-    """What a careful client does: the same request by the same id until an answer is no failure of the server."""
-    told = stage.client.post(path, body, seen=seen)
-    ends = time.monotonic() + 60
-    while not 200 <= told.status < 500:
-        assert time.monotonic() < ends, f"POST {path} was never answered: {told}"
-        time.sleep(0.2)
-        told = stage.client.post(path, body, id=told.id, seen=seen)
-    return told
-
-
 def go_live(stage: Stage, version: int) -> None:
     """A version to staging, as a pipeline promotes it."""
     body = {"prompt": stage.prompt.name, "version": version, "environment": "staging"}
-    asked = until_answered(stage, "promotions", body)
+    asked = stage.client.insist("promotions", body)
     assert asked.status == 201, asked
-    told = until_answered(stage, f"promotions/{asked.body['id']}/apply", {}, seen=asked.etag)
+    told = stage.client.insist(f"promotions/{asked.body['id']}/apply", {}, seen=asked.etag)
     assert told.status == 200, told
 
 
@@ -139,7 +127,7 @@ def play_one(play: Play, suite: Suite, seed: int) -> float:
         # Something is always at work when a fault strikes.
         body = stage.ask(suite)
         version = int(str(body["version"]))
-        told = until_answered(stage, "runs", body)
+        told = stage.client.insist("runs", body)
         assert told.status == 202, told
         time.sleep(play.dice.uniform(0, 1))
         fault(play)

@@ -76,6 +76,7 @@ def test_applies__of_two_promotions_to_one_place__one_wins_and_the_other_has_a_m
         assert Deployment.objects.filter(prompt=first.prompt).count() == 1
 
 
+@pytest.mark.injects("F10 promotion applied by several at once", schedules=ROUNDS)
 def test_apply__of_one_promotion_by_many__is_one_deployment(free: Cast) -> None:
     for _ in range(ROUNDS):
         row = asked(free)
@@ -139,6 +140,7 @@ def _close(cast: Cast, row: Promotion) -> None:
     close(cast.ada, row, stamp=None)
 
 
+@pytest.mark.injects("F12 a fact changes while it is applied", schedules=ROUNDS)
 @pytest.mark.parametrize(
     "change",
     [_demote, _deactivate, _tighten, _freeze, _yank, _withdraw_vote, _request_changes, _acknowledge, _close],
@@ -211,6 +213,7 @@ def test_clock__blocked_and_two_workers_fire__is_suspended_and_told_once(free: C
 # F11: edits against approvals
 
 
+@pytest.mark.injects("F11 edited while it is approved", schedules=ROUNDS)
 def test_approval__while_its_subject_changes__is_of_what_was_there(free: Cast) -> None:
     policy(free, "staging", approvals=1)
     for _ in range(ROUNDS):
@@ -226,6 +229,7 @@ def test_approval__while_its_subject_changes__is_of_what_was_there(free: Cast) -
         assert valid(row, free.rosa) == ({"Grace"} if voted.won else set())
 
 
+@pytest.mark.injects("F10 approval sent twice", schedules=ROUNDS)
 def test_approve__double_submit_on_one_view__is_one_vote(free: Cast) -> None:
     for _ in range(ROUNDS):
         row = fresh(asked(free))
@@ -334,18 +338,22 @@ def test_saves__of_the_same_text__are_one_version(free: Cast) -> None:
     assert sum(outcome.value.is_new for outcome in outcomes) == 1
 
 
-def test_saves__with_failures_among_them__leave_no_gap(free: Cast) -> None:
-    """F28: one in ten is rolled back."""
+@pytest.mark.injects("F28 versions saved side by side, one in ten rolled back")
+@pytest.mark.parametrize(("writers", "each"), [(4, 20), pytest.param(8, 100, marks=pytest.mark.faults)])
+def test_saves__with_failures_among_them__leave_no_gap(free: Cast, writers: int, each: int) -> None:
     made = prompt(free.ada, text=None)
 
     def save(worker: int) -> None:
-        for n in range(20):
+        for n in range(each):
             with transaction.atomic():
                 create_version(free.ada, made, {"text": f"{worker}.{n}"})
                 transaction.set_rollback(n % 10 == 9)
 
-    race(*(lambda n=n: save(n) for n in range(4)))
-    assert Prompt.objects.get(pk=made.pk).last_number == 4 * 18
+    outcomes = race(*(lambda n=n: save(n) for n in range(writers)))
+    assert codes(outcomes) == [""] * writers
+    kept = writers * each * 9 // 10
+    assert Prompt.objects.get(pk=made.pk).last_number == kept
+    assert sorted(made.versions.values_list("number", flat=True)) == list(range(1, kept + 1))
 
 
 def test_auto_apply__saves_at_once__are_live_one_after_the_other(free: Cast) -> None:

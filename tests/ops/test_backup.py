@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2 as httpx
-import psycopg
 import pytest
 
 from registry.core.backups.form import BackupError, check_files, read_manifest
@@ -104,16 +103,11 @@ def second(scene: Scene) -> Iterator[Database]:
         yield database
 
 
-def texts(database: Database) -> dict[str, str]:
-    sql = "SELECT p.name, v.number, v.content FROM prompts_app_promptversion v JOIN prompts_app_prompt p ON p.id = v.prompt_id"
-    with psycopg.connect(database.lease.engines.superuser_url) as connection:
-        return {f"{name} {number}": json.loads(content)["text"] for name, number, content in connection.execute(sql)}
-
-
+@pytest.mark.injects("F32 backup while others write, restored elsewhere")
 def test_backup__while_others_write__has_all_that_was_acknowledged_before_it_began(
     scene: Scene, second: Database
 ) -> None:
-    found = texts(second)
+    found = second.texts()
     lost = {key for key, text in scene.before.items() if found.get(key) != text}
     wrong = {key for key, text in found.items() if key in scene.everything and scene.everything[key] != text}
     assert (lost, wrong) == (set(), set())
@@ -129,22 +123,10 @@ def test_restore__on_an_empty_machine__chain_schema_and_keys_are_as_they_were(sc
     assert "shop: " in second.manage("verify_audit")
     assert second.manage("shell", "-v", "0", "-c", UNSEAL).strip() == "sk-very-secret"
     second.manage("migrate", "--check")
-    assert schema(second) == schema(scene.first)
+    assert second.schema() == scene.first.schema()
 
 
-def schema(database: Database) -> list[tuple[str, ...]]:
-    sql = """
-    SELECT 'column', table_name, column_name, data_type, is_nullable, COALESCE(column_default, '') FROM information_schema.columns
-    WHERE table_schema = 'public' UNION ALL
-    SELECT 'index', tablename, indexname, indexdef, '', '' FROM pg_indexes WHERE schemaname = 'public' UNION ALL
-    SELECT 'constraint', conrelid::regclass::text, conname, pg_get_constraintdef(oid), '', '' FROM pg_constraint
-    WHERE connamespace = 'public'::regnamespace UNION ALL
-    SELECT 'trigger', tgrelid::regclass::text, tgname, pg_get_triggerdef(oid), tgenabled::text, '' FROM pg_trigger WHERE NOT tgisinternal
-    ORDER BY 1, 2, 3"""
-    with psycopg.connect(database.lease.engines.superuser_url) as connection:
-        return connection.execute(sql).fetchall()
-
-
+@pytest.mark.injects("F33 an older backup restored, and gone on with")
 def test_restore__older_than_what_was_given_out__takes_numbers_up_under_a_higher_epoch(
     scene: Scene, second: Database, tmp_path: Path
 ) -> None:
@@ -155,6 +137,7 @@ def test_restore__older_than_what_was_given_out__takes_numbers_up_under_a_higher
             web,
             httpx.Client(base_url=f"{web.url}/api/v1/", headers=scene.shop.ci.headers, timeout=30, trust_env=False),
             scene.shop.keys,
+            scene.shop.person,
         )
         assert other.fetch("support/triage").json()["text"] == "live at the backup"
         other.release("support/triage", "another content under the same number")

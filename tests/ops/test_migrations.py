@@ -62,6 +62,7 @@ def test_guard__sees_what_it_is_for() -> None:
     assert not list(breaks_old_code([*fine, migrations.AddField("run", "z", models.TextField(null=True))]))
 
 
+@pytest.mark.injects("F22 migration of a table in use")
 @pytest.mark.django_db(databases=["default", "owner"], transaction=True)
 def test_migrate__of_a_table_in_use__gives_up_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     from django.core.management.commands.migrate import Command as DjangoMigrate

@@ -51,8 +51,9 @@ class Form(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         if tag == "textarea" and self._area and self._inside:
             name, text = self.fields[-1]
-            # A browser drops the line break after the tag, and ends lines with CR LF.
-            self.fields[-1] = (name, text.removeprefix("\n").replace("\n", "\r\n"))
+            # A browser reads every line end as LF, drops one after the tag, and sends CR LF.
+            read = text.replace("\r\n", "\n").replace("\r", "\n")
+            self.fields[-1] = (name, read.removeprefix("\n").replace("\n", "\r\n"))
             self._area = None
         if tag == "select":
             self._select = None

@@ -54,6 +54,7 @@ def test_rotation__stopped_half_way__goes_on_and_names_what_no_key_opens(cast: C
         assert is_sealed_with_newest_key(kept.sealed_key)
 
 
+@pytest.mark.injects("F38 a secret whose key is gone", schedules=2)
 def test_key__that_is_gone__is_said_where_it_is_needed_and_stops_nothing_else(cast: Cast) -> None:
     with override_settings(**OLD_ONLY):
         one, row = provider(cast, "one"), create_webhook(cast.olga, HOOK).row

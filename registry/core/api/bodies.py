@@ -7,6 +7,8 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from registry.core.times import is_tellable
+
 MAX_INTEGER = 2**31 - 1
 
 
@@ -75,7 +77,9 @@ class Flag(serializers.BooleanField):
 
 
 class Moment(serializers.DateTimeField):
-    """A time as RFC 3339, such as 2030-01-31T09:00:00Z; without an offset it is UTC."""
+    """A time as RFC 3339, such as 2030-01-31T09:00:00Z, of the years 1970 to 2999; without an offset it is UTC."""
+
+    default_error_messages = {"range": "A time of the years 1970 to 2999."}
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(default_timezone=UTC, **kwargs)
@@ -84,7 +88,10 @@ class Moment(serializers.DateTimeField):
         """An aware datetime."""
         if not isinstance(value, str):
             self.fail("invalid", format="RFC 3339")
-        return super().to_internal_value(value)
+        moment = super().to_internal_value(value)
+        if not is_tellable(moment):
+            self.fail("range")
+        return moment
 
 
 @extend_schema_field({})

@@ -9,6 +9,7 @@ import structlog
 from django.core.exceptions import PermissionDenied
 from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
+from psycopg.errors import DiskFull
 from rest_framework import exceptions
 from rest_framework.views import set_rollback
 
@@ -82,11 +83,17 @@ def as_registry_error(exc: Exception) -> RegistryError | None:
     if isinstance(exc, exceptions.APIException):
         return _plain(exc)
     if isinstance(exc, OperationalError):
-        log.warning("database.unavailable", error=str(exc).splitlines()[0] if str(exc) else "")
-        return Unavailable(
-            "database.unavailable", "The database does not answer: try again in a moment.", retry_after=2
-        )
+        return database_trouble(exc)
     return None
+
+
+def database_trouble(error: OperationalError) -> Unavailable:
+    """What is said of a database that is away, or that has no room left; the log has its own words."""
+    log.warning("database.unavailable", error=str(error).splitlines()[0] if str(error) else "")
+    if isinstance(error.__cause__, DiskFull):
+        full = "The database has no room left, so nothing can be saved; what is live is still served."
+        return Unavailable("database.full", full, retry_after=30)
+    return Unavailable("database.unavailable", "The database does not answer: try again in a moment.", retry_after=2)
 
 
 def field_errors(detail: Any, path: str = "") -> list[FieldError]:

@@ -38,7 +38,10 @@ def error_page(request: HttpRequest, error: RegistryError) -> HttpResponse:
         **_ways_on(request, error.status, error.code),
     }
     if error.status >= 500:
-        return HttpResponse(render_to_string("error.html", context), status=error.status)
+        response = HttpResponse(render_to_string("error.html", context), status=error.status)
+        if "retry_after" in error.extra:
+            response["Retry-After"] = str(error.extra["retry_after"])
+        return response
     is_fragment = request.headers.get("HX-Request-Type") == "partial"
     return render(request, "error.html#notice" if is_fragment else "error.html", context, status=error.status)
 

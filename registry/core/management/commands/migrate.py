@@ -4,17 +4,20 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import CommandError
-from django.core.management.commands.migrate import Command as DjangoMigrate
+from django.core.management.commands import migrate as django_migrate
 from django.db import OperationalError, connections
 from psycopg.errors import LockNotAvailable
 
 from registry.core.dbroles import grant_application_role
+from registry.core.migrating import WholeExecutor
 
 # Whoever waits for a lock holds up everybody who comes after: a migration gives up instead.
 LOCK_TIMEOUT = "2s"
+# Django's command has no other place to say which executor it uses.
+django_migrate.MigrationExecutor = WholeExecutor  # type: ignore[attr-defined]
 
 
-class Command(DjangoMigrate):
+class Command(django_migrate.Command):
     """Django's migrate, on the owner's connection, which waits two seconds for a lock and no longer."""
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -1,0 +1,83 @@
+"""A program that migrates and dies by its own hand, with -9, where it is told to.
+
+Started once; each request forks a child that opens its own connection. Requests on standard input, one a line of JSON:
+`{"target": ["core", "0001_…"], "when": "statement" | "record" | "commit" | "committed" | "never", "at": n}`; answers, one a line:
+`{"signal": 9 or 0, "statements": n}`, the statements before the end. Those that only read are not counted.
+"""
+
+# ruff: noqa: E402
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import django
+
+django.setup()
+
+from django.db import connections
+
+from registry.core.migrating import WholeExecutor
+
+RECORD = 'INSERT INTO "django_migrations"'
+
+
+def child(request: Mapping[str, Any], tell: int) -> None:
+    """Migrate to the target, and die on time; how many statements it were goes to the file `tell`."""
+    connection, seen, when = connections["owner"], 0, request["when"]
+
+    def die() -> None:
+        os.write(tell, str(seen).encode())
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def count(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        nonlocal seen
+        seen += not str(sql).lstrip().upper().startswith("SELECT")
+        is_due = (when == "statement" and seen == request["at"]) or (when == "record" and str(sql).startswith(RECORD))
+        if is_due:
+            die()
+        return execute(sql, params, many, context)
+
+    real = connection._commit
+
+    def commit() -> None:
+        if when == "commit":
+            die()
+        real()
+        if when == "committed":
+            die()
+
+    executor = WholeExecutor(connection)
+    executor.recorder.ensure_schema()
+    connection._commit = commit
+    with connection.execute_wrapper(count):
+        executor.migrate([tuple(request["target"])])
+    os.write(tell, str(seen).encode())
+
+
+def main() -> None:
+    """Answer requests until standard input ends."""
+    assert connections["owner"].connection is None, "nothing is connected before the fork"
+    for line in sys.stdin:
+        reading, writing = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            code = 1
+            try:
+                child(json.loads(line), writing)
+                code = 0
+            finally:
+                os._exit(code)
+        os.close(writing)
+        _, status = os.waitpid(pid, 0)
+        seen = int(os.read(reading, 100) or b"0")
+        os.close(reading)
+        assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0, "a migration failed: its traceback is above"
+        number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+        print(json.dumps({"signal": number, "statements": seen}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
