@@ -55,7 +55,12 @@ OTHER = (
     Page("Import prompts", "upload", "prompt_import", also="CSV Prompty Langfuse files", needs=Permission.WRITE),
     Page("Notifications", "bell", "notifications", key="i", also="inbox news"),
     Page("Profile", "user", "settings_profile", also="password time zone theme sessions"),
-    Page("Security", "key-round", "settings_security", also="second factor MFA 2FA TOTP authenticator recovery codes"),
+    Page(
+        "Security",
+        "key-round",
+        "settings_security",
+        also="second factor MFA 2FA TOTP authenticator passkey WebAuthn recovery codes",
+    ),
     Page("Invite a member", "plus", "settings_members", also="new add people", needs=ADMIN, fragment="#invite"),
     Page("New key", "plus", "settings_keys", also="API token add create", needs=ADMIN, fragment="#new"),
     Page("New environment", "plus", "settings_environments", also="stage add create", needs=ADMIN, fragment="#new"),

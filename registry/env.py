@@ -33,7 +33,7 @@ VARIABLES: dict[str, str] = {
     "OIDC_NAME": "What the button says. Default `Single sign-on`.",
     "OIDC_ROLE_CLAIM": "The claim of the ID token that lists somebody's groups. Default `groups`.",
     "OIDC_ROLES": "Comma-separated `workspace:group=role`: who is in the group has the role in the workspace, who is in none of a named workspace loses it at the next sign-in.",
-    "PUBLIC_URL": "Where people reach this server; links in notifications start with it.",
+    "PUBLIC_URL": "Where people reach this server; links in notifications start with it, and passkeys are bound to its host, which must be a name.",
     "ALLOWED_HOSTS": "Comma-separated host names served besides the one of PUBLIC_URL.",
     "TLS_TERMINATED_BY_PROXY": "`1` where a proxy ends TLS and sets X-Forwarded-Proto. Default 0.",
     "OUTBOUND_ALLOW": "Comma-separated host:port pairs on private addresses that providers and webhooks may use.",

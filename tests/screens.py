@@ -151,6 +151,8 @@ PRESSES = frozenset(
         "usage_budget",
         "sign_out",
         "sign_in_code",
+        "sign_in_passkey",
+        "passkey_options",
         "sso",
         "sso_back",
         "security_do",

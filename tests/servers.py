@@ -63,10 +63,13 @@ def free_port() -> int:
 
 
 @contextmanager
-def run_web(folder: Path, *, drain_s: int = 3, **extra: str) -> Iterator[Web]:
-    """A granian with one worker, up and answering; its assets are collected first. Told to end, it waits `drain_s` at most."""
+def run_web(folder: Path, *, drain_s: int = 3, host: str = "127.0.0.1", **extra: str) -> Iterator[Web]:
+    """A granian with one worker, up and answering; its assets are collected first. Told to end, it waits `drain_s` at most.
+
+    `host` is what the loopback interface is called in its address.
+    """
     port = free_port()
-    url = f"http://127.0.0.1:{port}"
+    url = f"http://{host}:{port}"
     variables = environment(PUBLIC_URL=url, **extra)
     _collect_assets()
     granian = [str(Path(sys.executable).with_name("granian")), "--interface", "asgi", "--host", "127.0.0.1"]

@@ -10,7 +10,7 @@ from registry.core.actor import Actor
 from registry.core.canonical import JSON
 from registry.core.errors import Conflict, NotFound, invalid_field
 from registry.core.models import Workspace
-from registry.core.permissions import Permission, require
+from registry.core.permissions import Permission, require, require_confirmed
 from registry.core.secrets import seal
 
 
@@ -18,6 +18,7 @@ from registry.core.secrets import seal
 def create_provider(actor: Actor, given: ProviderInput) -> Provider:
     """Add a provider; the workspace's first one becomes its default. Conflict when the name is taken."""
     require(actor, Permission.ADMINISTER)
+    require_confirmed(actor)
     settings = given.settings
     _lock_providers(actor)
     others = Provider.objects.in_workspace(actor.workspace_id)
@@ -45,6 +46,8 @@ def update_provider(actor: Actor, provider: Provider, given: ProviderInput) -> P
     _lock_providers(actor)
     locked = Provider.objects.select_for_update(of=("self",), no_key=True)  # a rotation of keys may be at it
     provider = locked.select_related("fallback").get(pk=provider.pk)
+    if given.api_key is not None or settings.base_url != provider.base_url:
+        require_confirmed(actor)
     if settings.base_url != provider.base_url and provider.sealed_key and given.api_key is None:
         raise invalid_field("api_key", "required", "Enter the key again: the provider's address changes.")
     before = (provider.is_default, provider.base_url, provider.default_model)

@@ -91,6 +91,8 @@ def change_environment(
     require_administration(actor)
     environment = Environment.objects.select_for_update(no_key=True).get(pk=environment.pk)
     _check(label=label, colour=colour, rank=rank)
+    if rank is not None and rank != environment.rank:
+        require_confirmed(actor)  # which stage comes before which is a rule too
     checked_text("description", description or "")
     detail: dict[str, JSON] = {}
     for field, value in (("label", label), ("colour", colour), ("rank", rank), ("description", description)):
@@ -117,6 +119,7 @@ def move_environment(actor: Actor, environment: Environment, *, up: bool) -> Env
     Ranks become 0, 1, 2 … on the way, since two stages may have had the same.
     """
     require_administration(actor)
+    require_confirmed(actor)
     rows = list(Environment.objects.in_workspace(environment.workspace_id).select_for_update(no_key=True))
     before = [row.name for row in rows]
     at = before.index(environment.name)
@@ -184,6 +187,7 @@ def freeze_environment(
 def end_freeze(actor: Actor, freeze: Freeze) -> Freeze:
     """Lift a freeze before its end; lifting it twice is the same as once."""
     require_administration(actor)
+    require_confirmed(actor)
     if Freeze.objects.filter(pk=freeze.pk, cancelled_at=None).update(cancelled_at=Now()):
         _record(actor, "environment.unfrozen", freeze.environment, {"freeze": freeze.pk})
     freeze.refresh_from_db()

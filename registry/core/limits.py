@@ -13,6 +13,15 @@ WINDOW_S = 60
 log = structlog.get_logger(__name__)
 
 
+def once(name: str, *, for_s: int) -> bool:
+    """Whether this is the first use of `name` in so many seconds, of all processes together; raises Unavailable without Valkey."""
+    try:
+        with valkey.circuit.asking():
+            return bool(valkey.client().set(f"once:{name}", 1, nx=True, ex=for_s))
+    except redis.RedisError:
+        raise _away(name) from None
+
+
 def count(bucket: str, limit: int, *, fail_closed: bool = False) -> None:
     """Count one use of `bucket` in this minute; raises TooManyRequests past `limit`.
 
@@ -27,13 +36,16 @@ def count(bucket: str, limit: int, *, fail_closed: bool = False) -> None:
             pipe.expire(name, WINDOW_S * 2)
             used = int(pipe.execute()[0])
     except redis.RedisError:
-        log.warning("limit.unavailable", bucket=bucket.split(":", maxsplit=1)[0])
+        away = _away(bucket)
         if fail_closed:
-            raise Unavailable(
-                "limit.unavailable", "Signing in is paused for a moment: try again.", retry_after=5
-            ) from None
+            raise away from None
         return
     if used > limit:
         raise TooManyRequests(
             "rate.limited", f"More than {limit} requests in a minute: slow down.", retry_after=WINDOW_S - second
         )
+
+
+def _away(bucket: str) -> Unavailable:
+    log.warning("limit.unavailable", bucket=bucket.split(":", maxsplit=1)[0])
+    return Unavailable("limit.unavailable", "Signing in is paused for a moment: try again.", retry_after=5)

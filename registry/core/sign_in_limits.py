@@ -32,6 +32,16 @@ def count_link(address: str) -> None:
     count(f"link:{network_of(address)}", PER_ADDRESS, fail_closed=True)
 
 
+def count_ceremony(address: str) -> None:
+    """Count one time that a browser is asked for a passkey; raises TooManyRequests or Unavailable."""
+    count(f"ceremony:{network_of(address)}", PER_ADDRESS, fail_closed=True)
+
+
+def count_passkey(address: str) -> None:
+    """Count one answer by a passkey of whomever; raises TooManyRequests or Unavailable."""
+    count(f"passkey:{network_of(address)}", PER_ADDRESS, fail_closed=True)
+
+
 def know_browser(email: str) -> str:
     """What a browser keeps to be known by this account later; it opens nothing."""
     return _signer(email).sign(secrets.token_urlsafe(16))

@@ -2,7 +2,7 @@
 
 from registry.core import events, jobs, news, secrets
 from registry.core.actions.deliveries import DISABLED
-from registry.core.actions.second_factors import sealing_context
+from registry.core.actions.second_factors import CHANGED, sealing_context
 from registry.core.actions.telling_outside import from_audit, listen
 from registry.core.hints import hint_by
 from registry.core.models import Authenticator, Mail, OutboxMessage, Webhook, WebhookDelivery
@@ -26,6 +26,7 @@ def subscribe_all() -> None:
     jobs.register(OutboxMessage, hint_by(dispatch_outbox))
     jobs.register(Mail, hint_by(deliver_mail))
     jobs.register(WebhookDelivery, hint_by(deliver_webhook))
+    news.offer(CHANGED, "A second factor of yours was added or removed")
     news.offer(DISABLED, "A webhook was disabled since its endpoint fails")
     for event, (did, page) in DID.items():
         events.offer_audited(event, did, page=page)

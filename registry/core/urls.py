@@ -2,13 +2,26 @@
 
 from django.urls import path
 
-from registry.core.views import audit, join, members, notifications, people, search, security, sessions, single_sign_on
+from registry.core.views import (
+    audit,
+    join,
+    members,
+    notifications,
+    passkeys,
+    people,
+    search,
+    security,
+    sessions,
+    single_sign_on,
+)
 
 urlpatterns = [
     path("", sessions.home, name="home"),
     path("sign-in", sessions.sign_in, name="sign_in"),
     path("sign-in/sso", single_sign_on.sso, name="sso"),
     path("sign-in/sso/back", single_sign_on.sso_back, name="sso_back"),
+    path("sign-in/passkey", passkeys.sign_in_passkey, name="sign_in_passkey"),
+    path("sign-in/passkey/options", passkeys.passkey_options, name="passkey_options"),
     path("sign-in/code", sessions.sign_in_code, name="sign_in_code"),
     path("sign-in/<str:token>", sessions.sign_in_link, name="sign_in_link"),
     path("sign-out", sessions.sign_out, name="sign_out"),

@@ -1,5 +1,6 @@
 """Rows of the audit table that are about people: invitations, sessions, leaving, what they choose for themselves."""
 
+import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -8,6 +9,7 @@ from prompts_app.actions import environments
 from registry.core.actions import (
     invitations,
     notifications,
+    passkeys,
     people,
     restoring,
     second_factors,
@@ -16,10 +18,12 @@ from registry.core.actions import (
     workspaces,
 )
 from registry.core.actor import Role
-from registry.core.models import Invitation, Member, PersonSession, User, Webhook
+from registry.core.models import Invitation, Member, Passkey, PersonSession, User, Webhook
+from registry.core.relying_party import creation_options, new_ceremony, new_handle, origin
 from registry.core.totp import code_at
 from registry.core.webhook_settings import WebhookInput, WebhookSettings
 from tests.builders import Cast
+from tests.security.authenticator import Device
 
 
 def _member(cast: Cast, name: str = "vera") -> Member:
@@ -83,6 +87,26 @@ def _renew_recovery_codes(cast: Cast) -> Callable[[], Any]:
     return lambda: second_factors.renew_recovery_codes(cast.olga, user)
 
 
+def _remove_second_factors(cast: Cast) -> Callable[[], Any]:
+    user = _equipped(cast)
+    return lambda: second_factors.remove_second_factors(cast.olga, user)
+
+
+def _add_passkey(cast: Cast) -> Callable[[], Any]:
+    user, ceremony = _member(cast).user, new_ceremony(handle=new_handle())
+    asked = json.loads(creation_options(ceremony, account="vera", person="Vera", known=()))
+    made = Device(origin=origin()).create(asked)
+    return lambda: passkeys.add_passkey(cast.vera, user, name="Phone", answer=made, ceremony=ceremony)
+
+
+def _with_passkey(act: Callable[[Cast, Passkey], Any]) -> Callable[[Cast], Callable[[], Any]]:
+    def prepare(cast: Cast) -> Callable[[], Any]:
+        row = _add_passkey(cast)().row
+        return lambda: act(cast, row)
+
+    return prepare
+
+
 def _require_second_factor(cast: Cast) -> Callable[[], Any]:
     _equipped(cast)
     return lambda: workspaces.require_second_factor(cast.olga, required=True)
@@ -126,6 +150,14 @@ PEOPLE: dict[str, Callable[[Cast], Callable[[], Any]]] = {
     "core.second_factors.add_authenticator": _add_authenticator,
     "core.second_factors.remove_authenticator": _remove_authenticator,
     "core.second_factors.renew_recovery_codes": _renew_recovery_codes,
+    "core.second_factors.remove_second_factors": _remove_second_factors,
+    "core.passkeys.add_passkey": _add_passkey,
+    "core.passkeys.rename_passkey": _with_passkey(
+        lambda cast, row: passkeys.rename_passkey(cast.vera, row.user, row.pk, name="Old phone")
+    ),
+    "core.passkeys.remove_passkey": _with_passkey(
+        lambda cast, row: passkeys.remove_passkey(cast.vera, row.user, row.pk)
+    ),
     "core.workspaces.require_second_factor": _require_second_factor,
     "core.sessions.end_session": _end_session,
     "core.sessions.end_other_sessions": _end_others,

@@ -80,6 +80,10 @@ OTHERWISE: dict[str, str] = {
     ),
     **dict.fromkeys(
         [
+            "core.second_factors.lock_factors",
+            "core.second_factors.add_to_factors",
+            "core.second_factors.settle_factors",
+            "core.second_factors.tell_of_factor",
             "core.workspaces.find_or_create_user",
             "core.invitations.claim_invitation",
             "core.people.sign_up",
@@ -158,6 +162,8 @@ OTHERWISE: dict[str, str] = {
             "core.second_factors.begin_authenticator",
             "core.second_factors.check_factor",
             "core.sessions.confirm_person",
+            "core.passkeys.check_passkey",
+            "core.passkeys.confirm_by_passkey",
             "prompts.versions.save_draft",
             "prompts.versions.discard_draft",
             "prompts.pending_imports.receive_import",

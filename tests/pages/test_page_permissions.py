@@ -19,6 +19,7 @@ POST settings/profile/look                       viewer
 POST settings/profile/sessions/0                 viewer
 GET  settings/security                           viewer
 POST settings/security/begin                     viewer
+POST settings/security/passkey                   viewer
 POST settings/security/require                   admin
 POST hints/steps                                 viewer
 GET  settings/leave                              viewer

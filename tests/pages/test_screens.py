@@ -31,7 +31,7 @@ environment                  17
 rollback                     13
 notifications                8
 settings_profile             7
-settings_security            6
+settings_security            8
 settings_members             7
 member_deactivate            12
 leave                        11

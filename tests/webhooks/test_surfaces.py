@@ -9,7 +9,7 @@ from django.test import Client
 from registry.core import events
 from registry.core.models import Member, Webhook, WebhookDelivery
 from tests.api.client import Api, document
-from tests.builders import Cast
+from tests.builders import Cast, signed_in
 
 URL = "https://example.com/hooks?key=hidden"
 
@@ -17,9 +17,7 @@ URL = "https://example.com/hooks?key=hidden"
 @pytest.fixture
 def browser(cast: Cast) -> Client:
     """Olga, signed in."""
-    client = Client()
-    client.force_login(Member.objects.get(pk=cast.olga.member_id).user)
-    return client
+    return signed_in(Client(), Member.objects.get(pk=cast.olga.member_id).user)
 
 
 def test_api__from_the_first_to_the_last__shows_the_secret_once(cast: Cast) -> None:

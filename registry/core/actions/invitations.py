@@ -16,7 +16,7 @@ from registry.core.identity import actor_of_member
 from registry.core.keys import hash_secret, new_link_token
 from registry.core.limits import count
 from registry.core.models import Invitation, Member, User, Workspace
-from registry.core.permissions import Permission, allows
+from registry.core.permissions import Permission, allows, require_confirmed
 
 MOST_DAYS = 30
 FOUNDING_LIFETIME = timedelta(days=7)
@@ -44,6 +44,7 @@ class NewPerson:
 def create_invitation(actor: Actor, *, role: Role, days: int = 7, note: str = "") -> MadeInvitation:
     """A link for one person, valid for some days; nobody gives a role above their own."""
     require_administration(actor)
+    require_confirmed(actor)
     if actor.role is not None and role.rank > actor.role.rank:
         raise Forbidden("actor.role", f"Only an owner can give the role {role}.")
     if not 1 <= days <= MOST_DAYS:

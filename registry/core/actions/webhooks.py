@@ -14,7 +14,7 @@ from registry.core.canonical import JSON
 from registry.core.clock import database_now
 from registry.core.errors import Conflict, NotFound, invalid_field
 from registry.core.models import JobState, Webhook, WebhookDelivery, WebhookEvent
-from registry.core.permissions import Permission, require
+from registry.core.permissions import Permission, require, require_confirmed
 from registry.core.secrets import seal
 from registry.core.webhook_settings import WebhookInput, WebhookSettings, host_of
 
@@ -34,6 +34,7 @@ class IssuedWebhook:
 def create_webhook(actor: Actor, given: WebhookInput) -> IssuedWebhook:
     """Add an endpoint; without a secret given it gets one."""
     require(actor, Permission.ADMINISTER)
+    require_confirmed(actor)
     if Webhook.objects.in_workspace(actor.workspace_id).count() >= MOST:
         raise Conflict("webhook.too_many", f"A workspace has at most {MOST} webhooks: delete one.")
     row = Webhook(workspace_id=actor.workspace_id)
@@ -50,6 +51,7 @@ def change_webhook(actor: Actor, webhook: Webhook, given: WebhookInput) -> Webho
     """Change an endpoint; switching it on again forgets its failures. Another address needs the secret again, or a new one:
     what is signed with the old one must not be learnt elsewhere."""
     require(actor, Permission.ADMINISTER)
+    require_confirmed(actor)
     row = _locked(webhook)
     if given.settings.url != row.url and given.secret is None:
         raise invalid_field("secret", "required", "Enter the secret again, or a new one: the address changes.")
@@ -69,6 +71,7 @@ def change_webhook(actor: Actor, webhook: Webhook, given: WebhookInput) -> Webho
 def rotate_webhook_secret(actor: Actor, webhook: Webhook) -> IssuedWebhook:
     """A new secret; for a day the old one signs as well, so that the receiver can be changed meanwhile."""
     require(actor, Permission.ADMINISTER)
+    require_confirmed(actor)
     row = _locked(webhook)
     secret = signing.generate_secret()
     row.old_secret, row.old_secret_until = row.sealed_secret, database_now() + OVERLAP

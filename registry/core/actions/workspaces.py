@@ -53,6 +53,7 @@ def create_workspace(slug: str, *, name: str, owner: User) -> tuple[Workspace, M
 def add_member(actor: Actor, user: User, *, role: Role, grants: Iterable[str] = ()) -> Member:
     """Let a person in, or back in; raises Conflict when they are a member already."""
     require_administration(actor)
+    require_confirmed(actor)
     _refuse_rise_above(actor, role)
     granted = _known(grants)
     Member.objects.bulk_create(
@@ -84,6 +85,7 @@ def invite(actor: Actor, email: str, *, role: Role, grants: Iterable[str] = ()) 
     that person: they sign in as they do already.
     """
     require_administration(actor)
+    require_confirmed(actor)
     user = find_or_create_user(email)
     elsewhere = user.memberships.exclude(workspace_id=actor.workspace_id)
     is_new = user.last_login is None and not user.has_usable_password() and not elsewhere.exists()
@@ -100,8 +102,11 @@ def change_member(
     grants: Iterable[str] | None = None,
     is_active: bool | None = None,
 ) -> Member:
-    """Change role, grants or activity; the last owner can neither be demoted nor deactivated."""
+    """Change role, grants or activity; the last owner can neither be demoted nor deactivated. Who only ends somebody's
+    membership is not asked who they are: that may have to be quick."""
     require_administration(actor)
+    if is_active is not False or role is not None or grants is not None:
+        require_confirmed(actor)
     member = _locked(member)
     before = member.role
     new_role = role or Role(member.role)

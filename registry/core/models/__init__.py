@@ -3,7 +3,7 @@
 from registry.core.models.append_only import AppendOnly, append_only_models, append_only_triggers
 from registry.core.models.jobs import JobState, LeasedJob
 from registry.core.models.ledger import AuditEvent, AuditHead, IdempotencyRecord, Mail, Notification, OutboxMessage
-from registry.core.models.second_factors import Authenticator, ExternalIdentity, RecoveryCode
+from registry.core.models.second_factors import Authenticator, ExternalIdentity, Passkey, RecoveryCode
 from registry.core.models.webhook import Webhook, WebhookDelivery, WebhookEvent, WebhookFormat, WebhookTry
 from registry.core.models.workspace import ApiKey, Invitation, Member, PersonSession, SignInLink, User, Workspace
 
@@ -22,6 +22,7 @@ __all__ = [
     "Member",
     "Notification",
     "OutboxMessage",
+    "Passkey",
     "PersonSession",
     "RecoveryCode",
     "SignInLink",

@@ -1,5 +1,6 @@
 """What people show besides, or instead of, a password."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -37,6 +38,27 @@ class RecoveryCode(models.Model):
 
     def __str__(self) -> str:
         return f"recovery code {self.pk}"
+
+
+class Passkey(models.Model):
+    """A key pair on somebody's devices, of which the public half is here (WebAuthn's credential).
+
+    `public_key` is a COSE key; `handle` names the account on the devices, the same in all passkeys of a person;
+    `sign_count` only rises, and stays 0 where the devices do not count.
+    """
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="passkeys")
+    name = models.CharField(max_length=80)
+    credential_id = models.CharField(max_length=1400, unique=True)
+    handle = models.CharField(max_length=88)
+    public_key = models.BinaryField()
+    sign_count = models.BigIntegerField(default=0)
+    transports = ArrayField(models.CharField(max_length=16), default=list, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+    last_used_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"passkey {self.pk}"
 
 
 class ExternalIdentity(models.Model):

@@ -9,15 +9,19 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from registry.core.actions.passkeys import confirm_by_passkey
 from registry.core.actions.sessions import confirm_person
+from registry.core.ceremonies import Purpose, end_ceremony
 from registry.core.errors import RegistryError, TooManyRequests, Unauthenticated, Unavailable
 from registry.core.models import User
 from registry.core.pages import PageForm, attempt
+from registry.core.passkey_queries import passkeys_of
+from registry.core.relying_party import is_offered
 from registry.core.signing_in import browser_of, confirm_here
 from registry.core.web import address_of, is_api
 
 MARK = "confirm_username"
-OURS = {MARK, "confirm_password", "confirm_code", "csrfmiddlewaretoken"}
+OURS = {MARK, "confirm_password", "confirm_code", "confirm_passkey", "csrfmiddlewaretoken"}
 REFUSALS: tuple[type[RegistryError], ...] = (Unauthenticated, TooManyRequests, Unavailable)
 
 
@@ -45,6 +49,12 @@ class ConfirmationForm(PageForm):
             del self.fields["confirm_code"]
 
 
+class PasskeyConfirmationForm(PageForm):
+    """What the browser answered for a passkey: JSON that a script fills in."""
+
+    confirm_passkey = forms.CharField(required=False, strip=False, widget=forms.HiddenInput)
+
+
 def answer_confirmation(request: HttpRequest) -> HttpResponse | None:
     """None for what carries no answer, or the right one; the page again for a wrong one."""
     is_form = request.content_type in {"application/x-www-form-urlencoded", "multipart/form-data"}
@@ -52,23 +62,28 @@ def answer_confirmation(request: HttpRequest) -> HttpResponse | None:
         return None
     if MARK not in request.POST:
         return None
-    user, form = request.user, ConfirmationForm(request.user, request.POST)
-    done = attempt(form, lambda: _confirm(request, user, form), also=REFUSALS)
+    user = request.user
+    by_passkey = "confirm_passkey" in request.POST
+    form = PasskeyConfirmationForm(request.POST) if by_passkey else ConfirmationForm(user, request.POST)
+    confirm = _confirm_by_passkey if by_passkey else _confirm
+    done = attempt(form, lambda: confirm(request, user, form), also=REFUSALS)
     return None if done else confirmation_page(request, user, form)
 
 
-def confirmation_page(request: HttpRequest, user: User, form: ConfirmationForm | None = None) -> HttpResponse:
-    """The question, on a form that goes on to the same address with the same fields."""
+def confirmation_page(request: HttpRequest, user: User, refused: PageForm | None = None) -> HttpResponse:
+    """The question, on forms that go on to the same address with the same fields."""
     kept = [(name, value) for name, values in request.POST.lists() if name not in OURS for value in values]
     context = {
-        "form": form or ConfirmationForm(user),
+        "form": refused if isinstance(refused, ConfirmationForm) else ConfirmationForm(user),
+        "refused": refused,
         "kept": kept,
         "action": request.get_full_path(),
+        "has_passkeys": is_offered() and bool(passkeys_of(user)),
         "can_confirm": user.has_usable_password() or user.has_second_factor,
         "sso_name": settings.OIDC_NAME if settings.OIDC_ISSUER else "",
         "came_from": _came_from(request),
     }
-    answer = render(request, "registry/confirm.html", context, status=422 if form else 403)
+    answer = render(request, "registry/confirm.html", context, status=422 if refused else 403)
     answer.headers["Cache-Control"] = "no-store"
     return answer
 
@@ -80,9 +95,16 @@ def _came_from(request: HttpRequest) -> str:
     return urlsplit(address).path if ours else "/"
 
 
-def _confirm(request: HttpRequest, user: User, form: ConfirmationForm) -> bool:
+def _confirm(request: HttpRequest, user: User, form: PageForm) -> bool:
     given = form.cleaned_data
     password, code = given.get("confirm_password", ""), given.get("confirm_code", "")
     confirm_person(user, password, code, address=address_of(request), browser=browser_of(request))
+    confirm_here(request)
+    return True
+
+
+def _confirm_by_passkey(request: HttpRequest, user: User, form: PageForm) -> bool:
+    ceremony = end_ceremony(request, Purpose.CONFIRM, user=user)
+    confirm_by_passkey(user, form.cleaned_data["confirm_passkey"], ceremony, address=address_of(request))
     confirm_here(request)
     return True

@@ -1,5 +1,7 @@
 """Signing in and out."""
 
+from typing import Any
+
 from django import forms
 from django.conf import settings
 from django.contrib.auth import logout
@@ -10,12 +12,16 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from registry.core.actions.passkeys import check_passkey
 from registry.core.actions.second_factors import check_factor
 from registry.core.actions.sessions import check_credentials, peek_link, redeem_link
+from registry.core.ceremonies import Purpose, end_ceremony
 from registry.core.errors import Unauthenticated
 from registry.core.identity import memberships
 from registry.core.models import User
 from registry.core.pages import PageForm, attempt, status_of
+from registry.core.passkey_queries import has_app, passkeys_of
+from registry.core.relying_party import is_offered
 from registry.core.signing_in import browser_of, remember_browser, sign_in_here, wait_for_factor, who_waits
 from registry.core.web import address_of
 
@@ -30,13 +36,24 @@ class SignInForm(PageForm):
 
 
 class CodeForm(PageForm):
-    """A second factor."""
+    """A second factor that is typed."""
 
     code = forms.CharField(
         max_length=40,
         help_text="Six digits of your authenticator app, or one of your recovery codes.",
         widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "text", "autofocus": True}),
     )
+
+    def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not has_app(user):
+            self.fields["code"].label, self.fields["code"].help_text = "Recovery code", ""
+
+
+class PasskeyForm(PageForm):
+    """What the browser answered for a passkey: JSON that a script fills in."""
+
+    credential = forms.CharField(required=False, strip=False, widget=forms.HiddenInput)
 
 
 @never_cache
@@ -52,13 +69,22 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         )
         if found:
             return signed_in(request, found, onward_of(request, request.POST.get("next", "")))
-    onward = request.POST.get("next") or request.GET.get("next", "")
-    return render(
-        request,
-        "registry/sign_in.html",
-        {"form": form, "next": onward, "sso_name": settings.OIDC_NAME if settings.OIDC_ISSUER else ""},
-        status=status_of(form),
-    )
+    return sign_in_page(request, form=form)
+
+
+def sign_in_page(
+    request: HttpRequest, *, form: SignInForm | None = None, passkey_form: PasskeyForm | None = None
+) -> HttpResponse:
+    """All ways in, with what was refused of one of them."""
+    context = {
+        "form": form or SignInForm(),
+        "passkey_form": passkey_form,
+        "next": request.POST.get("next") or request.GET.get("next", ""),
+        "sso_name": settings.OIDC_NAME if settings.OIDC_ISSUER else "",
+        "has_passkeys": is_offered(),
+    }
+    refused = passkey_form or form
+    return render(request, "registry/sign_in.html", context, status=status_of(refused) if refused else 200)
 
 
 @never_cache
@@ -98,17 +124,30 @@ def sign_in_code(request: HttpRequest) -> HttpResponse:
     if waiting is None:
         return redirect("sign_in")
     user, onward = waiting
-    form = CodeForm(request.POST or None)
+    by_passkey = "credential" in request.POST
+    form = PasskeyForm(request.POST) if by_passkey else CodeForm(user, request.POST or None)
     if request.method == "POST":
-        address = address_of(request)
-        done = attempt(
-            form,
-            lambda: check_factor(user, form.cleaned_data["code"], address=address) or True,
-            also=[Unauthenticated],
-        )
-        if done:
-            return _let_in(request, user, onward)
-    return render(request, "registry/sign_in_code.html", {"form": form, "person": user}, status=status_of(form))
+        check = _check_passkey if by_passkey else _check_code
+        if attempt(form, lambda: check(request, user, form), also=[Unauthenticated]):
+            return let_in(request, user, onward)
+    context = {
+        "form": CodeForm(user) if by_passkey else form,
+        "refused": form,
+        "person": user,
+        "has_passkeys": is_offered() and bool(passkeys_of(user)),
+    }
+    return render(request, "registry/sign_in_code.html", context, status=status_of(form))
+
+
+def _check_code(request: HttpRequest, user: User, form: PageForm) -> bool:
+    check_factor(user, form.cleaned_data["code"], address=address_of(request))
+    return True
+
+
+def _check_passkey(request: HttpRequest, user: User, form: PageForm) -> bool:
+    ceremony = end_ceremony(request, Purpose.CODE, user=user)
+    check_passkey(form.cleaned_data["credential"], ceremony, user=user, address=address_of(request))
+    return True
 
 
 def signed_in(request: HttpRequest, user: User, onward: str) -> HttpResponse:
@@ -116,10 +155,11 @@ def signed_in(request: HttpRequest, user: User, onward: str) -> HttpResponse:
     if user.has_second_factor:
         wait_for_factor(request, user, onward=onward)
         return redirect("sign_in_code")
-    return _let_in(request, user, onward)
+    return let_in(request, user, onward)
 
 
-def _let_in(request: HttpRequest, user: User, onward: str) -> HttpResponse:
+def let_in(request: HttpRequest, user: User, onward: str) -> HttpResponse:
+    """In, in this browser, and on."""
     sign_in_here(request, user)
     answer = redirect(onward)
     remember_browser(answer, user)

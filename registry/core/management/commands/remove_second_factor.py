@@ -1,11 +1,11 @@
-"""`manage.py remove_second_factor`: for somebody who lost their app and their recovery codes."""
+"""`manage.py remove_second_factor`: for somebody who lost their app, their passkeys and their recovery codes."""
 
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
-from registry.core.actions.second_factors import remove_authenticator
+from registry.core.actions.second_factors import remove_second_factors
 from registry.core.actions.sessions import end_sessions
 from registry.core.actor import Actor
 from registry.core.models import Member
@@ -14,7 +14,7 @@ from registry.core.models import Member
 class Command(BaseCommand):
     """The operator's word that somebody is who they say; every session of theirs ends."""
 
-    help = "Remove somebody's second factor and recovery codes, and end their sessions."
+    help = "Remove somebody's second factors (app, passkeys, recovery codes), and end their sessions."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """--email."""
@@ -27,6 +27,6 @@ class Command(BaseCommand):
         if member is None or not member.user.has_second_factor:
             raise CommandError("Nobody with this address has a second factor.")
         with transaction.atomic():
-            remove_authenticator(Actor.system(member.workspace_id, "operator"), member.user)
+            remove_second_factors(Actor.system(member.workspace_id, "operator"), member.user)
             end_sessions(member.user)
         self.stdout.write(f"{member.user.email} signs in without a second factor now.")
