@@ -70,7 +70,7 @@ def _serve(model: Path, *, port: int, threads: int) -> None:
     params.verbosity = -1
     params.ui = False
     server = xllamacpp.Server(params)
-    _say(f"{MODEL_NAME} at {server.listening_address}/v1 on {threads} thread(s)")
+    _say(f"{MODEL_NAME} at {server.listening_address}/v1 with {'1 thread' if threads == 1 else f'{threads} threads'}")
     while True:
         signal.pause()
 

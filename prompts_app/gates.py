@@ -265,10 +265,9 @@ def _predecessor(facts: Facts, now: datetime) -> Iterator[Blocker]:
 
 def _suites(facts: Facts) -> Iterator[Blocker]:
     if facts.required_suites < facts.policy.min_suites:
-        message = (
-            f"{facts.policy.min_suites} required suite(s) are asked for here, this prompt has {facts.required_suites}: "
-            "attach one as required."
-        )
+        least = facts.policy.min_suites
+        asked = "1 required suite is" if least == 1 else f"{least} required suites are"
+        message = f"{asked} asked for here, this prompt has {facts.required_suites or 'none'}: attach one as required."
         yield Blocker("suites.missing", Level.SOFT, message, ("reviewers",))
 
 
@@ -324,7 +323,8 @@ def _stops(facts: Facts, now: datetime) -> Iterator[Blocker]:
             message = f"Frozen until {freeze.ends_at:%Y-%m-%d %H:%M} UTC: {freeze.reason}"
             yield Blocker("freeze.active", Level.SOFT, message, ("admins", "time"))
     if facts.unresolved_comments:
-        message = f"{facts.unresolved_comments} unresolved comment(s)."
+        number = facts.unresolved_comments
+        message = f"{number} unresolved comment{'' if number == 1 else 's'}."
         yield Blocker("comments.unresolved", Level.ADVISORY, message, ("anyone",))
 
 

@@ -117,6 +117,14 @@ def numbers(prompt: Prompt) -> list[tuple[int, str, str]]:
     return list(rows.values_list("number", "message", "author_name"))
 
 
+def live_numbers(prompt: Prompt) -> list[tuple[Environment, int]]:
+    """Each environment in which something of the prompt is live, with the version's number, by rank. Two queries."""
+    live = LivePointer.objects.live().filter(prompt=prompt).values_list("environment", "deployment__version__number")
+    found = dict(live)
+    environments = Environment.objects.in_workspace(prompt.workspace_id)
+    return [(one, found[one.pk]) for one in environments if one.pk in found]
+
+
 def draft_of(prompt: Prompt, member_id: int) -> Draft | None:
     """What a member has typed and not saved."""
     return Draft.objects.filter(prompt=prompt, member_id=member_id).first()

@@ -23,6 +23,7 @@ from registry.core.actor import Actor, Role
 from registry.core.permissions import Permission, allows
 
 PAGE_SIZE = 50
+FIRST_TOLD, LAST_TOLD = 3, 12  # of a long story; what lies between is folded
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,20 @@ class Happening:
     thread: Thread | None = None
 
 
+@dataclass(frozen=True)
+class Story:
+    """A promotion's timeline: how it began, what a long one folds, and what came last."""
+
+    begin: tuple[Happening, ...]
+    folded: tuple[Happening, ...] = ()
+    end: tuple[Happening, ...] = ()
+
+    @property
+    def unresolved(self) -> int:
+        """Threads within the fold that still wait for somebody."""
+        return sum(one.thread is not None and not one.thread.is_resolved for one in self.folded)
+
+
 def promotions(workspace_id: int, chosen: Filter, *, page: str | int | None = 1) -> "Page[Promotion]":
     """One page of promotions, newest first; two queries."""
     rows = _listed(workspace_id)
@@ -171,8 +186,15 @@ def review_of(promotion: Promotion, actor: Actor) -> Review:
     )
 
 
-def story_of(review: Review) -> list[Happening]:
-    """What happened to a promotion, oldest first; one query."""
+def story_of(review: Review) -> Story:
+    """What happened to a promotion, oldest first, the middle of a long story folded; one query."""
+    found = _happenings(review)
+    if len(found) <= FIRST_TOLD + LAST_TOLD + 1:
+        return Story(tuple(found))
+    return Story(tuple(found[:FIRST_TOLD]), tuple(found[FIRST_TOLD:-LAST_TOLD]), tuple(found[-LAST_TOLD:]))
+
+
+def _happenings(review: Review) -> list[Happening]:
     promotion = review.promotion
     found = [Happening(promotion.created_at, "opened", promotion.author_name, promotion.key_name)]
     found += [Happening(row.created_at, row.vote, row.member_name, row.comment) for row in promotion.approvals.all()]

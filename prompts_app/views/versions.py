@@ -1,5 +1,7 @@
 """Versions of a prompt: their history, one of them, and what lies between two."""
 
+from collections.abc import Sequence
+
 from django import forms
 from django.contrib import messages
 from django.http import HttpResponse
@@ -10,8 +12,8 @@ from prompts_app.actions.prompts import find_prompt
 from prompts_app.actions.versions import find_version, save_draft, yank_version
 from prompts_app.diffing import compare
 from prompts_app.editing import from_content
-from prompts_app.facts import current_policy
-from prompts_app.history_queries import checks_of, entry, numbers, timeline
+from prompts_app.facts import current_policies, current_policy
+from prompts_app.history_queries import checks_of, entry, live_numbers, numbers, timeline
 from prompts_app.models import Environment, Prompt, PromptVersion
 from prompts_app.observation_queries import observed
 from prompts_app.views.drawing import Drawn, draw
@@ -19,6 +21,8 @@ from prompts_app.views.prompts import uses_of
 from registry.core.pages import PageForm, attempt, page, status_of
 from registry.core.permissions import Permission, allows, require
 from registry.core.web import PageRequest
+
+type Live = tuple[Environment, int]
 
 
 class ReasonForm(PageForm):
@@ -93,13 +97,15 @@ def version_restore(request: PageRequest, name: str, number: int) -> HttpRespons
 
 @page()
 def compare_page(request: PageRequest, name: str) -> HttpResponse:
-    """What lies between two versions; by default between the newest and the one before it."""
+    """What lies between two versions; by default what the newest would change where changes are protected."""
     require(request.actor, Permission.READ)
     prompt = find_prompt(request.workspace.pk, name)
-    context: dict[str, object] = {"prompt": prompt, "choices": numbers(prompt)}
+    live = live_numbers(prompt)
+    context: dict[str, object] = {"prompt": prompt, "choices": _choices(prompt, live)}
     if prompt.last_number:
-        new, old = _sides(request, prompt)
-        context |= {"old": old, "new": new, "drawn": _drawn(request, old, new)}
+        new, old = _sides(request, prompt, live)
+        ahead = [(environment, number) for environment, number in live if number != prompt.last_number]
+        context |= {"old": old, "new": new, "ahead": ahead, "drawn": _drawn(request, old, new)}
     return render(request, "prompts/compare.html", context)
 
 
@@ -107,10 +113,27 @@ def _drawn(request: PageRequest, old: PromptVersion, new: PromptVersion) -> Draw
     return draw(compare(old.load(), new.load()), side_by_side=request.GET.get("view") == "split")
 
 
-def _sides(request: PageRequest, prompt: Prompt) -> tuple[PromptVersion, PromptVersion]:
+def _sides(request: PageRequest, prompt: Prompt, live: Sequence[Live]) -> tuple[PromptVersion, PromptVersion]:
     new = _number(request.GET.get("to"), prompt.last_number)
-    old = _number(request.GET.get("from"), max(new - 1, 1))
+    before = max(new - 1, 1)
+    old = _number(request.GET.get("from"), before if "to" in request.GET else _protected(prompt, live) or before)
     return find_version(prompt, new), find_version(prompt, old)
+
+
+def _protected(prompt: Prompt, live: Sequence[Live]) -> int:
+    """The version that is live in the last protected environment, 0 where it is the newest or there is none."""
+    policies = current_policies(environment for environment, _ in live)
+    numbers = [number for environment, number in live if policies[environment.pk].load().protected]
+    return numbers[-1] if numbers and numbers[-1] != prompt.last_number else 0
+
+
+def _choices(prompt: Prompt, live: Sequence[Live]) -> list[tuple[int, str]]:
+    """Every version with what tells it from others: where it is live, and what its author wrote."""
+    places: dict[int, list[str]] = {}
+    for environment, number in live:
+        places.setdefault(number, []).append(environment.label)
+    told = {number: f"live in {', '.join(labels)}" for number, labels in places.items()}
+    return [(one, " · ".join(filter(None, (told.get(one), message)))) for one, message, _ in numbers(prompt)]
 
 
 def _number(text: str | None, default: int) -> int:

@@ -226,7 +226,7 @@ def test_comments__on_a_line_and_in_answer__keep_the_line_and_go_to_the_first_of
     assert grace.act(number, "comments", {"comment": "x", "side": "left"}).status == 422
     assert grace.act(number, "comments", {"comment": "x", "reply_to": 999_999}).status == 404
     blockers = [one["message"] for one in ada.get(f"promotions/{number}").json["blockers"]]
-    assert "1 unresolved comment(s)." in blockers
+    assert "1 unresolved comment." in blockers
     assert ada.act(number, f"comments/{answer['id']}/resolve").json["id"] == answer["id"]
     assert "comments.unresolved" not in {one["code"] for one in ada.get(f"promotions/{number}").json["blockers"]}
 

@@ -111,7 +111,7 @@ def test_remark__on_a_line_without_a_script__stands_under_the_line_and_its_answe
     page = grace.get(address).content.decode()
     lines = page[page.index('class="diff-lines"') : page.index('id="conversation"')]
     assert lines.index("be ") < lines.index("Brief how?") < lines.index("In one line.")
-    assert "2 unresolved" not in page and "1 unresolved comment(s)." in page
+    assert "2 unresolved" not in page and "1 unresolved comment." in page
     stale = grace.post(f"{address}/comments", {**given, "subject_hash": "0" * 64})
     assert stale.status_code == 409 and Comment.objects.count() == 2
 
