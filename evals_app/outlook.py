@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from scipy.special import bdtrc, ndtr
 
 from evals_app import verdict_words as words
-from evals_app.stats import Spread, t_bounds, tango_bounds
+from evals_app.stats import Spread, is_tango_above, t_bounds, tango_bounds
 from evals_app.verdict_rules import Rule
 
 ASSUMED = 0.10  # single answers that differ between two equal versions, while nothing has been asked yet
@@ -114,7 +114,7 @@ def _least_wins(rule: Rule, n: int, differing: int) -> int:
     low, high = 0, differing + 1
     while low < high:
         middle = (low + high) // 2
-        if tango_bounds(middle, differing - middle, n, rule.level).lower >= -rule.allowed:
+        if is_tango_above(middle, differing - middle, n, rule.level, least=-rule.allowed):
             high = middle
         else:
             low = middle + 1

@@ -34,24 +34,35 @@ def tango_bounds(b: float, c: float, n: float, alpha: float) -> Interval:
     return Interval(_tango_lower(b, c, n, _z(alpha)), -_tango_lower(c, b, n, _z(alpha)))
 
 
+def is_tango_above(b: float, c: float, n: float, alpha: float, *, least: float) -> bool:
+    """Whether the lower bound of `tango_bounds` is at least `least`, asked without looking for the bound itself."""
+    z, observed = _z(alpha), (b - c) / n
+    if b == c == 0:
+        return -z * z / (n + z * z) >= least
+    if observed <= -1 or least <= -1:
+        return least <= -1
+    return least <= observed and _tango_excess(b, c, n, z, least) >= 0
+
+
 def _tango_lower(b: float, c: float, n: float, z: float) -> float:
     observed = (b - c) / n
     if b == c == 0:
         return -z * z / (n + z * z)
     if observed <= -1:
         return -1.0
-
-    def excess(x: float) -> float:
-        linear = -(b + c) + (2 * n - (b - c)) * x
-        q = (math.sqrt(max(0.0, linear * linear + 8 * n * c * x * (1 - x))) - linear) / (4 * n)
-        variance = n * (2 * q + x * (1 - x))
-        return b - c - n * x - z * math.sqrt(max(0.0, variance))
-
     low, high = -1.0, observed  # the excess falls from low to high; halving 60 times leaves the precision of a float
     for _ in range(60):
         middle = (low + high) / 2
-        low, high = (middle, high) if excess(middle) > 0 else (low, middle)
+        low, high = (middle, high) if _tango_excess(b, c, n, z, middle) > 0 else (low, middle)
     return low
+
+
+def _tango_excess(b: float, c: float, n: float, z: float, x: float) -> float:
+    """How far the score statistic lies above z where the true difference is x; 0 at the bound."""
+    linear = -(b + c) + (2 * n - (b - c)) * x
+    q = (math.sqrt(max(0.0, linear * linear + 8 * n * c * x * (1 - x))) - linear) / (4 * n)
+    variance = n * (2 * q + x * (1 - x))
+    return b - c - n * x - z * math.sqrt(max(0.0, variance))
 
 
 class Spread(NamedTuple):

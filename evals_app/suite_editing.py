@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from evals_app.metric_rows import filled, posted_rows, typed_rows
+from evals_app.scorer_rows import posted_scorers
+from evals_app.scorer_texts import same_scorers
 from evals_app.suite_cells import BROKEN, MOST_COLUMNS, Cells, TypedPage, TypedRow
 from evals_app.suite_content import SuiteContent
 from registry.core.canonical import JSON, InvalidJson, parse_json
@@ -70,6 +72,8 @@ def read_page(posted: Posted) -> TypedPage:
     rules = {name: _lines(posted[name][-1]) for name in RULES if posted.get(name)}
     if (metrics := posted_rows(posted)) is not None:
         rules[METRICS] = _lines(metrics)
+    if (scorers := posted_scorers(posted)) is not None:
+        rules["scorers"] = scorers
     based_on = (posted.get("based_on") or ("",))[-1]
     return TypedPage(names, typed, rules, int(based_on) if based_on.isdecimal() and len(based_on) < 9 else 0)
 
@@ -87,7 +91,9 @@ def typed_rules(rules: Mapping[str, JSON]) -> dict[str, str]:
 
 
 def says_same(name: str, first: str, second: str) -> bool:
-    """Whether a rule means the same, typed in one way or another: metrics come back from their rows in other words."""
+    """Whether a rule means the same, typed in one way or another: metrics and scorers come back from their forms so."""
+    if name == "scorers":
+        return same_scorers(first, second)
     if name == METRICS and (rows := typed_rows(first)) is not None:
         return rows == typed_rows(second)
     return first == second

@@ -19,11 +19,12 @@ FIELDS = ("try_output", "try_expected", "try_variables", "try_calls", "try_syste
 
 @dataclass(frozen=True)
 class Trial:
-    """What each scorer said, and all together; `left_out` are those that ask a model."""
+    """What each scorer said, and all together; `left_out` are those that ask a model, `places` where each stands."""
 
     scored: tuple[Scored, ...]
     combined: Combined
     left_out: tuple[str, ...]
+    places: Mapping[int, Scored]
 
 
 def try_typed(rules: Mapping[str, str], typed: Mapping[str, str]) -> Trial:
@@ -35,8 +36,10 @@ def try_typed(rules: Mapping[str, str], typed: Mapping[str, str]) -> Trial:
     asked, calls = _asked(typed, errors), _calls(typed, errors)
     refuse_mistakes("trial.invalid", "Not tried: correct what is named.", errors)
     scored = try_scorers(specs, Output(typed.get("try_output", ""), calls), asked)
-    names = {one.spec.name for one in scored}
-    return Trial(scored, combined(scored, combination), tuple(spec.name for spec in specs if spec.name not in names))
+    by_name = {one.spec.name: one for one in scored}
+    left_out = tuple(spec.name for spec in specs if spec.name not in by_name)
+    places = {place: by_name[spec.name] for place, spec in enumerate(specs) if spec.name in by_name}
+    return Trial(scored, combined(scored, combination), left_out, places)
 
 
 def _asked(typed: Mapping[str, str], errors: list[FieldError]) -> Asked:

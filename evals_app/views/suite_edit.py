@@ -27,6 +27,8 @@ from evals_app.metric_rows import metric_sheet
 from evals_app.models import Suite, SuiteDraft
 from evals_app.outlook_queries import outlooks
 from evals_app.queries import newest_suite_version
+from evals_app.scorer_rows import ScorerSheet, kinds_offered, scorer_sheet
+from evals_app.scorer_texts import listed
 from evals_app.scorers.spec import PASSES
 from evals_app.suite_cells import TypedPage
 from evals_app.suite_content import parse_suite
@@ -60,7 +62,11 @@ NUMBER = {"inputmode": "decimal"}
 class RulesForm(PageForm):
     """The rules as they are typed; what they mean is for the draft to say."""
 
-    scorers = forms.CharField(required=False, widget=forms.Textarea(attrs={**CODE, "rows": 5}))
+    scorers = forms.CharField(
+        required=False,
+        widget=forms.Textarea(attrs={**CODE, "rows": 12}),
+        help_text="A list of JSON objects; what each may have is told under “Scorers there are”.",
+    )
     mode = forms.ChoiceField(required=False, label="It passes when", choices=MODES)
     margin = forms.CharField(
         required=False,
@@ -208,12 +214,32 @@ def _turn(request: PageRequest, suite: Suite, step: str, argument: str, typed: T
         anchor = "#cases"
     elif step in {"metric-add", "metric-drop"}:
         anchor = "#judged"
+    elif step.startswith("scorer"):
+        anchor = _scorer_at(step, number, typed)
     elif step == "page":
         turned, anchor = argument, "#cases"
     elif step == "check":
         return _check(request, suite, turned)
-    address = reverse("suite_edit", args=[request.workspace.slug, suite.slug])
-    return redirect(f"{address}?{urlencode({'page': turned})}{anchor}")
+    return redirect(_address(request, suite, turned, as_json=_is_as_json(request, step)) + anchor)
+
+
+def _scorer_at(step: str, number: int, typed: TypedPage) -> str:
+    """Where on the page the scorer stands that a button was about."""
+    count = len(listed(typed.rules.get("scorers", "")) or ())
+    moved = {"scorer-add": count - 1, "scorer-kind": number, "scorer-up": number - 1, "scorer-down": number + 1}
+    place = moved.get(step, -1)
+    return f"#scorer-{min(place, count - 1)}" if place >= 0 else "#scorers"
+
+
+def _is_as_json(request: PageRequest, step: str = "") -> bool:
+    """Whether the scorers are edited as the JSON they are kept as."""
+    asked = request.POST if request.method == "POST" else request.GET
+    return step == "scorers-json" or (step != "scorers-forms" and asked.get("as") == "json")
+
+
+def _address(request: PageRequest, suite: Suite, turned: str, *, as_json: bool) -> str:
+    query = {"page": turned, "as": "json"} if as_json else {"page": turned}
+    return f"{reverse('suite_edit', args=[request.workspace.slug, suite.slug])}?{urlencode(query)}"
 
 
 def _begin(request: PageRequest, suite: Suite, typed: TypedPage) -> None:
@@ -236,7 +262,7 @@ def _check(request: PageRequest, suite: Suite, turned: str) -> HttpResponse:
     messages.success(request, f"{number:,} case{'' if number == 1 else 's'}, no mistake.")
     for one in outlooks(suite.pk, checked):
         messages.info(request, one.sentence if one.metric == PASSES else f"{one.metric}: {one.sentence}")
-    return redirect(f"{reverse('suite_edit', args=[request.workspace.slug, suite.slug])}?{urlencode({'page': turned})}")
+    return redirect(_address(request, suite, turned, as_json=_is_as_json(request)))
 
 
 def _save(request: PageRequest, suite: Suite) -> HttpResponse:
@@ -271,9 +297,15 @@ def _editor(
     form.is_valid()
     told = refused.errors if isinstance(refused, Invalid) else ()
     about_metrics = [error for error in told if error.field.startswith("metrics")]
+    about_scorers = [error for error in (*told, *(box.mistakes if box else ())) if error.field.startswith("scorers")]
     metrics = metric_sheet(sheet.rules.get("metrics", ""), sheet.scorer_names, about_metrics)
+    as_json, said = _is_as_json(request), box.trial.places if box and box.trial else {}
+    scorers = scorer_sheet(sheet.rules.get("scorers", ""), about_scorers, said=said)
+    if as_json:
+        scorers = ScorerSheet(None, left_over=tuple(about_scorers))
     if isinstance(refused, Invalid):
-        elsewhere = [error for error in told if error not in about_metrics or error in metrics.left_over]
+        drawn = {*about_metrics, *about_scorers} - {*metrics.left_over, *scorers.left_over}
+        elsewhere = [error for error in told if error not in drawn]
         say(form, rule_mistakes(Invalid(refused.code, refused.detail, errors=elsewhere)))
         places = _places(request, suite, refused)
     context = {
@@ -281,6 +313,9 @@ def _editor(
         "sheet": sheet,
         "form": form,
         "metrics": metrics,
+        "scorers": scorers,
+        "as_json": as_json,
+        "kinds": kinds_offered(),
         "metric_modes": METRIC_MODES,
         "metric_fields": METRIC_FIELDS,
         "refused": refused,

@@ -6,7 +6,7 @@ from django import forms
 from django.http import QueryDict
 
 from evals_app.suite_trial import FIELDS, Trial, try_typed
-from registry.core.errors import Invalid
+from registry.core.errors import FieldError, Invalid
 from registry.core.pages import PageForm, say
 
 CODE = {"class": "mono", "spellcheck": "false", "autocapitalize": "off"}
@@ -29,15 +29,21 @@ class TryForm(PageForm):
 
 @dataclass(frozen=True)
 class TryBox:
-    """The box as it is shown: what is typed in it, and what came of it."""
+    """The box as it is shown: what is typed in it, and what came of it, or what it was refused for."""
 
     form: TryForm
     trial: Trial | None = None
+    mistakes: tuple[FieldError, ...] = ()
 
     @property
     def is_open(self) -> bool:
         """Whether there is anything to see in it."""
         return self.form.is_bound
+
+    @property
+    def has_more(self) -> bool:
+        """Whether anything is typed, or wrong, beyond the output and what is expected."""
+        return any(self.form[name].value() or self.form[name].errors for name in FIELDS[2:])
 
 
 def empty_box() -> TryBox:
@@ -54,4 +60,4 @@ def tried_box(posted: QueryDict, rules: dict[str, str]) -> TryBox:
         return TryBox(form, try_typed(rules, typed))
     except Invalid as refused:
         say(form, refused)
-        return TryBox(form)
+        return TryBox(form, mistakes=tuple(refused.errors))

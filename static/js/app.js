@@ -153,9 +153,11 @@
     }
   });
 
-  // Filters apply when they change; without this script their form has a button.
+  // Filters apply when they change; without this script their form has a button, named where it is one of several.
   document.addEventListener("change", (event) => {
-    if (event.target.matches("[data-apply]")) event.target.form.requestSubmit();
+    if (!event.target.matches("[data-apply]")) return;
+    const button = document.getElementById(event.target.dataset.apply);
+    event.target.form.requestSubmit(button);
   });
 
   document.addEventListener("htmx:after:settle", (event) => localise(event.target));

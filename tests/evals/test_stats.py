@@ -14,6 +14,7 @@ from statsmodels.stats.proportion import proportion_confint
 from evals_app.stats import (
     StatsError,
     clustered_t,
+    is_tango_above,
     level_per_look,
     may_post_check,
     mcnemar_exact,
@@ -70,6 +71,14 @@ def test_tango__any_counts__bounds_enclose_the_difference_and_swapping_arms_nega
     assert -1 <= bounds.lower <= (b - c) / n <= bounds.upper <= 1
     swapped = tango_bounds(c, b, n, alpha)
     assert (swapped.lower, swapped.upper) == (-bounds.upper, -bounds.lower)
+
+
+@given(counts(), alphas, st.floats(-1, 1))
+def test_tango__asked_whether_it_is_above__says_what_the_bound_says(given_counts, alpha, least):
+    b, c, n = given_counts
+    lower = tango_bounds(b, c, n, alpha).lower
+    assume(abs(lower - least) > 1e-9)
+    assert is_tango_above(b, c, n, alpha, least=least) is (lower >= least)
 
 
 @given(counts(), alphas)

@@ -14,6 +14,7 @@ from tests.pages.conftest import SignedIn
 from tests.pages.forms import form_of
 
 EDIT = "/w/acme/suites/intents/edit"
+AS_JSON = f"{EDIT}?as=json"
 
 
 def content(count: int = 30, **rules: Any) -> dict[str, Any]:
@@ -129,7 +130,7 @@ def test_mistakes__of_any_page__are_told_by_case_with_a_link_and_nothing_is_lost
     cast: Cast, saved: Suite, as_: SignedIn
 ) -> None:
     client = as_(cast.ada)
-    last = form_of(client, f"{EDIT}?page=2")
+    last = form_of(client, f"{EDIT}?page=2&as=json")
     last.set("key", "case-3", at=4)
     last.set("more", '{"messages": [', at=3)
     last.set("scorers", '[{"kind": "vibes"}]')
@@ -155,7 +156,7 @@ def test_draft__checked_as_a_whole__says_what_saving_would_say(cast: Cast, saved
 
     good = form_of(client, EDIT).press(client, "check")
     said = client.get(good["Location"]).content.decode()
-    broken = form_of(client, EDIT)
+    broken = form_of(client, AS_JSON)
     broken.set("scorers", '[{"kind": "vibes"}]')
     bad = broken.press(client, "check").content.decode()
 
@@ -282,7 +283,7 @@ def test_try__an_output_pasted__shows_what_each_scorer_says_and_keeps_what_is_ty
     cast: Cast, saved: Suite, as_: SignedIn
 ) -> None:
     client = as_(cast.ada)
-    form = form_of(client, EDIT)
+    form = form_of(client, AS_JSON)
     form.set("scorers", json.dumps([
         {"kind": "equals"},
         {"kind": "contains", "value": "{{ city }}", "group": "g"},
@@ -298,7 +299,7 @@ def test_try__an_output_pasted__shows_what_each_scorer_says_and_keeps_what_is_ty
 
     assert "The output passes" in page and "2 of 2 passed" in page
     assert "“Off to &lt;b&gt;Rome” is not “Paris”" in page and "<b>Rome" not in page
-    again = form_of(client, EDIT)
+    again = form_of(client, AS_JSON)
     assert json.loads(again.all("scorers")[0])[1]["group"] == "g"
     assert again.all("try_output") == [""]
 
@@ -317,7 +318,7 @@ def test_try__an_output_pasted__shows_what_each_scorer_says_and_keeps_what_is_ty
 def test_try__what_cannot_be_read__is_said_and_nothing_typed_is_lost(
     cast: Cast, saved: Suite, as_: SignedIn, typed: dict[str, str], says: str
 ) -> None:
-    form = form_of(as_(cast.ada), EDIT)
+    form = form_of(as_(cast.ada), AS_JSON)
     form.set("try_output", "Off to Rome")
     for name, text in typed.items():
         form.set(name, text)

@@ -11,7 +11,7 @@ from tests.builders import Cast
 from tests.evals import building
 from tests.pages.conftest import SignedIn
 from tests.pages.forms import form_of
-from tests.pages.test_evals_suite_editor import EDIT, content
+from tests.pages.test_evals_suite_editor import AS_JSON, EDIT, content
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_metrics__of_scorers_that_are_gone__stay_to_be_corrected(cast: Cast, sav
     metrics = [{"name": "tone", "mode": "report_only"}]
     scorers = [{"kind": "equals"}, {"kind": "contains", "name": "tone", "value": "a"}]
     save_suite_version(cast.ada, saved, content(scorers=scorers, metrics=metrics))
-    form = form_of(client, EDIT)
+    form = form_of(client, AS_JSON)
     form.set("scorers", '[{"kind": "equals"}]')
     answer = form.press(client, "save")
 
