@@ -111,7 +111,7 @@ def build(target: Path) -> None:
             ["npx", "esbuild", "codemirror.js", *command.split(), alias, f"--outfile={target / 'codemirror.js'}"],
             folder,
         )
-        parts = ("lang-jinja", "lang-json", "merge", "view", "state")
+        parts = ("lang-jinja", "lang-json", "view", "state")
         entries["codemirror.js"] = package(modules, "codemirror") | {
             "with": ", ".join(f"{part} {package(modules, f'@codemirror/{part}')['version']}" for part in parts)
         }

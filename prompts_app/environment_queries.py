@@ -22,6 +22,7 @@ from prompts_app.models import (
 
 PAGE_SIZE = 50
 TARGETS = 30
+LIVE_SHOWN = 12
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,14 @@ def overview(environment: Environment) -> Overview:
         active_freezes=frozenset(active),
         quarantines=tuple(quarantines.select_related("prompt", "deployment").order_by("-pk")[:50]),
     )
+
+
+def live_now(environment: Environment, *, prompt: str = "") -> list[LivePointer]:
+    """What went live here last and still is, a few more than are shown; one query."""
+    rows = LivePointer.objects.live().filter(environment=environment)
+    if prompt:
+        rows = rows.filter(prompt__name__icontains=prompt)
+    return list(rows.select_related("prompt", "deployment__version").order_by("-deployment")[: LIVE_SHOWN + 1])
 
 
 def deployments(environment: Environment, *, prompt: str = "", page: str | int | None = 1) -> "Page[Deployment]":

@@ -10,7 +10,7 @@ from prompts_app.actions.environments import find_environment
 from prompts_app.actions.prompts import find_prompt
 from prompts_app.actions.rollback import clear_quarantine, roll_back, withdraw
 from prompts_app.diffing import compare
-from prompts_app.environment_queries import deployments, overview, way_back
+from prompts_app.environment_queries import LIVE_SHOWN, deployments, live_now, overview, way_back
 from prompts_app.facts import current_policy
 from prompts_app.models import Environment, Freeze, Prompt
 from prompts_app.policy import Policy
@@ -110,7 +110,7 @@ class WithdrawForm(PageForm):
 
 @page()
 def environment_page(request: PageRequest, environment: str) -> HttpResponse:
-    """Deployments in time, the rules, freezes and quarantines."""
+    """What is live and since when, deployments in time, the rules, freezes and quarantines."""
     require(request.actor, Permission.READ)
     return _environment_page(request, find_environment(request.workspace.pk, environment))
 
@@ -201,11 +201,15 @@ def _environment_page(
 ) -> HttpResponse:
     found = overview(environment)
     prompt = request.GET.get("prompt", "").replace("\0", "")
+    live = live_now(environment, prompt=prompt)
     forms_given = [form for form in (policy_form_given, freeze_form) if form]
     context = {
         "overview": found,
         "environment": environment,
         "policy": found.policy.load(),
+        "live": live[:LIVE_SHOWN],
+        "live_ids": {one.deployment_id for one in live},
+        "has_more_live": len(live) > LIVE_SHOWN,
         "deployments": deployments(environment, prompt=prompt, page=request.GET.get("page")),
         "prompt_filter": prompt,
         "policy_form": policy_form_given or policy_form(found.policy.load()),

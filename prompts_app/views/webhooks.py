@@ -1,5 +1,7 @@
 """Webhooks of the workspace: endpoints, what each was sent and answered, and sending it again."""
 
+from dataclasses import dataclass
+
 from django import forms
 from django.contrib import messages
 from django.core.paginator import Paginator
@@ -34,6 +36,15 @@ FORMATS = [("event", "Event: JSON, for programs"), ("text", "Text: one line, for
 SECRET = forms.PasswordInput(attrs={"autocomplete": "off", "spellcheck": "false"})
 
 
+@dataclass(frozen=True)
+class EventChoice:
+    """A kind of event that an endpoint may want."""
+
+    name: str
+    says: str
+    is_chosen: bool
+
+
 class WebhookForm(PageForm):
     """An endpoint as it is made."""
 
@@ -41,9 +52,7 @@ class WebhookForm(PageForm):
     name = forms.CharField(max_length=120, required=False, help_text="Left empty: the address's host.")
     format = forms.ChoiceField(choices=FORMATS)
     events = forms.MultipleChoiceField(
-        required=False,
-        widget=forms.SelectMultiple(attrs={"size": 10}),
-        help_text="None chosen: all of them.",
+        required=False, widget=forms.CheckboxSelectMultiple, help_text="None chosen: all of them."
     )
     environments = forms.MultipleChoiceField(
         required=False,
@@ -61,6 +70,19 @@ class WebhookForm(PageForm):
         super().__init__(*args, **kwargs)
         self._choose("events", [(kind.name, kind.name) for kind in events.types()])
         self._choose("environments", [(name, name) for name in environments])
+
+    @property
+    def event_groups(self) -> list[tuple[str, list[EventChoice]]]:
+        """The events that can be chosen, by what they are about."""
+        chosen = set(self["events"].value() or ())
+        says = {kind.name: kind.says for kind in events.types()}
+        field = self.fields["events"]
+        assert isinstance(field, forms.ChoiceField)
+        groups: dict[str, list[EventChoice]] = {}
+        for name, _ in field.choices:
+            told = EventChoice(str(name), says.get(str(name), "No longer told."), name in chosen)
+            groups.setdefault(told.name.partition(".")[0], []).append(told)
+        return list(groups.items())
 
     def body(self) -> dict[str, JSON]:
         """What is typed, as the API takes it; a secret left empty is left out."""

@@ -20,14 +20,14 @@ prompt_edit                  14
 prompt_try                   13
 prompt_versions              15
 version                      21
-compare                      9
+compare                      11
 prompt_usage                 11
 prompt_checks_panel          22
 promotion_new                11
 promotions                   8
 promotion                    25
 reviews                      16
-environment                  17
+environment                  18
 rollback                     13
 notifications                8
 settings_profile             7
@@ -65,7 +65,7 @@ batch                        8
 usage                        14
 board, nothing found         8
 editor of a text             14
-compare, unified             9
+compare, unified             11
 promotion, waiting for a run 29
 promotion, applied           25
 run under way                17

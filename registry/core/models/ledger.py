@@ -1,10 +1,13 @@
 """What happened (audit), what must still be told (outbox), and what was already answered (idempotency)."""
 
+import json
 import uuid
+from typing import cast
 
 from django.db import models
 from django.db.models.functions import Now
 
+from registry.core.canonical import JSON
 from registry.core.models.append_only import AppendOnly, append_only_triggers
 from registry.core.models.jobs import LeasedJob
 from registry.core.models.workspace import User, Workspace
@@ -49,6 +52,11 @@ class AuditEvent(AppendOnly):
 
     def __str__(self) -> str:
         return f"{self.workspace_id}#{self.sequence} {self.event}"
+
+    @property
+    def facts(self) -> dict[str, JSON]:
+        """Its detail, by name."""
+        return cast("dict[str, JSON]", json.loads(self.detail))
 
 
 class OutboxMessage(LeasedJob):

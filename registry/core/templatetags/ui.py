@@ -2,7 +2,7 @@
 
 import json
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -212,6 +212,12 @@ def query(**parameters: object) -> str:
 def as_text(value: object) -> str:
     """A text as it is, anything else as JSON in the author's order."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
+
+
+@register.filter
+def members(value: Mapping[str, object]) -> list[tuple[str, object]]:
+    """An object's members in order, also those called as a method is."""
+    return list(value.items())
 
 
 @register.filter
