@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from prompts_app.actions.environments import change_environment
 from prompts_app.actions.promotions import find_promotion, open_promotion, rebase
 from prompts_app.actions.prompts import create_prompt
-from prompts_app.actions.reviews import Spot, comment
+from prompts_app.actions.reviews import Spot, comment, resolve_comment
 from prompts_app.actions.versions import create_version
 from prompts_app.models import Comment, Environment, Promotion, Prompt
 from registry.core.actor import Actor
@@ -60,6 +60,23 @@ def test_compare__two_versions__has_numbered_lines_with_their_words_and_folds(
     assert 'id="text-new-1"' in page and 'class="say"' not in page
     split = page_of(as_, cast.vera, f"/w/acme/prompts/{NAME}/diff?from=1&to=2&view=split")
     assert 'data-side="old"' in split and "data-two" in split
+
+
+def test_compare__unless_told__begins_with_what_is_live_where_changes_are_protected(
+    cast: Cast, as_: SignedIn, prompt: Prompt, production: Environment
+) -> None:
+    builders.version(cast.ada, prompt, "Be brief.")
+    address = f"/w/acme/prompts/{NAME}/diff"
+
+    def sides(query: str = "") -> list[str]:
+        return re.findall(r'<option value="(\d+)" selected>', page_of(as_, cast.vera, address + query))
+
+    assert sides() == ["1", "3"] and sides("?to=3") == ["2", "3"] and sides("?from=3&to=1") == ["3", "1"]
+    page = page_of(as_, cast.vera, address)
+    assert '<option value="1" selected>v1 · live in Production' in page
+    assert f'href="{address}?from=2&amp;to=3"' in page or 'href="?from=2&amp;to=3"' in page
+    change_environment(cast.olga, production, policy={"protected": False})
+    assert sides() == ["2", "3"]
 
 
 def test_compare__blanks_and_hidden_characters__are_named_and_warned_of(cast: Cast, as_: SignedIn) -> None:
@@ -176,6 +193,19 @@ def test_version__has_code_to_copy__pinned_to_its_number(cast: Cast, as_: Signed
     assert f"/environments/production/prompts/{NAME}" in page_of(as_, cast.vera, f"/w/acme/prompts/{NAME}")
 
 
+def test_environment__says_what_is_live_and_since_when_and_offers_the_way_back(
+    cast: Cast, as_: SignedIn, prompt: Prompt
+) -> None:
+    page = page_of(as_, cast.rosa, "/w/acme/environments/production")
+    live = page.partition('id="live-title"')[2].partition('id="deployments-title"')[0]
+
+    assert f'href="/w/acme/prompts/{NAME}/versions/1"' in live and "v2 is newer" in live
+    assert "Rosa" in live and f"/environments/production/rollback/{NAME}" in live
+    assert "Go back to it" not in page
+    none = page_of(as_, cast.rosa, "/w/acme/environments/production?prompt=nothing")
+    assert "No prompt of that name is live here." in none
+
+
 def test_environment__with_a_service_key__says_who_fetches_and_when_last(
     cast: Cast, as_: SignedIn, prompt: Prompt
 ) -> None:
@@ -186,6 +216,20 @@ def test_environment__with_a_service_key__says_who_fetches_and_when_last(
     page = page_of(as_, cast.vera, "/w/acme/environments/production")
 
     assert "checkout" in page and "last asked" in page and "elsewhere" not in page
+
+
+def test_promotion__with_two_hundred_comments__folds_those_in_the_middle_and_says_how_many_wait(
+    cast: Cast, as_: SignedIn, waiting: Promotion
+) -> None:
+    said = [comment(cast.grace, waiting, body=f"remark {number:03}") for number in range(200)]
+    resolve_comment(cast.ada, said[50], resolved=True)
+
+    page = page_of(as_, cast.grace, f"/w/acme/promotions/{waiting.pk}")
+
+    assert "186 more in between, 185 of them unresolved" in page
+    before, _, after = page.partition("more in between")
+    assert "remark 001" in before and "remark 002" not in before
+    assert "remark 002" in after and "remark 199" in after.partition("</ol>")[2]
 
 
 def test_promotion_and_versions__with_much_more_on_them__take_as_many_queries(

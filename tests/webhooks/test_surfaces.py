@@ -1,5 +1,6 @@
 """Webhooks over the API and on their pages."""
 
+import re
 from pathlib import Path
 
 import jsonschema
@@ -71,6 +72,8 @@ def test_page__makes_changes_tests_and_deletes_an_endpoint(cast: Cast, browser: 
     assert "whsec_" not in browser.get(f"{at}/{row.pk}").content.decode().replace("whsec_…", "")
     same = {"url": URL, "name": "chat", "format": "text", "is_active": "on", "events": ["run.finished"]}
     assert browser.post(f"{at}/{row.pk}", same).status_code == 302
+    chosen = re.findall(r'name="events" value="([^"]+)" checked', browser.get(f"{at}/{row.pk}").content.decode())
+    assert chosen == ["run.finished"]
     refused = browser.post(f"{at}/{row.pk}", {**same, "url": "https://example.org/"})
     assert refused.status_code == 422 and "Enter the secret again" in refused.content.decode()
     browser.post(f"{at}/{row.pk}/test")
