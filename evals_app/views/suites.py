@@ -4,9 +4,10 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.text import slugify
 
 from evals_app.actions.newer_judges import take_judge
-from evals_app.actions.suites import attach_suite, create_suite, detach_suite, find_suite, find_suite_version
+from evals_app.actions.suites import MOST_SLUG, attach_suite, create_suite, detach_suite, find_suite, find_suite_version
 from evals_app.judge_reports import suite_judges
 from evals_app.models import RunOn, Suite
 from evals_app.suite_queries import attachments_of, prompts_to_choose, recent_runs, suite_list, suite_sheet, versions_of
@@ -23,17 +24,25 @@ RUN_ON = [
 
 
 class SuiteForm(PageForm):
-    """A new suite; its slug is for good."""
+    """A new suite; its slug is for good, and made of the title where none is typed."""
 
     title = forms.CharField(max_length=200, help_text="The question it asks: Finds the intent, Stays polite.")
     slug = forms.CharField(
-        max_length=63, help_text="For good: its check is called suite/slug. Lower-case letters, digits, - and _."
+        max_length=63,
+        required=False,
+        help_text="Its name in addresses and checks, for good: lower-case letters, digits, - and _. Empty: the title so written.",
     )
     is_safety = forms.BooleanField(
         required=False,
         label="It guards safety",
         help_text="Where it is required and has not passed, nobody can override it.",
     )
+
+    def create(self, request: PageRequest) -> Suite:
+        """Make it as the form says."""
+        given = self.cleaned_data
+        slug = given["slug"] or slugify(given["title"])[:MOST_SLUG].strip("-_")
+        return create_suite(request.actor, slug, title=given["title"], is_safety=given["is_safety"])
 
 
 class AttachForm(PageForm):
@@ -67,7 +76,7 @@ def suite_new(request: PageRequest) -> HttpResponse:
     require(request.actor, Permission.WRITE)
     form = SuiteForm(request.POST or None)
     if request.method == "POST":
-        made = attempt(form, lambda: create_suite(request.actor, **form.cleaned_data))
+        made = attempt(form, lambda: form.create(request))
         if made:
             return redirect("suite_edit", request.workspace.slug, made.slug)
     return render(request, "evals/suite_new.html", {"form": form}, status=status_of(form))
@@ -120,14 +129,15 @@ def suite_judge(request: PageRequest, suite: str) -> HttpResponse:
 
 
 def _answer(request: PageRequest, suite: Suite, form: AttachForm | None = None) -> HttpResponse:
+    names = prompts_to_choose(request.workspace.pk)
     context = {
         "suite": suite,
         "versions": versions_of(suite),
         "attachments": attachments_of(suite),
         "recent": recent_runs(suite),
-        "form": form or AttachForm(),
+        "form": form or AttachForm(initial={"prompt": names[0] if len(names) == 1 else ""}),
         "run_on_choices": RUN_ON,
-        "prompt_names": prompts_to_choose(request.workspace.pk),
+        "prompt_names": names,
         "may_write": allows(request.actor, Permission.WRITE),
         "may_run": allows(request.actor, Permission.RUN),
     }

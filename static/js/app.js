@@ -153,11 +153,9 @@
     }
   });
 
-  // Filters apply when they change; without this script their form has a button, named where it is one of several.
+  // Filters apply when they change; without this script their form has a button.
   document.addEventListener("change", (event) => {
-    if (!event.target.matches("[data-apply]")) return;
-    const button = document.getElementById(event.target.dataset.apply);
-    event.target.form.requestSubmit(button);
+    if (event.target.matches("[data-apply]")) event.target.form.requestSubmit();
   });
 
   document.addEventListener("htmx:after:settle", (event) => localise(event.target));

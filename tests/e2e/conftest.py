@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,16 +39,23 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(f"Pictures of the main screens are in {screenshots()}.")
 
 
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A Chromium for the thread that asks: the one `make test` found, else the one on the path."""
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or "chromium"
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+        yield launched
+        launched.close()
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """One Chromium for the run: the one `make test` found, else the one on the path."""
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or "chromium"
+    """One Chromium for the run."""
     # Playwright's loop marks this thread as asynchronous; the tests themselves are not.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
-        yield chromium
-        chromium.close()
+    with chromium() as launched:
+        yield launched
     del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
 
 

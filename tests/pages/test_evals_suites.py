@@ -18,6 +18,9 @@ def test_suite__made_on_its_page__leads_to_its_cases(cast: Cast, as_: SignedIn) 
     assert refused.status_code == 422 and "Finds the intent" in refused.content.decode()
     assert (made.status_code, made["Location"]) == (302, EDIT)
     assert Suite.objects.get(slug="intents").is_safety
+    named = client.post("/w/acme/new-suite", {"title": "Stays polite, always!"})
+    assert named["Location"] == "/w/acme/suites/stays-polite-always/edit"
+    assert client.post("/w/acme/new-suite", {"title": "\N{CYRILLIC SMALL LETTER YA}"}).status_code == 422
     assert "Finds the intent" in client.get("/w/acme/suites").content.decode()
 
 
