@@ -153,14 +153,36 @@
     }
   });
 
-  // Filters apply when they change; without this script their form has a button.
-  document.addEventListener("change", (event) => {
-    if (event.target.matches("[data-apply]")) event.target.form.requestSubmit();
+  // Filters apply when they change; without this script their form has a button. By keyboard a choice is passed by on the
+  // way to another: it applies with Enter, or when the field is left, and the field has the focus again on the next page.
+  let pressed = "", chosen = null;
+  const APPLIED = "applied";
+  function apply(field) {
+    chosen = null;
+    sessionStorage.setItem(APPLIED, `${location.pathname} ${field.name}`);
+    field.form.requestSubmit();
+  }
+  const filterOf = (event) => event.target.closest?.("[data-apply]");
+  document.addEventListener("keydown", (event) => {
+    if (!filterOf(event)) return;
+    pressed = event.key;
+    if (pressed === "Enter" && chosen) apply(chosen);
   });
+  document.addEventListener("pointerdown", () => { pressed = ""; });
+  document.addEventListener("change", (event) => {
+    const field = filterOf(event);
+    if (!field) return;
+    if (!pressed || pressed === "Enter") apply(field);
+    else chosen = field;
+  });
+  document.addEventListener("focusout", (event) => { if (chosen && event.target === chosen) apply(chosen); });
 
   document.addEventListener("htmx:after:settle", (event) => localise(event.target));
   localise(document);
   all("[data-toast]").forEach((element) => { if (element.dataset.tone !== "fail") leaveLater(element); });
-  find("#main [autofocus], #main [aria-invalid='true']")?.focus();
+  const [at, name] = (sessionStorage.getItem(APPLIED) || "").split(" ");
+  sessionStorage.removeItem(APPLIED);
+  const again = at === location.pathname && find(`[data-apply][name="${CSS.escape(name)}"]`);
+  (again || find("#main [autofocus], #main [aria-invalid='true']"))?.focus();
   addEventListener("DOMContentLoaded", () => find(".side a[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" }));
 })();
