@@ -195,7 +195,7 @@ def _row(index: int, value: JSON, mistakes: Sequence[tuple[str, str]]) -> Scorer
         index=index,
         name=fields.get("name", scorer.kind),
         kind=scorer.kind,
-        about=scorer.about.replace("`", ""),
+        about=_quoted(scorer.about),
         fields=tuple(replace(one, mistakes=tuple(placed.get(one.id, ()))) for one in shown),
         more=tuple(replace(one, mistakes=tuple(placed.get(one.id, ()))) for one in more),
         mistakes=tuple(text for place, texts in placed.items() if place not in known for text in texts),
@@ -221,7 +221,7 @@ def _option_field(begin: str, option: Option[Any], fields: Typed) -> ScorerField
     return ScorerField(
         id=f"{begin}-o-{option.name}",
         label=_label(option.name),
-        help=str(option.schema.get("description", "")).replace("`", ""),
+        help=_quoted(str(option.schema.get("description", ""))),
         widget=kind,
         value=value,
         blank=blank,
@@ -251,6 +251,11 @@ def _general_fields(begin: str, fields: Typed) -> list[ScorerField]:
         ScorerField(f"{begin}-{name}", _label(name), about, kind, fields.get(name, ""), blank)
         for name, about, kind, blank in told
     ]
+
+
+def _quoted(text: str) -> str:
+    """What stands between backticks in quotation marks: a page has no other mark for it."""
+    return re.sub("`([^`]*)`", "“\\1”", text)
 
 
 def _label(name: str) -> str:
