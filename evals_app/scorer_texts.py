@@ -131,8 +131,8 @@ def _option(option: Option[Any], value: JSON, fields: Typed) -> bool:
         fields |= {key: "1"} if value is True else {}
         return isinstance(value, bool)
     if kind in {"lines", "choices"}:
-        entries = [one for one in value if isinstance(one, str)] if isinstance(value, list) else None
-        if entries is None or entries != value or not all(map(_is_line, entries)):
+        entries = [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
+        if entries != value or not all(map(_is_line, entries)):
             return False
         fields[key] = "\n".join([word for word in known if word in entries] if known else entries)
         return kind == "lines" or set(entries) <= set(known)

@@ -74,14 +74,12 @@ class WebhookForm(PageForm):
     @property
     def event_groups(self) -> list[tuple[str, list[EventChoice]]]:
         """The events that can be chosen, by what they are about."""
-        chosen = set(self["events"].value() or ())
+        chosen: list[str] = self["events"].value() or []
         says = {kind.name: kind.says for kind in events.types()}
-        field = self.fields["events"]
-        assert isinstance(field, forms.ChoiceField)
         groups: dict[str, list[EventChoice]] = {}
-        for name, _ in field.choices:
-            told = EventChoice(str(name), says.get(str(name), "No longer told."), name in chosen)
-            groups.setdefault(told.name.partition(".")[0], []).append(told)
+        for name in dict.fromkeys([*says, *chosen]):
+            told = EventChoice(name, says.get(name, "No longer told."), name in chosen)
+            groups.setdefault(name.partition(".")[0], []).append(told)
         return list(groups.items())
 
     def body(self) -> dict[str, JSON]:
