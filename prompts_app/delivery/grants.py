@@ -16,11 +16,15 @@ from registry.core.models import ApiKey
 from registry.core.permissions import Permission, allows
 
 MOST_HELD = 50_000
+MINUTE_S = 60
 
 
 @dataclass(slots=True)
 class Grant:
-    """What a key opens. `expires_at` is in seconds since the epoch; `used` counts requests of the present minute."""
+    """What a key opens. `expires_at` is in seconds since the epoch.
+
+    Of its requests `left` more are answered until `good_until`, the end of the minute they are counted in or of the key.
+    """
 
     actor: Actor
     public_id: str
@@ -29,14 +33,17 @@ class Grant:
     expires_at: float
     reads: bool
     minute: int = 0
-    used: int = 0
+    left: int = 0
+    good_until: float = 0.0
 
-    def counts(self, minute: int, most: int) -> bool:
-        """Count one request; False where it is one too many for this minute."""
+    def counts(self, now: float, most: int) -> bool:
+        """Count one request, in seconds since the epoch; False where it is one too many for this minute."""
+        minute = int(now) // MINUTE_S
         if self.minute != minute:
-            self.minute, self.used = minute, 0
-        self.used += 1
-        return self.used <= most
+            self.minute, self.left = minute, most
+            self.good_until = min(self.expires_at, (minute + 1) * MINUTE_S)
+        self.left -= 1
+        return self.left >= 0
 
 
 @dataclass
@@ -57,12 +64,13 @@ class Grants:
     def __len__(self) -> int:
         return len(self._held)
 
-    def get(self, name: bytes) -> Grant | None:
+    def get(self, authorization: bytes) -> Grant | None:
         """The grant of a header; KeyError for one that was not checked."""
-        return self._held[name][1]
+        return self._held[_name(authorization)][1]
 
-    def put(self, name: bytes, public_id: str, grant: Grant | None) -> None:
+    def put(self, authorization: bytes, public_id: str, grant: Grant | None) -> None:
         """Hold what a check found."""
+        name = _name(authorization)
         self._held[name] = (public_id, grant)
         self._of_key.setdefault(public_id, set()).add(name)
         while len(self._held) > MOST_HELD:
@@ -98,7 +106,7 @@ class Grants:
 
     def used_since(self, moment: float) -> set[int]:
         """Ids of keys that were counted in the minute of that moment, or later."""
-        minute = int(moment) // 60
+        minute = int(moment) // MINUTE_S
         return {grant.actor.id for _, grant in self._held.values() if grant is not None and grant.minute >= minute}
 
     def _forget(self, name: bytes) -> None:
@@ -109,9 +117,9 @@ class Grants:
             del self._of_key[public_id]
 
 
-def name_of(authorization: bytes) -> bytes:
+def _name(authorization: bytes) -> bytes:
     """What a header is held under: the header itself is not kept."""
-    return hashlib.sha256(authorization).digest()
+    return hashlib.blake2s(authorization).digest()
 
 
 def token_of(authorization: bytes) -> KeyToken | None:

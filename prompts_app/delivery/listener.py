@@ -74,15 +74,16 @@ class Listener:
         self._to_say: dict[int, int] = {}
         self._asked_at = ""
         self._has_to_say = asyncio.Event()
-        self._healthy_at = time.monotonic() - FRESH_FOR_S
+        # By the monotonic clock: until then every change is heard in time.
+        self.fresh_until = time.monotonic()
         self.is_connected = False
         self.reconnects = 0
 
     @property
     def stale_s(self) -> int:
         """Whole seconds for which changes may have gone unheard; 0 while all is well."""
-        silence = time.monotonic() - self._healthy_at
-        return 0 if silence < FRESH_FOR_S else max(1, int(silence))
+        late = time.monotonic() - self.fresh_until
+        return 0 if late < 0 else max(1, int(late + FRESH_FOR_S))
 
     async def run(self) -> None:
         """Listen until cancelled."""
@@ -117,7 +118,7 @@ class Listener:
                 raise group.exceptions[0] from None
             finally:
                 # First the mark on our own answers, then the leave for others not to wait for us.
-                self._healthy_at = min(self._healthy_at, time.monotonic() - FRESH_FOR_S)
+                self.fresh_until = min(self.fresh_until, time.monotonic())
                 with contextlib.suppress(psycopg.Error):
                     await asyncio.shield(mouth.execute(_GONE, [self.id]))
 
@@ -149,7 +150,7 @@ class Listener:
                 await self._came_back.wait()
                 assert row is not None
                 await mouth.execute(_HEARTBEAT, [self.id, row[1], row[1]])
-            self._healthy_at = began
+            self.fresh_until = began + FRESH_FOR_S
             self._is_registered.set()
             await asyncio.sleep(BEAT_EVERY_S)
 

@@ -15,6 +15,9 @@ OVERHEAD_BYTES = 500
 LARGEST_CHECKED_BYTES = 4_000_000
 # Of those that would go next, so many may stay because they were asked for: making room is no walk through everything.
 MOST_SPARED = 64
+# Finished messages of what is asked for again and again: as many as stay in the processor's cache, and none with a large body.
+MADE_KEPT = 512
+LARGEST_MADE_BYTES = 16_000
 # Content lengths whose header is shared.
 LENGTHS_KEPT = 10_000
 
@@ -116,6 +119,8 @@ class Shelf:
     _held: "OrderedDict[Place, Held]" = field(default_factory=OrderedDict)
     _of_environment: dict[tuple[int, str], set[str]] = field(default_factory=dict)
     _unchecked: list[Place] = field(default_factory=list)
+    # By where a tag lies in memory: the tag, which keeps that place taken, and the messages it is in.
+    _made: list[tuple[bytes, Reply] | None] = field(default_factory=lambda: [None] * MADE_KEPT)
 
     def __len__(self) -> int:
         return len(self._held)
@@ -130,6 +135,18 @@ class Shelf:
             return None
         found.is_used = True
         return found
+
+    def reply(self, answer: Held, is_known: bool) -> Reply:
+        """The messages for who has it or has not; not made anew of what is asked for all the time."""
+        tag = answer.tag
+        slot = (id(tag) // 8 + is_known) % MADE_KEPT
+        made = self._made[slot]
+        if made is not None and made[0] is tag:
+            return made[1]
+        reply = answer.known() if is_known else answer.full()
+        if is_known or len(answer.body or b"") <= LARGEST_MADE_BYTES:
+            self._made[slot] = tag, reply
+        return reply
 
     def check(self, most_bytes: int) -> None:
         """Hold so many bytes of answers to the digests they were filled with, the next time others; drop what is damaged."""

@@ -15,10 +15,10 @@ from prompts_app.delivery import compatible
 from prompts_app.delivery.answers import nothing_new, plain, problem, refused, with_headers
 from prompts_app.delivery.asking import changes_gone, natural_number
 from prompts_app.delivery.feed import LONGEST_WAIT_S, MOST_STREAMS, replay, stream, wait_for_news
-from prompts_app.delivery.grants import Grant, name_of
+from prompts_app.delivery.grants import Grant
 from prompts_app.delivery.memory import Held, Place, Reply
 from prompts_app.delivery.reading import Change, read_changes
-from prompts_app.delivery.store import MINUTE_S, Store
+from prompts_app.delivery.store import Store
 from registry.core.api.conditions import holds
 from registry.core.asgi_types import Application, Receive, Scope, Send
 from registry.core.errors import NotFound, RegistryError, Unauthenticated, Unavailable
@@ -63,25 +63,21 @@ class ReadPlane:
             elif name == b"x-request-id":
                 return None
         store = self.store
-        if authorization is None or scope["method"] != "GET" or store.listener.stale_s:
+        if authorization is None or scope["method"] != "GET" or time.monotonic() >= store.listener.fresh_until:
             return None
         try:
-            grant = store.grants.get(name_of(authorization))
+            grant = store.grants.get(authorization)
         except KeyError:
             return None
-        place = place_of(scope, grant) if grant is not None and grant.reads else None
-        if grant is None or place is None:
+        if grant is None or not grant.reads or grant.left <= 0 or time.time() >= grant.good_until:
             return None
-        answer = store.shelf.get(place)
-        now = time.time()
-        if answer is None or answer.body is None or now >= grant.expires_at:
+        place = place_of(scope, grant)
+        answer = store.shelf.get(place) if place is not None else None
+        if answer is None or answer.body is None:
             return None
-        if not grant.counts(int(now) // MINUTE_S, store.per_minute):
-            return None
+        grant.left -= 1
         store.shelf.counts.hits += 1
-        if known is not None and _has(known, answer):
-            return answer.known()
-        return answer.full()
+        return store.shelf.reply(answer, known is not None and (known == answer.tag or _has(known, answer)))
 
     async def _routed(self, scope: Scope, receive: Receive, send: Send) -> Reply | None:
         """The same by the long way, and what clients wait for; None where another has answered."""
@@ -208,7 +204,7 @@ def _place_of(scope: Scope, grant: Grant) -> Place | None:
 
 def _has(known: bytes, answer: Held) -> bool:
     """Whether the caller has this answer."""
-    return known == answer.tag or holds(known.decode("latin-1"), answer.tag.decode())
+    return holds(known.decode("latin-1"), answer.tag.decode())
 
 
 def _query(scope: Scope) -> dict[str, list[str]]:

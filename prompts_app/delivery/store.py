@@ -9,7 +9,7 @@ from typing import Any
 from prompts_app.delivery import compatible
 from prompts_app.delivery.bodies import live_entry
 from prompts_app.delivery.feed import Environment, Feed
-from prompts_app.delivery.grants import Grant, Grants, ended_among, name_of, note_used, read_grant, token_of
+from prompts_app.delivery.grants import MINUTE_S, Grant, Grants, ended_among, note_used, read_grant, token_of
 from prompts_app.delivery.listener import Hooks, Listener
 from prompts_app.delivery.memory import Held, Place, Shelf, held
 from prompts_app.delivery.readers import Readers
@@ -19,7 +19,6 @@ from registry.core.errors import NotFound, RegistryError, TooManyRequests, Unaut
 KEYS_READ_AGAIN_EVERY_S = 5.0
 CHECKED_EVERY_S, CHECKED_BYTES = 1.0, 1_000_000
 USE_NOTED_EVERY_S = 10.0
-MINUTE_S = 60
 
 
 @dataclass(slots=True)
@@ -71,9 +70,8 @@ class Store:
 
     async def grant_of(self, authorization: bytes) -> Grant:
         """What the key in a header opens; raises Unauthenticated, and Unavailable where it must be read and cannot be."""
-        name = name_of(authorization)
         try:
-            grant = self.grants.get(name)
+            grant = self.grants.get(authorization)
         except KeyError:
             token = token_of(authorization)
             if token is None:
@@ -82,7 +80,7 @@ class Store:
             with self.grants.checking(token.public_id) as check:
                 grant = await self.readers.read(read_grant, token)
             if not check.is_void:
-                self.grants.put(name, token.public_id, grant)
+                self.grants.put(authorization, token.public_id, grant)
         if grant is None or time.time() >= grant.expires_at:
             detail = "This key is unknown, expired or revoked: ask an admin for a new one."
             raise Unauthenticated("key.unknown", detail)
@@ -91,10 +89,10 @@ class Store:
 
     def count(self, grant: Grant) -> None:
         """Count a request; raises TooManyRequests past what a key may ask of a process in a minute."""
-        minute, second = divmod(int(time.time()), MINUTE_S)
-        if not grant.counts(minute, self.per_minute):
+        now = time.time()
+        if not grant.counts(now, self.per_minute):
             detail = f"More than {self.per_minute} fetches in a minute from this process: keep what you fetched."
-            raise TooManyRequests("rate.limited", detail, retry_after=MINUTE_S - second)
+            raise TooManyRequests("rate.limited", detail, retry_after=MINUTE_S - int(now) % MINUTE_S)
 
     async def hold(self, place: Place) -> Held:
         """The answer for a place, from memory or read into it; several who ask at once share one reading."""
