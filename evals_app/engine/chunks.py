@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
+from evals_app.engine import judging
 from evals_app.engine.asking import Arrivals, Batch, Outcome
 from evals_app.engine.budget import Purse
 from evals_app.engine.grading import Grader
@@ -19,7 +20,7 @@ from evals_app.engine.preparing import prepare
 from evals_app.engine.queue import claim_next
 from evals_app.engine.saving import copy_in
 from evals_app.engine.stopping import stop
-from evals_app.models import JudgeReply, Result, Run, RunChunk, RunState
+from evals_app.models import JudgeReply, Result, Run, RunChunk, RunState, SuiteVersion
 from registry.core import jobs
 
 LEASE_S = 20.0
@@ -68,6 +69,7 @@ class _Shift:
         self._began = time.monotonic()
         self._arrivals = Arrivals()
         self._works: dict[Batch, _Work] = {}
+        self._has_read_ahead = False
 
     def work(self) -> None:
         self._claim()
@@ -75,8 +77,10 @@ class _Shift:
             outcomes = self._arrivals.collect(most=self._until_room())
             for batch, one in list(self._works.items()):
                 self._go_on(batch, one, outcomes.get(batch, []))
-            while self._has_room() and self._claim():
-                pass
+            while self._has_room():
+                if not self._claim():
+                    self._read_ahead()
+                    break
 
     def abandon(self) -> None:
         """Stops asking; what is not saved will be asked again by whoever goes on."""
@@ -95,6 +99,12 @@ class _Shift:
         self._works[batch] = work = _Work(chunk, batch, purse)
         self._guarded(batch, work, work.begin)
         return True
+
+    def _read_ahead(self) -> None:
+        """While the last answers are on their way: what the verdict takes."""
+        if not self._has_read_ahead:
+            self._has_read_ahead = True
+            judging.read_ahead(one.suite_version for one in self._works.values() if one.suite_version)
 
     def _has_room(self) -> bool:
         """Whether so little is left that the providers could soon bear more."""
@@ -138,6 +148,7 @@ class _Work:
         self.chunk = chunk
         self._purse = purse
         self.capacity = 0
+        self.suite_version: SuiteVersion | None = None
         self._batch = batch
         self._beat_at = time.monotonic()
         self._grader: Grader | None = None
@@ -145,7 +156,7 @@ class _Work:
     def begin(self) -> bool:
         prepared = prepare(self.chunk)
         self._grader = Grader(prepared, self._beat)
-        self.capacity = prepared.capacity
+        self.capacity, self.suite_version = prepared.capacity, prepared.suite_version
         for piece in prepared.pieces(self._beat):
             self._grader.expect(piece)
             self._batch.add(piece.asks)

@@ -2,13 +2,13 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from evals_app.claims import why_no_claim
 from evals_app.judge_agreement import labels_behind
 from evals_app.metric_rules import MEASURES
-from evals_app.models import Arm, Result, Run, RunMetric, RunSlice
+from evals_app.models import Arm, Result, Run, RunMetric, RunSlice, SuiteVersion
 from evals_app.queries import attempts_at, evidence_lasts, places_of
 from evals_app.scorers.spec import PASSES
 from evals_app.slices import SliceVerdict, judge_slices
@@ -19,6 +19,9 @@ from evals_app.verdicts import CaseScores, MetricVerdict, judge_all, overall
 
 # Errors that are no provider's: the same would happen to a service, or to anybody who scores.
 FAULTS = {"template": "could not be rendered", "scorer": "could not be scored", "provider": "had nobody to ask"}
+
+
+_read_ahead: dict[int, tuple[SuiteContent, list[int]]] = {}
 
 
 @dataclass(frozen=True)
@@ -86,15 +89,27 @@ class _Answers:
     scores: dict[tuple[str, str], list[float]] = field(default_factory=lambda: defaultdict(list))
 
 
+def read_ahead(versions: Iterable[SuiteVersion]) -> None:
+    """Have at hand what judging runs of these suite versions takes, which never changes."""
+    _read_ahead.clear()
+    _read_ahead.update({version.pk: _read(version) for version in versions})
+
+
+def forget() -> None:
+    """Let go of what was read ahead for runs that somebody else judges."""
+    _read_ahead.clear()
+
+
 def judge_run(run: Run) -> Judgement:
     """Judge a run whose chunks have ended; memory grows with cases times scorers."""
-    suite = run.suite_version.load_for_verdict()
+    ready = _read_ahead.get(run.suite_version_id)
+    suite, case_ids = ready if ready is not None else _read(run.suite_version)
     fault = _fault(run)
     if fault:
         return Judgement("error", fault)
     rules = suite.rules()
     answers = _answers(run, {rule.name for rule in rules})
-    specs = dict(zip(_case_ids(run), suite.cases, strict=True))
+    specs = dict(zip(case_ids, suite.cases, strict=True))
     if any(rule.mode == "superior" for rule in rules):
         labels = labels_behind(run, suite)
         rules = tuple(_barred(rule, suite, labels) for rule in rules)
@@ -105,6 +120,11 @@ def judge_run(run: Run) -> Judgement:
     if verdict in {"passed", "inconclusive"} and any(one.verdict == "failed" for one in slices):
         verdict = "failed"
     return Judgement(str(verdict or ""), _summary(metrics, slices, verdict, run), tuple(metrics), slices)
+
+
+def _read(version: SuiteVersion) -> tuple[SuiteContent, list[int]]:
+    """The suite, and the ids of its cases in their order."""
+    return version.load_for_verdict(), list(version.cases.order_by("position").values_list("pk", flat=True))
 
 
 def _barred(rule: Rule, suite: SuiteContent, labels: Mapping[str, int]) -> Rule:
@@ -144,7 +164,7 @@ def _slices(judged: list[tuple[list[CaseScores], Rule]], metrics: list[MetricVer
 def _answers(run: Run, names: set[str]) -> dict[int, _Answers]:
     """What of these metrics was answered in this run and in the looks it is pooled with, by case."""
     runs = [run.pk]
-    if run.posts_check:
+    if run.posts_check and run.look > 1:
         lasts = evidence_lasts(places_of(run.prompt))
         runs += [earlier.pk for earlier in attempts_at(run.prompt_id, run.evidence_key, lasts=lasts).pooled]
     answers: dict[int, _Answers] = defaultdict(_Answers)
@@ -164,10 +184,6 @@ def _answers(run: Run, names: set[str]) -> dict[int, _Answers]:
                 # A clock that counts in milliseconds cannot tell less than one.
                 found[arm, name].append(max(1.0, float(value)) if name == "latency" else float(value))
     return answers
-
-
-def _case_ids(run: Run) -> list[int]:
-    return list(run.suite_version.cases.order_by("position").values_list("pk", flat=True))
 
 
 def _fault(run: Run) -> str:

@@ -83,6 +83,7 @@ class Prepared:
 
     def __init__(self, chunk: RunChunk, run: Run) -> None:
         self.run_id, self.attempt = run.pk, chunk.attempt
+        self.suite_version = run.suite_version
         self.cases: dict[int, ScoredCase] = {}
         self._run = run
         self._arms = _arms(run)
@@ -94,11 +95,7 @@ class Prepared:
         opened = [desks for desks in self._desks.values() if not isinstance(desks, str)]
         self.capacity = sum(desks[0].desk.limits.concurrency for desks in opened)
         self._limits_met = dict.fromkeys(self._arms, 0)
-        span = (chunk.first_position, chunk.last_position)
-        rows = Case.objects.filter(suite_version=run.suite_version_id, position__range=span).order_by("position")
-        self._rows = list(rows)
-        self._suite = run.suite_version.load_rules(self._rows)
-        self._done = _done(run, [row.pk for row in self._rows])
+        self._span = (chunk.first_position, chunk.last_position)
 
     def known[A: Ask](self, asks: Sequence[A], *, of: type[Result] | type[JudgeReply]) -> dict[A, Outcome]:
         """What the cache answers of these; nothing where a check is posted: that rests on what was asked for it."""
@@ -107,13 +104,26 @@ class Prepared:
     def pieces(self, heartbeat: Callable[[], None]) -> Iterator[Piece]:
         """What of the chunk has no result yet, a few cases at a time: the first questions are out while more are rendered."""
         self._heartbeat = heartbeat
-        specs = [(row.pk, spec) for row, spec in zip(self._rows, self._suite.cases, strict=True)]
         size = CASES_AT_ONCE
-        while specs:
-            piece = self._piece(specs[:size])
-            specs = specs[size:]
-            size = CASES_AT_ONCE if piece.asks else size * GROWS_BY
-            yield piece
+        for specs in self._read():
+            begun = 0
+            while begun < len(specs):
+                piece = self._piece(specs[begun : begun + size])
+                begun += size
+                size = CASES_AT_ONCE if piece.asks else size * GROWS_BY
+                yield piece
+
+    def _read(self) -> Iterator[list[tuple[int, CaseSpec]]]:
+        """The cases of the first piece, then all others: nobody need wait for those to ask the first questions."""
+        first, last = self._span
+        second = first + CASES_AT_ONCE
+        cases = Case.objects.filter(suite_version=self.suite_version).order_by("position")
+        for span in ((first, min(second - 1, last)), (second, last)):
+            rows = list(cases.filter(position__range=span)) if span[0] <= span[1] else []
+            if rows:
+                self._suite = self.suite_version.load_rules(rows)
+                self._done = _done(self._run, [row.pk for row in rows])
+                yield [(row.pk, spec) for row, spec in zip(rows, self._suite.cases, strict=True)]
 
     def _piece(self, cases: list[tuple[int, CaseSpec]]) -> Piece:
         piece = Piece()

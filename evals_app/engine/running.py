@@ -8,7 +8,7 @@ from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
 
 from evals_app.engine import chunks
-from evals_app.engine.judging import Judgement, judge_run
+from evals_app.engine.judging import Judgement, forget, judge_run
 from evals_app.engine.starting import post_check
 from evals_app.models import Run, RunChunk, RunMetric, RunSlice, RunState
 from evals_app.models.run import OPEN_STATES
@@ -30,6 +30,7 @@ def run_chunk(pk: int) -> None:
     for run_id in sorted({*chunks.work(), *hinted}):
         if settle(run_id):
             add_up(run_id)
+    forget()
 
 
 def settle_lost_runs() -> int:
