@@ -78,12 +78,13 @@ class Arrivals:
         self._arrived.put((batch, outcome))
 
     def collect(self, *, most: int = MOST_PER_SLICE) -> dict["Batch", list[Outcome]]:
-        """What has come in within a fifth of a second, or as soon as there are `most`; bugs are raised here."""
+        """What has come in within a fifth of a second, or once there are `most`, with what is there besides; bugs are raised here."""
         found: dict[Batch, list[Outcome]] = {}
         until = time.monotonic() + SLICE_S
-        for _ in range(min(most, MOST_PER_SLICE)):
+        for count in range(MOST_PER_SLICE):
+            wait_s = max(0.0, until - time.monotonic()) if count < most else 0.0
             try:
-                batch, outcome = self._arrived.get(timeout=max(0.0, until - time.monotonic()))
+                batch, outcome = self._arrived.get(timeout=wait_s)
             except queue.Empty:
                 break
             if isinstance(outcome, Exception):

@@ -111,9 +111,13 @@ class _Shift:
         return self._may_claim() and self._left() < self._enough()
 
     def _until_room(self) -> int:
-        """How many answers to wait for: all, or as many as make room for another chunk."""
-        spare = self._left() - self._enough()
-        return spare + 1 if spare >= 0 and self._may_claim() else self._left()
+        """How many answers to wait for: as many as make room for another chunk, or half of what is left.
+
+        By halves, so that little is to be scored and saved once the very last has come.
+        """
+        left = self._left()
+        spare = left - self._enough()
+        return spare + 1 if spare >= 0 and self._may_claim() else max(1, left // 2)
 
     def _may_claim(self) -> bool:
         is_early = time.monotonic() - self._began < CLAIMS_FOR_S

@@ -174,7 +174,7 @@ def _create(
         repeats=version.repeats,
         look=look,
     )
-    run.refresh_from_db()
+    run.refresh_from_db(fields=["budget_cost", "created_at"])  # the others are as they were given
     post_check(run, CheckState.PENDING, "queued")
     calls = len(run.arms) * run.repeats
     chunks = RunChunk.objects.bulk_create(
