@@ -124,10 +124,12 @@ def _test(folders: Folders, environment: Mapping[str, str]) -> int:
 def _side_by_side() -> tuple[str, ...]:
     """Files of tests shared out over the processors, at most four at a time; each process has engines of its own.
 
+    They are handed out as they are collected, which is the slowest first (`tests/conftest.py`).
+
     Servers that the developer names are not shared: one process uses them.
     """
     count = 1 if any(setting(name) for name in SERVERS) else min(os.cpu_count() or 1, MOST_PROCESSES)
-    return ("-n", str(count), "--dist", "loadfile") if count > 1 else ()
+    return ("-n", str(count), "--dist", "loadfile", "--no-loadscope-reorder") if count > 1 else ()
 
 
 def _advisories(folders: Folders, environment: Mapping[str, str]) -> Outcome:

@@ -59,11 +59,19 @@ def browser() -> Iterator[Browser]:
     del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
 
 
-@pytest.fixture
-def web(transactional_db: None, tmp_path: Path) -> Iterator[Web]:
-    """A web process over this test's database."""
-    with run_web(tmp_path) as running:
+@pytest.fixture(scope="session")
+def web_process(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
+    """One web process for all tests that need no other: it keeps nothing that another workspace could meet."""
+    with run_web(tmp_path_factory.mktemp("web")) as running:
         yield running
+
+
+@pytest.fixture
+def web(transactional_db: None, web_process: Web, browser: Browser) -> Iterator[Web]:
+    """A web process over this test's database; afterwards no page is open that would go on asking it."""
+    yield web_process
+    for context in browser.contexts:
+        context.close()
 
 
 class Seat:

@@ -1,6 +1,7 @@
 """Better than what is live, alone and on any of several; ratios; floors besides; what may carry a claim."""
 
 import math
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
@@ -85,7 +86,8 @@ def _fields(rule):
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12), st.sampled_from([0.01, 0.05, 0.2]))
 def test_holm__any_p_values__as_statsmodels(values, alpha):
     fallen = [one for one, _ in holm(len(values), alpha, lambda index, level: values[index] <= level)]
-    assert fallen == list(multipletests(values, alpha=alpha, method="holm")[0])
+    with patch("gc.collect"):  # theirs looks for garbage in the whole process each time
+        assert fallen == list(multipletests(values, alpha=alpha, method="holm")[0])
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
