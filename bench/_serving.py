@@ -45,7 +45,12 @@ def server(
     path = f"{ROOT}{os.pathsep}{ROOT / 'bench'}"
     told = {**os.environ, "PUBLIC_URL": url, "PYTHONPATH": path, **LIMITLESS, **(environment or {})}
     process = subprocess.Popen(
-        on(SERVER_S, command), cwd=ROOT, env=told, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True
+        on(SERVER_S, command),
+        cwd=ROOT,
+        env=told,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
     )
     pids[url] = process.pid
     try:
@@ -89,7 +94,9 @@ def rate(url: str, seconds: float, headers: Mapping[str, str], *, paths: Sequenc
             )
             script = ["-s", str(lua)]
         command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds:g}s", "--timeout", "10s", *given, *script, url]
-        told = subprocess.run(on(LOAD_S, command), capture_output=True, text=True, check=True, timeout=seconds + 60).stdout
+        told = subprocess.run(
+            on(LOAD_S, command), capture_output=True, text=True, check=True, timeout=seconds + 60
+        ).stdout
     if "Non-2xx" in told or "Socket errors" in told:
         raise SystemExit(f"Not every request was answered:\n{told}")
     found = re.search(r"Requests/sec:\s*([\d.]+)", told)

@@ -1,5 +1,6 @@
 """Judges as rows: which prompt versions a suite asks, with which models, and which newer ones there are."""
 
+import json
 from collections.abc import Iterable, Mapping
 
 from evals_app.judge_seats import Seat, graded_kind, key_of, prompt_of
@@ -41,15 +42,25 @@ def seats_of(version: SuiteVersion, offers: list[Offer]) -> dict[str, Seat]:
 
 
 def providers_without_model(version: SuiteVersion, content: SuiteContent) -> set[str]:
-    """The providers that a suite, or one of its judges, names but no model of them; one query, none without judges."""
+    """The providers that a suite, one of its judges or any version of the workspace names but no model of them.
+
+    Two queries, one without judges.
+    """
     prompts = pinned_versions(version.suite.workspace_id, [pin.digest for pin in content.judges])
     pins = {pin.name: pin for pin in content.judges}
-    configs: list[Mapping[str, JSON]] = [content.config or {}]
+    naming = PromptVersion.objects.in_workspace(version.suite.workspace_id).filter(content__contains='"provider"')
+    texts = naming.values_list("content", flat=True).iterator()
+    configs: list[Mapping[str, JSON]] = [content.config or {}, *(_config_in(text) for text in texts)]
     for spec in {key_of(spec): spec for _, spec in content.specs() if graded_kind(spec)}.values():
         pin = pins.get(prompt_of(spec))
         row = prompts.get((pin.name, pin.version)) if pin else None
         configs += [{**row.load().config, **own_model(spec)}] if row else []
     return {name for one in configs if isinstance(name := one.get("provider"), str) and not one.get("model")}
+
+
+def _config_in(content: str) -> Mapping[str, JSON]:
+    config = json.loads(content).get("config")
+    return config if isinstance(config, dict) else {}
 
 
 def pinned_versions(workspace_id: int, digests: Iterable[str]) -> dict[tuple[str, int], PromptVersion]:

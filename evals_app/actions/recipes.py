@@ -31,7 +31,7 @@ def define_suite_check(actor: Actor, suite: Suite, version: SuiteVersion, *, cha
 def recipe_of(version: SuiteVersion, default: Provider | None) -> str:
     """Digest of suite and version, scorers' versions and what is asked where neither suite nor prompt names a model.
 
-    A provider that the suite or one of its judges names without a model is asked by its first one: that counts too.
+    A provider that the suite, one of its judges or a version names without a model is asked by its first one: that counts too.
     """
     content = version.load()
     asked: JSON = [default.name, default.base_url, default.default_model] if default else None

@@ -19,7 +19,7 @@ from registry.core.canonical import JSON
 from registry.core.errors import Conflict
 from tests import builders
 from tests.api.client import Api
-from tests.builders import Cast
+from tests.builders import Cast, version
 from tests.evals.building import add_provider, cases, scripted, suite, work
 from tests.evals.test_grading import MODES, RUBRIC, judge_says, ran, recipe, to_judge
 
@@ -127,4 +127,23 @@ def test_recipe__when_a_provider_named_without_a_model_asks_another_first__chang
     ask_first("other")
     assert recipe() == before
     ask_first("third", "other")
+    assert recipe() != before
+
+
+def test_recipe__when_a_provider_that_a_version_names_without_a_model_asks_another_first__changes(
+    cast: Cast, provider: ScriptedProvider, prompt: Prompt
+) -> None:
+    second = add_provider(cast, provider, name="second", models=["other", "third"])
+    suite(cast.ada, of=cases(2), mode="report_only")
+    allow = frozenset({f"127.0.0.1:{provider.port}"})
+
+    def ask_first(*models: str) -> None:
+        given = parse_provider({"models": list(models)}, base=settings_of(second), allow=allow)
+        update_provider(cast.olga, second, given)
+
+    before = recipe()
+    ask_first("third", "other")
+    assert recipe() == before
+    version(cast.ada, prompt, "Yes or no? {{ n }}", config={"provider": "second"})
+    ask_first("other", "third")
     assert recipe() != before
