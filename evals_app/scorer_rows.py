@@ -33,6 +33,10 @@ from registry.core.errors import FieldError
 MARKER = "scorer"
 PLACE = re.compile(r"scorers\[(\d+)\]\.?(\w*)(.*)", re.DOTALL)
 FIRST_KIND = "contains"
+ABBREVIATED = {
+    "icontains": "contains, in any case", "json": "JSON", "jsonpath": "JSONPath", "pii": "PII", "bleu": "BLEU", "gleu": "GLEU",
+    "rouge": "ROUGE", "l": "L", "n": "N",
+}  # fmt: skip
 JUDGED_BY = ("judge", "provider", "model")
 
 type Posted = Mapping[str, Sequence[str]]
@@ -183,7 +187,8 @@ def _row(index: int, value: JSON, mistakes: Sequence[tuple[str, str]]) -> Scorer
     scorer = SCORERS[fields["kind"]]
     own = [_option_field(begin, option, fields) for option in scorer.options]
     judge = [one for one in own if scorer.is_graded and one.id.removeprefix(f"{begin}-o-") in JUDGED_BY]
-    shown = [*_value_field(begin, scorer, fields), *(one for one in own if one not in judge)]
+    first = [one for one in own if one.is_required]
+    shown = [*first, *_value_field(begin, scorer, fields), *(one for one in own if one not in (*first, *judge))]
     shown += _threshold_field(begin, scorer, fields)
     more = [*_general_fields(begin, fields), *judge]
     placed: dict[str, list[str]] = {}
@@ -259,5 +264,5 @@ def _quoted(text: str) -> str:
 
 
 def _label(name: str) -> str:
-    text = name.replace("_", " ")
+    text = " ".join(ABBREVIATED.get(word, word) for word in name.split("_"))
     return text[:1].upper() + text[1:]

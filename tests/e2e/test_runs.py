@@ -85,6 +85,32 @@ def test_run__watched__moves_ends_and_stops_asking(ada: Seat) -> None:
     assert ada.complaints == []
 
 
+def test_scorers__of_a_suite__are_added_moved_tried_and_removed_in_place(ada: Seat) -> None:
+    page = ada.open("/w/acme/suites/numbers/edit")
+    kind = page.locator("#scorer-0-kind")
+
+    page.get_by_label("Kind of another scorer").select_option("word_count")
+    page.get_by_role("button", name="Scorer", exact=True).click()
+    page.locator("#scorer-1-o-most").fill("9")
+    page.get_by_role("button", name="Move scorer 2 up").click()
+    expect(kind).to_have_value("word_count")
+    expect(page.locator("#scorer-0-o-most")).to_have_value("9")
+    page.locator("#scorer-1-kind").select_option("equals")
+    expect(page.locator("[name=scorer-1-o-exact]")).to_be_attached()
+    expect(page.locator("#scorer-1-kind")).to_be_focused()
+    page.get_by_label("Output", exact=True).fill("two")
+    page.locator("#id_try_expected").fill("three")
+    page.get_by_role("button", name="Try", exact=True).click()
+    expect(page.locator("#tried")).to_contain_text("The output does not pass")
+    expect(page.locator("#scorer-0 .card-head")).to_contain_text("passes")
+    page.get_by_role("button", name="Remove scorer 1").click()
+    expect(kind).to_have_value("equals")
+
+    page.get_by_role("button", name="Save as v2").click()
+    expect(page.get_by_role("status").filter(has_text="Version 2 is saved")).to_be_visible()
+    assert ada.complaints == []
+
+
 def test_suite__typed__is_kept_and_told_its_mistakes_as_one_types(ada: Seat) -> None:
     page = ada.open("/w/acme/suites/numbers/edit")
     key, state = page.get_by_label("Key of case 1", exact=True), page.locator("#draft-state")
