@@ -166,7 +166,7 @@ def state_of(run: Run) -> str:
     return str(found[0])
 
 
-def until_ended(run: Run, *, looks_every_s: float = 0.01) -> Run:
+def until_ended(run: Run, *, looks_every_s: float = 0.005) -> Run:
     """Waits for the verdict; ends the benchmark where a run did not pass as it must."""
     ends = time.monotonic() + LONGEST_RUN_S
     while state_of(run) in {"queued", "running"}:
