@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 
 from registry.core.canonical import JSON
 from registry.core.errors import FieldError
@@ -33,7 +33,7 @@ class ProviderSettings:
 
     def to_json(self) -> dict[str, JSON]:
         """The fields of the API, in its order."""
-        values: dict[str, JSON] = {field.name: getattr(self, field.name) for field in fields(self)}
+        values: dict[str, JSON] = {one.name: getattr(self, one.name) for one in fields(self)}
         values["models"] = list(self.models)
         values["fallback"] = self.fallback or None
         return {"default" if name == "is_default" else name: value for name, value in values.items()}
@@ -44,7 +44,7 @@ class ProviderInput:
     """Settings and, where one was sent, a new key; None leaves the stored key as it is, empty removes it."""
 
     settings: ProviderSettings
-    api_key: str | None
+    api_key: str | None = field(repr=False)
 
 
 def parse_provider(data: JSON, *, base: ProviderSettings | None = None, allow: AbstractSet[str]) -> ProviderInput:

@@ -13,6 +13,7 @@ from evals_app.engine import machinery  # noqa: E402
 from evals_app.run_streams import Looker, RunStreams  # noqa: E402
 from prompts_app.delivery.server import Server, connection_parameters  # noqa: E402
 from registry.core.body_limit import BodyLimit  # noqa: E402
+from registry.core.proxies import BehindProxies  # noqa: E402
 from registry.core.wsgi_bridge import WsgiBridge  # noqa: E402
 
 bridge = WsgiBridge(handler, threads=settings.WEB_THREADS)
@@ -25,4 +26,5 @@ def stop() -> None:
 
 
 pages = RunStreams(BodyLimit(bridge, settings.LARGEST_BODY), Looker(connection_parameters))
-application = Server(pages, on_stop=stop)
+server = Server(pages, on_stop=stop)
+application = BehindProxies(server, settings.TRUSTED_PROXIES) if settings.TRUSTED_PROXIES else server

@@ -3,6 +3,7 @@
 `docs/configuration.md` lists the same names; a test holds the two together.
 """
 
+import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from environs import Env
 
 ROLES = ("viewer", "editor", "reviewer", "releaser", "admin", "owner")
 BASE_DIR = Path(__file__).resolve().parent.parent
+# Where a proxy stands that shares a machine or a private network with this server.
+PRIVATE_NETWORKS = ("127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
 
 VARIABLES: dict[str, str] = {
     "GREENROOM_ENV": "`production` (default) or `development`; development relaxes what only a laptop may relax.",
@@ -36,6 +39,7 @@ VARIABLES: dict[str, str] = {
     "PUBLIC_URL": "Where people reach this server; links in notifications start with it, and passkeys are bound to its host, which must be a name.",
     "ALLOWED_HOSTS": "Comma-separated host names served besides the one of PUBLIC_URL.",
     "TLS_TERMINATED_BY_PROXY": "`1` where a proxy ends TLS and sets X-Forwarded-Proto. Default 0.",
+    "TRUSTED_PROXIES": "Comma-separated addresses or networks of the proxies whose X-Forwarded-For and X-Forwarded-Proto are believed. Default with TLS_TERMINATED_BY_PROXY: this machine and private networks; otherwise nobody's are.",
     "OUTBOUND_ALLOW": "Comma-separated host:port pairs on private addresses that providers and webhooks may use.",
     "LOCAL_MODEL_URL": "Base URL of the small local model; the demo's provider. Set by `make run`.",
     "SCRIPTED_PROVIDER_URL": "Base URL of the scripted provider that answers in the demo where there is no local model.",
@@ -77,7 +81,7 @@ class Environment:
     oidc_role_claim: str
     oidc_roles: tuple[tuple[str, str, str], ...]
     allowed_hosts: tuple[str, ...]
-    tls_terminated_by_proxy: bool
+    trusted_proxies: tuple[str, ...]
     outbound_allow: frozenset[str]
     local_model_url: str
     scripted_provider_url: str
@@ -125,7 +129,7 @@ def read_environment() -> Environment:
         oidc_role_claim=env.str("OIDC_ROLE_CLAIM", "groups"),
         oidc_roles=tuple(_role_rule(text) for text in role_rules),
         allowed_hosts=tuple(env.list("ALLOWED_HOSTS", [])),
-        tls_terminated_by_proxy=env.bool("TLS_TERMINATED_BY_PROXY", default=False),
+        trusted_proxies=_proxies(env),
         outbound_allow=frozenset(env.list("OUTBOUND_ALLOW", [])),
         local_model_url=env.str("LOCAL_MODEL_URL", ""),
         scripted_provider_url=env.str("SCRIPTED_PROVIDER_URL", ""),
@@ -138,6 +142,16 @@ def read_environment() -> Environment:
         sweep_interval_s=env.float("SWEEP_INTERVAL_S", 5.0),
         failpoint=env.str("FAILPOINT", ""),
     )
+
+
+def _proxies(env: Env) -> tuple[str, ...]:
+    """Networks as written; raises ValueError for what is none."""
+    near = PRIVATE_NETWORKS if env.bool("TLS_TERMINATED_BY_PROXY", default=False) else ()
+    written: list[str] = env.list("TRUSTED_PROXIES", [])
+    networks = tuple(text.strip() for text in written) or near
+    for network in networks:
+        ipaddress.ip_network(network)
+    return networks
 
 
 def _role_rule(text: str) -> tuple[str, str, str]:

@@ -23,27 +23,34 @@ from registry.core.api.conditions import holds
 from registry.core.asgi_types import Application, Receive, Scope, Send
 from registry.core.errors import NotFound, RegistryError, Unauthenticated, Unavailable
 from registry.core.permissions import Permission, require
+from registry.core.web import sent_in_clear
 
 PREFIX = "/api/v1/environments/"
 
 
 class ReadPlane:
-    """Answers what services read, and hands everything else to `inner`. Belongs to one loop."""
+    """Answers what services read, and hands everything else to `inner`. Belongs to one loop. `only_https`: a key that comes
+    in clear opens nothing."""
 
-    def __init__(self, store: Store, inner: Application) -> None:
+    def __init__(self, store: Store, inner: Application, *, only_https: bool = False) -> None:
         self.store = store
         self._inner = inner
+        self._only_https = only_https
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         path = scope["path"] if scope["type"] == "http" else ""
         if path.startswith(PREFIX):
             reply = self._from_memory(scope, _place_of)
-            if reply is None:
+            if reply is None and self._is_in_clear(scope):
+                reply = problem(sent_in_clear(), "")
+            elif reply is None:
                 reply = await self._routed(scope, receive, send)
         elif path.startswith(compatible.PREFIX):
             reply = self._from_memory(scope, compatible.place_of)
-            if reply is None:
+            if reply is None and self._is_in_clear(scope):
+                reply = refused(sent_in_clear(), *refusal(sent_in_clear()))
+            elif reply is None:
                 reply = await self._compatible(scope, receive, send)
         else:
             await self._inner(scope, receive, send)
@@ -63,7 +70,9 @@ class ReadPlane:
             elif name == b"x-request-id":
                 return None
         store = self.store
-        if authorization is None or scope["method"] != "GET" or time.monotonic() >= store.listener.fresh_until:
+        if authorization is None or scope["method"] != "GET" or self._is_in_clear(scope):
+            return None
+        if time.monotonic() >= store.listener.fresh_until:
             return None
         try:
             grant = store.grants.get(authorization)
@@ -78,6 +87,10 @@ class ReadPlane:
         grant.left -= 1
         store.shelf.counts.hits += 1
         return store.shelf.reply(answer, known is not None and (known == answer.tag or _has(known, answer)))
+
+    def _is_in_clear(self, scope: Scope) -> bool:
+        """Whether the request came over plain http where that is refused."""
+        return self._only_https and scope.get("scheme") != "https"
 
     async def _routed(self, scope: Scope, receive: Receive, send: Send) -> Reply | None:
         """The same by the long way, and what clients wait for; None where another has answered."""

@@ -22,7 +22,9 @@ from registry.core.asgi_types import Application, Receive, Scope, Send
 from registry.core.errors import NotFound, Unavailable
 
 LOOPBACK = frozenset({"127.0.0.1", "::1"})
-FORWARDED = frozenset({b"x-forwarded-for", b"forwarded"})
+FORWARDED = frozenset(
+    {b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-real-ip", b"forwarded", b"via"}
+)
 # Of Django's parameters those that are the connection's own: the rest shapes cursors of the ORM.
 ORM_ONLY = ("cursor_factory", "context", "prepare_threshold")
 
@@ -74,7 +76,7 @@ class Server:
         )
         store.start()
         at_sigterm(store.feed.close)
-        self._plane = ReadPlane(store, self._inner)
+        self._plane = ReadPlane(store, self._inner, only_https=settings.IS_HTTPS)
         readiness.register("delivery", lambda: store.listener.stale_s == 0)
         # What was imported is never garbage: looking through all of it now and then would make every fetch wait.
         gc.collect()

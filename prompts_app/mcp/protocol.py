@@ -6,7 +6,6 @@ stands for the handshake. No session is kept in either: each request stands for 
 """
 
 import base64
-import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
@@ -145,5 +144,5 @@ def _decoded(value: str | None) -> str | None:
         return value
     try:
         return base64.b64decode(value[len(_ENCODED) : -len(_ENDED)], validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # no Base64, no UTF-8 within, or no ASCII itself
         return None

@@ -7,6 +7,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 
+from registry.core.secrets import is_key
+
 MIN_SECRET_LENGTH = 50
 
 
@@ -22,6 +24,9 @@ def production_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMes
         )
     if not settings.ENCRYPTION_KEYS:
         found.append(Error("ENCRYPTION_KEYS is empty.", hint="Set at least one Fernet key.", id="greenroom.E002"))
+    elif not all(map(is_key, settings.ENCRYPTION_KEYS)):
+        hint = "A Fernet key is 32 random bytes in URL-safe Base64; .env.example says how to make one."
+        found.append(Error("ENCRYPTION_KEYS holds something that is no key.", hint=hint, id="greenroom.E005"))
     if urlsplit(settings.PUBLIC_URL).scheme != "https":
         found.append(
             Error(

@@ -14,11 +14,11 @@ from django.middleware.gzip import GZipMiddleware
 
 from registry.core import metrics
 from registry.core.api.problems import database_trouble
-from registry.core.errors import Forbidden, NotFound, RegistryError, TooLarge
+from registry.core.errors import NotFound, RegistryError, TooLarge
 from registry.core.refusals import route_of
 from registry.core.views.confirming import answer_confirmation
 from registry.core.views.errors import answer_error
-from registry.core.web import REQUEST_ID, is_api
+from registry.core.web import REQUEST_ID, is_api, sent_in_clear
 
 type Handler = Callable[[HttpRequest], HttpResponseBase]
 
@@ -61,15 +61,14 @@ class RequestMetricsMiddleware:
 
 
 class PlainHttpMiddleware:
-    """Refuses the API over plain http where people use https: a redirect would hide that a key was sent in clear."""
+    """Refuses the API over plain http where people use https."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if settings.IS_HTTPS and is_api(request) and not request.is_secure():
-            detail = "Use https. A key that was sent over plain http must count as known to others: rotate it."
-            return answer_error(request, Forbidden("https.required", detail))
+            return answer_error(request, sent_in_clear())
         return self.get_response(request)
 
 

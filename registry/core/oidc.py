@@ -5,7 +5,7 @@ import hashlib
 import secrets
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import quote, urlencode, urlsplit
 
 import jwt
@@ -27,7 +27,7 @@ class Journey:
 
     state: str
     nonce: str
-    verifier: str
+    verifier: str = field(repr=False)
 
     @classmethod
     def begin(cls) -> "Journey":

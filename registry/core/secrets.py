@@ -88,6 +88,14 @@ def key_ids() -> list[str]:
     return list(_keys())
 
 
+def is_key(text: str) -> bool:
+    """Whether a text is a key as ENCRYPTION_KEYS holds them: 32 bytes in URL-safe Base64."""
+    try:
+        return len(base64.urlsafe_b64decode(text)) == 32
+    except ValueError:
+        return False
+
+
 def _keys() -> dict[str, bytes]:
     keys = {}
     for text in settings.ENCRYPTION_KEYS:

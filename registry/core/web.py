@@ -6,6 +6,7 @@ from django.http import HttpRequest
 from django_htmx.middleware import HtmxDetails
 
 from registry.core.actor import Actor
+from registry.core.errors import Forbidden
 from registry.core.models import Member, User, Workspace
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -29,10 +30,16 @@ def request_id_of(request: HttpRequest) -> str:
 
 
 def address_of(request: HttpRequest) -> str:
-    """The peer's address; forwarded headers are not believed here."""
+    """The caller's address: the peer's, or what a trusted proxy says (`registry.core.proxies`)."""
     return str(request.META.get("REMOTE_ADDR", ""))
 
 
 def is_api(request: HttpRequest) -> bool:
     """Whether the answer to this request is JSON rather than a page."""
     return request.path.startswith("/api/") or request.path == "/mcp"
+
+
+def sent_in_clear() -> Forbidden:
+    """Why the API refuses plain http where people use https: a redirect would hide that a key was sent in clear."""
+    detail = "Use https. A key that was sent over plain http must count as known to others: rotate it."
+    return Forbidden("https.required", detail)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from registry.core import signing
 from registry.core.canonical import JSON
@@ -34,7 +34,7 @@ class WebhookInput:
     """Settings and, where one was sent, a secret; None keeps the stored one, or makes one for a new endpoint."""
 
     settings: WebhookSettings
-    secret: str | None
+    secret: str | None = field(repr=False)
 
 
 def parse_webhook(
@@ -92,7 +92,7 @@ def _chosen(given: Fields, key: str, before: tuple[str, ...], known: Collection[
     if not given.has(key):
         return before
     names = given.items(key, most=200)
-    strange = [str(name) for name in names if name not in known and name not in before]
+    strange = [str(name) for name in names if not isinstance(name, str) or (name not in known and name not in before)]
     if strange:
         given.refuse(key, "choice", f"there is no {strange[0][:64]!r}")
     return tuple(sorted({str(name) for name in names}))

@@ -9,6 +9,7 @@ import io
 import sys
 from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -21,6 +22,8 @@ type WsgiApplication = Callable[[Environ, Any], Any]
 
 # Ten megabytes, the most that any route takes, within this time are 3 Mbit/s.
 BODY_WITHIN_S = 30.0
+# Bodies of more than the first take the second together: they are held before anybody is asked who sends them.
+SMALL_BODY, MOST_HELD = 64 * 1024, 256 * 1024 * 1024
 # A caller who takes a live answer's next piece no sooner than this is gone.
 PIECE_WITHIN_S = 30.0
 
@@ -60,14 +63,22 @@ class Answer:
     live: Pieces | None = None
 
 
+class TooManyHeldError(Exception):
+    """Bodies that are held already leave no room for this one."""
+
+
 class WsgiBridge:
     """An ASGI application that answers HTTP by a WSGI one. At most `threads` requests run, `most_waiting` more wait."""
 
-    def __init__(self, application: WsgiApplication, *, threads: int, most_waiting: int = 500) -> None:
+    def __init__(
+        self, application: WsgiApplication, *, threads: int, most_waiting: int = 500, most_held: int = MOST_HELD
+    ) -> None:
         self._application = application
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="django")
         self._most = threads + most_waiting
         self._inside = 0
+        self._most_held = most_held
+        self._held = 0
 
     def close(self) -> None:
         """Lets running requests end, and ends the threads."""
@@ -75,20 +86,45 @@ class WsgiBridge:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. The body is read whole first, and takes no place meanwhile: one that drips in keeps nobody out."""
+        with self._holding() as hold:
+            try:
+                async with asyncio.timeout(BODY_WITHIN_S):
+                    body = await _read(receive, hold)
+            except TimeoutError:
+                await _refuse(send, LATE)
+                return
+            except TooManyHeldError:
+                await _refuse(send, BUSY)
+                return
+            if body is not None:
+                await self._in_turn(environ_of(scope, body), receive, send)
+
+    @contextmanager
+    def _holding(self) -> Iterator[Callable[[int], None]]:
+        """Room for one body as it comes in, given back at the end; raises TooManyHeldError where there is none."""
+        size = held = 0
+
+        def hold(more: int) -> None:
+            nonlocal size, held
+            size += more
+            if size > SMALL_BODY:
+                self._held += size - held
+                held = size
+                if self._held > self._most_held:
+                    raise TooManyHeldError
+
         try:
-            async with asyncio.timeout(BODY_WITHIN_S):
-                body = await _read(receive)
-        except TimeoutError:
-            await _refuse(send, LATE)
-            return
-        if body is None:
-            return
+            yield hold
+        finally:
+            self._held -= held
+
+    async def _in_turn(self, environ: Environ, receive: Receive, send: Send) -> None:
         if self._inside >= self._most:
             await _refuse(send, BUSY)
             return
         self._inside += 1
         try:
-            await self._answer(environ_of(scope, body), receive, send)
+            await self._answer(environ, receive, send)
         finally:
             self._inside -= 1
 
@@ -169,14 +205,15 @@ def environ_of(scope: Scope, body: bytes) -> Environ:
     return environ
 
 
-async def _read(receive: Receive) -> bytes | None:
-    """The whole body; None when the caller went away meanwhile."""
+async def _read(receive: Receive, hold: Callable[[int], None]) -> bytes | None:
+    """The whole body, for whose parts `hold` has room; None when the caller went away meanwhile."""
     parts = []
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             return None
         parts.append(message.get("body", b""))
+        hold(len(parts[-1]))
         if not message.get("more_body"):
             return b"".join(parts)
 

@@ -207,6 +207,8 @@ def test_handshake__with_any_version__agrees_on_one_that_both_speak(host: Host) 
         (MODERN, {**SAID, "Mcp_Method": "prompts/get"}, 400, -32020),
         ({**MODERN, "method": "prompts/get", "params": {"_meta": META, "name": "a"}},
          {**SAID, "Mcp_Method": "prompts/get", "Mcp_Name": "=?base64?!?="}, 400, -32020),
+        ({**MODERN, "method": "prompts/get", "params": {"_meta": META, "name": "a"}},
+         {**SAID, "Mcp_Method": "prompts/get", "Mcp_Name": "=?base64?\xe9?="}, 400, -32020),
         ({**MODERN, "params": {"_meta": {**META, "io.modelcontextprotocol/protocolVersion": "2030-01-01"}}},
          {**SAID, "Mcp_Protocol_Version": "2030-01-01"}, 400, -32022),
     ],

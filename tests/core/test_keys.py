@@ -3,8 +3,11 @@ from datetime import timedelta
 
 import pytest
 
+from evals_app.provider_settings import ProviderInput, ProviderSettings
 from prompts_app.actions.keys import issue_key
-from registry.core.actions.keys import create_key, find_key, revoke_key, rotate_key
+from prompts_app.transfer.pulling import Source
+from registry.core.actions.invitations import NewPerson
+from registry.core.actions.keys import IssuedKey, create_key, find_key, revoke_key, rotate_key
 from registry.core.actions.workspaces import change_member
 from registry.core.actor import Actor, KeyKind
 from registry.core.clock import database_now
@@ -12,6 +15,8 @@ from registry.core.errors import Conflict, Forbidden, Invalid, NotFound, Unauthe
 from registry.core.identity import actor_of_key
 from registry.core.keys import KeyToken
 from registry.core.models import ApiKey, AuditEvent, Member
+from registry.core.oidc import Journey
+from registry.core.webhook_settings import WebhookInput, WebhookSettings
 from tests.builders import Cast
 from tests.scenes import let_pass
 
@@ -127,3 +132,17 @@ def test_find__in_another_workspace__is_not_found(free: Cast) -> None:
     key = free.key()
     with pytest.raises(NotFound):
         find_key(free.linus.workspace_id, key.pk)
+
+
+def test_secrets__of_things_that_travel__are_not_in_what_python_says_of_them() -> None:
+    token = KeyToken.generate()
+    told = [
+        token,
+        IssuedKey(ApiKey(name="k"), token),
+        NewPerson("a@b.c", "A", token.secret),
+        ProviderInput(ProviderSettings(), token.secret),
+        WebhookInput(WebhookSettings("hook", "https://a.example/"), token.secret),
+        Source("https://a.example", "pk", token.secret),
+        Journey("s", "n", token.secret),
+    ]
+    assert [one for one in map(repr, told) if token.secret in one] == []

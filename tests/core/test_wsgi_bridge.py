@@ -248,3 +248,20 @@ def test_live_answer__caller_goes__is_closed_at_once(bridged: Callable[..., Wsgi
     telling = Telling(1_000_000)
     sent = answer(bridged(telling), {"type": "http.request", "body": b""}, {"type": "http.disconnect"})
     assert telling.ended == "closed" and len(sent) < 1000
+
+
+def test_bodies__that_take_too_much_together__are_refused_and_forgotten(bridged: Callable[..., WsgiBridge]) -> None:
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        start_response("200 OK", [("Content-Length", "2")])
+        return [b"ok"]
+
+    bridge = bridged(app, most_held=200_000)
+    large, small = {"type": "http.request", "body": b"x" * 150_000}, {"type": "http.request", "body": b"x" * 60_000}
+    for _ in range(3):
+        assert answer(bridge, large)[0]["status"] == 200
+    with bridge._holding() as hold:
+        hold(100_000)
+        assert answer(bridge, large)[0]["status"] == 503
+        assert answer(bridge, {**small, "more_body": True}, {**small, "more_body": True}, small)[0]["status"] == 503
+        assert answer(bridge, small)[0]["status"] == 200, "small ones are let pass"
+    assert answer(bridge, large)[0]["status"] == 200

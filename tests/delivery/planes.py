@@ -41,6 +41,7 @@ class Plane:
     def __init__(self, loop: asyncio.AbstractEventLoop, store: Store, plane: ReadPlane) -> None:
         self.loop = loop
         self.store = store
+        self.scheme = "http"
         self._plane = plane
 
     def get(self, path: str, key: Key | str | None = None, method: str = "GET", **headers: str) -> Answer:
@@ -62,7 +63,7 @@ class Plane:
                     await asyncio.sleep(0.01)
                 return {"type": "http.disconnect"}
 
-            await self._plane(_scope(path, "GET", {**headers, **key.headers}), receive, send)
+            await self._plane(self._scope(path, "GET", {**headers, **key.headers}), receive, send)
             stream.is_over = True
 
         future = asyncio.run_coroutine_threadsafe(run(), self.loop)
@@ -81,7 +82,7 @@ class Plane:
         return asyncio.run_coroutine_threadsafe(run(), self.loop).result(READY_WITHIN_S)
 
     async def _call(self, path: str, method: str, headers: Mapping[str, str]) -> Answer:
-        scope = _scope(path, method, headers)
+        scope = self._scope(path, method, headers)
         sent: list[Mapping[str, Any]] = []
 
         async def send(message: Mapping[str, Any]) -> None:
@@ -95,6 +96,18 @@ class Plane:
             return Answer(0, {}, b"", passed_on=True)
         answered = {name.decode(): value.decode("latin-1") for name, value in sent[0]["headers"]}
         return Answer(sent[0]["status"], answered, b"".join(message.get("body", b"") for message in sent[1:]))
+
+    def _scope(self, path: str, method: str, headers: Mapping[str, str]) -> dict[str, Any]:
+        address, _, query = path.partition("?")
+        given = [(name.lower().replace("_", "-").encode(), value.encode("latin-1")) for name, value in headers.items()]
+        return {
+            "type": "http",
+            "scheme": self.scheme,
+            "method": method,
+            "path": address if address.startswith("/") else f"/api/v1/{address}",
+            "query_string": query.encode(),
+            "headers": given,
+        }
 
 
 @dataclass
@@ -115,21 +128,9 @@ class Stream:
         return [part for part in self.text.split("\n\n") if part]
 
 
-def _scope(path: str, method: str, headers: Mapping[str, str]) -> dict[str, Any]:
-    address, _, query = path.partition("?")
-    given = [(name.lower().replace("_", "-").encode(), value.encode("latin-1")) for name, value in headers.items()]
-    return {
-        "type": "http",
-        "method": method,
-        "path": address if address.startswith("/") else f"/api/v1/{address}",
-        "query_string": query.encode(),
-        "headers": given,
-    }
-
-
 @contextmanager
 def running_plane(
-    *, most_bytes: int = 10_000_000, per_minute: int = 100_000, port: int | None = None
+    *, most_bytes: int = 10_000_000, per_minute: int = 100_000, port: int | None = None, only_https: bool = False
 ) -> Iterator[Plane]:
     """A plane that hears of changes; with `port` its listener goes through that port of the loopback interface."""
     loop = asyncio.new_event_loop()
@@ -145,7 +146,7 @@ def running_plane(
             parameters |= {"host": "127.0.0.1", "port": port}
         store = Store(parameters, most_bytes=most_bytes, per_minute=per_minute)
         store.start()
-        return Plane(loop, store, ReadPlane(store, inner))
+        return Plane(loop, store, ReadPlane(store, inner, only_https=only_https))
 
     plane = asyncio.run_coroutine_threadsafe(make(), loop).result(READY_WITHIN_S)
     try:

@@ -63,6 +63,8 @@ def test_refusals__are_those_of_the_api(cast: Cast, service: Key, plane: Plane):
     cases = [
         (PLACE, "Bearer gr_nonsense"),
         (PLACE, "Basic nonsense"),
+        (PLACE, "Basic \xe9\xff"),
+        (PLACE, "Bearer \xe9"),
         (PLACE.replace("development", "staging"), service),
         (PLACE.replace("development", "nowhere"), cast.key()),
         (PLACE.replace("triage", "nothing"), service),
@@ -245,3 +247,18 @@ def test_fill__overtaken_by_a_change__is_read_again(cast: Cast, service: Key, pl
     assert plane.get(PLACE, service).json["version"] == 2
     assert readings == [1, 2]
     assert json.loads(plane.get(PLACE, service).body)["text"] == "two"
+
+
+def test_plain_http__where_people_use_https__opens_nothing_held_or_not(cast: Cast, service: Key):
+    prompt(cast.ada)
+    with running_plane(only_https=True) as plane:
+        ways = [PLACE, "environments/development/snapshot", "environments/development/changes?since=0"]
+        ways += ["environments/development/stream", "/api/public/v2/prompts/support%2Ftriage"]
+        for is_held in (False, True):
+            for path in ways:
+                refused = plane.get(path, service)
+                told = refused.json.get("detail") or refused.json["message"]
+                assert (refused.status, "Use https" in told) == (403, True), (path, is_held)
+            plane.scheme = "https"
+            assert plane.get(PLACE, service).status == 200
+            plane.scheme = "http"

@@ -139,8 +139,9 @@ def test_metrics__are_told_to_the_machine_itself_or_with_the_token(cast: Cast, t
         assert (
             'environment="development"} 1\n' in told.text and "greenroom_delivery_listener_connected 1\n" in told.text
         )
-        proxied = httpx.get(f"{web.url}/metrics", headers={"X-Forwarded-For": "10.0.0.1"}, trust_env=False)
-        assert proxied.status_code == 404
+        for name, value in (("X-Forwarded-For", "10.0.0.1"), ("X-Forwarded-Proto", "https"), ("Via", "1.1 edge")):
+            proxied = httpx.get(f"{web.url}/metrics", headers={name: value}, trust_env=False)
+            assert proxied.status_code == 404, name
     with run_web(tmp_path, METRICS_TOKEN="for-the-scraper") as web:
         assert httpx.get(f"{web.url}/metrics", trust_env=False).status_code == 404
         named = httpx.get(f"{web.url}/metrics", headers={"Authorization": "Bearer for-the-scraper"}, trust_env=False)

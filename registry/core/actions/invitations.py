@@ -1,6 +1,6 @@
 """Invitations: a link that lets whoever holds it into a workspace, once, with the role it names."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from django.conf import settings
@@ -37,7 +37,7 @@ class NewPerson:
 
     email: str
     name: str
-    password: str
+    password: str = field(repr=False)
 
 
 @transaction.atomic

@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from django.db import transaction
@@ -27,7 +27,7 @@ class IssuedWebhook:
     """An endpoint and, where it has just got one, its secret: shown now or never."""
 
     row: Webhook
-    secret: str
+    secret: str = field(repr=False)
 
 
 @transaction.atomic

@@ -1,7 +1,7 @@
 """Workspaces and the people in them."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q
@@ -74,7 +74,7 @@ class Invitation:
     """A member let in; `token` is a one-time way in, empty for people who can sign in already."""
 
     member: Member
-    token: str
+    token: str = field(repr=False)
 
 
 @transaction.atomic
