@@ -19,7 +19,7 @@ CASE_FIELDS = frozenset(
     {"key", "variables", "messages", "expected", "tags", "critical", "cluster", "scorers", *COMBINING}
 )
 JSON_MARK = ":json"
-LONGEST_MADE_KEY = 60
+LONGEST_MADE_KEY, LONGEST_LOOKED_AT = 60, 10_000
 _NAMES: Mapping[str, tuple[str, ...]] = {
     "key": ("key", "id", "case", "case_id", "__description", "description"),
     "expected": (
@@ -106,7 +106,7 @@ def read_cases(table: Table, columns: Sequence[Column]) -> Reading:
     """The table's rows as cases; a row with a mistake is none. Keys left out are made of the case's first text."""
     mistakes = [Mistake(line, "", text) for line, text in table.mistakes]
     cases: list[ReadCase] = []
-    keys: dict[str, int] = {}
+    keys = MadeKeys()
     for row in table.rows:
         errors: list[Mistake] = []
         case = _case(row, columns, errors)
@@ -199,17 +199,26 @@ def _value(row: Row, column: Column, errors: list[Mistake]) -> JSON:
         return None
 
 
-def made_key(texts: Sequence[str], taken: Mapping[str, object]) -> str:
+class MadeKeys(dict[str, int]):
+    """Keys of a file by their lines, and the number that each text comes to next: many cases may begin alike."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.following: dict[str, int] = {}
+
+
+def made_key(texts: Sequence[str], taken: MadeKeys) -> str:
     """A key from the first text that says something, so that the same case has the same key in the next file."""
-    first = next((text for text in texts if text.strip()), "")
+    first = next((text for text in texts if text.strip()), "")[:LONGEST_LOOKED_AT]
     stem = " ".join(re.sub(r"[\x00-\x1f\x7f]", " ", first).split())[:LONGEST_MADE_KEY].strip() or "case"
-    key, number = stem, 2
+    key, number = stem, taken.following.get(stem, 2)
     while key in taken:
         key, number = f"{stem} ({number})", number + 1
+    taken.following[stem] = number
     return key
 
 
-def _give_key(case: dict[str, JSON], taken: Mapping[str, int]) -> None:
+def _give_key(case: dict[str, JSON], taken: MadeKeys) -> None:
     if "key" in case:
         if isinstance(case["key"], int) and not isinstance(case["key"], bool):
             case["key"] = str(case["key"])

@@ -7,8 +7,9 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from evals_app.files.columns import Mistake, ReadCase, Reading, made_key
-from evals_app.files.promptfoo_assertions import NEVER, Judges, Mapped, map_assertions, substituted
+from evals_app.files.columns import MadeKeys, Mistake, ReadCase, Reading, made_key
+from evals_app.files.promptfoo_assertions import NEVER, Judges, Mapped, Names, map_assertions
+from evals_app.files.promptfoo_values import Room, TooMuchError, substituted
 from evals_app.model_settings import Offer
 from evals_app.suite_content import MOST_CASES, case_problems
 from registry.core.canonical import JSON, InvalidJson, parse_json
@@ -79,10 +80,11 @@ class _Reader:
     notes: list[Note] = field(default_factory=list)
     cases: list[ReadCase] = field(default_factory=list)
     mistakes: list[Mistake] = field(default_factory=list)
-    keys: dict[str, int] = field(default_factory=dict)
+    keys: MadeKeys = field(default_factory=MadeKeys)
     shared: Mapped = field(default_factory=Mapped)
-    names: set[str] = field(default_factory=set)
+    names: Names = field(default_factory=Names)
     offers: Sequence[Offer] = ()
+    room: Room = field(default_factory=Room)
     read: int = 0
 
     def say(self, line: int, text: str) -> None:
@@ -159,7 +161,7 @@ def _entries(reader: _Reader, part: Part, what: str) -> Iterator[Part]:
 
 def _add_test(reader: _Reader, part: Part, stands_on: tuple[Part, ...], default: Part) -> None:
     """The cases of one test: one for each combination of its values."""
-    taken, mapped = set(reader.names), Mapped()
+    taken, mapped = Names(reader.names), Mapped()
     variables: dict[str, Part] = dict(default.members().get("vars", Part(0)).members())
     extra: dict[str, JSON] = {}
     for one in stands_on:
@@ -216,16 +218,17 @@ def _combinations(
         is_list = bool(entries) and isinstance(entries[0].value, str) and not is_one
         choices.append((name, [one.plain() for one in entries] if is_list else [part.plain()]))
         total *= len(choices[-1][1])
-    if total > MOST_CASES:
-        raise invalid_field(
-            "file",
-            "length",
-            f"Line {line}: the values of this test combine to {total:,} cases; a suite takes {MOST_CASES:,}.",
-        )
+        if total > MOST_CASES:
+            why = f"combine to {total:,} cases or more; a suite takes {MOST_CASES:,}"
+            raise invalid_field("file", "length", f"Line {line}: the values of this test {why}.")
     names = [name for name, _ in choices]
     for picked in itertools.product(*(options for _, options in choices)):
         found = dict(zip(names, picked, strict=True))
-        yield {name: substituted(value, found) for name, value in found.items()}
+        try:
+            yield {name: substituted(value, found, reader.room) for name, value in found.items()}
+        except TooMuchError:
+            why = "the values of all cases up to this test come to too much: each case has each of its variables"
+            raise invalid_field("file", "length", f"Line {line}: {why}.") from None
 
 
 def _asserts(reader: _Reader, members: Mapping[str, Part]) -> list[Part]:

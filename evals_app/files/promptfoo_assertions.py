@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from evals_app.files.promptfoo_values import script_text
 from evals_app.model_settings import Offer
 from evals_app.scorers import SCORERS, read_scorers
 from registry.core.canonical import JSON
-from registry.core.errors import FieldError, Invalid
+from registry.core.errors import FieldError, Invalid, invalid_field
 from registry.core.yaml_tree import Part, read_yaml
 
 GRADED = {kind for kind, scorer in SCORERS.items() if scorer.is_graded}
 CODE = {"javascript", "python", "ruby", "webhook"}
 MEMBERS = {"type", "value", "threshold", "weight", "metric", "assert", "config", "provider", "rubricPrompt"}
 NEVER = "custom code is never run here"
-SIMPLE = re.compile(r"\{\{-?\s*([A-Za-z_]\w*)\s*-?\}\}")
 EMBEDDING = re.compile(r"[\w-]+:embeddings?:(\S+)")
 # How a provider's id says that a model is asked: before the model, where it says it at all.
 ASKED_AS = {"chat", "completion", "responses", "messages"}
 PROGRAMS = {"exec", "file", "python", "package", "golang", "ruby", "webhook", "http", "https", "ws", "wss", "browser"}
 _LONGEST_NAME = 90
+MOST_ASSERTIONS = 1_000
 
 type Spec = dict[str, JSON]
 type Say = Callable[[int, str], None]
@@ -85,7 +86,7 @@ class Mapped:
 
 
 def map_assertions(
-    parts: list[Part], *, taken: set[str], say: Say, disabled: str = "", judges: Judges | None = None
+    parts: list[Part], *, taken: Names, say: Say, disabled: str = "", judges: Judges | None = None
 ) -> Mapped:
     """Each assertion as a scorer, in order; `taken` are names in use, and gains those given. `disabled` disables all."""
     judges = judges or Judges()
@@ -98,23 +99,28 @@ def map_assertions(
     return mapped
 
 
-def script_text(value: JSON) -> str:
-    """A value as JavaScript writes it into a text: `true`, `5` for 5.0."""
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e21:
-        return str(int(value))
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+class Names(set[str]):
+    """Names in use, each stem with the number that it comes to next: a thousand of one name are given out in one go."""
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        super().__init__(names)
+        self.following: dict[str, int] = dict(names.following) if isinstance(names, Names) else {}
 
 
-def free_name(name: str, taken: set[str]) -> str:
-    """The name itself, or with a number where that is taken; it is taken then."""
-    stem, found, number = name[:_LONGEST_NAME] or "assertion", name[:_LONGEST_NAME] or "assertion", 2
+def free_name(name: str, taken: Names) -> str:
+    """The name itself, or with a number where that is taken; it is taken then. Raises Invalid for far too many."""
+    if len(taken) >= MOST_ASSERTIONS:
+        raise invalid_field("file", "length", f"A test has more than {MOST_ASSERTIONS:,} assertions: split it.")
+    stem = name[:_LONGEST_NAME] or "assertion"
+    found, number = stem, taken.following.get(stem, 2)
     while found in taken:
         found, number = f"{stem}-{number}", number + 1
+    taken.following[stem] = number
     taken.add(found)
     return found
 
 
-def _map_set(part: Part, mapped: Mapped, taken: set[str], say: Say, disabled: str, *, judges: Judges) -> None:
+def _map_set(part: Part, mapped: Mapped, taken: Names, say: Say, disabled: str, *, judges: Judges) -> None:
     members = part.members()
     name = free_name(members.get("metric", Part(0)).text() or "set", taken)
     group: Spec = {"name": name}
@@ -132,7 +138,7 @@ def _map_set(part: Part, mapped: Mapped, taken: set[str], say: Say, disabled: st
         mapped.scorers.append({**spec, "group": name})
 
 
-def _mapped(part: Part, taken: set[str], say: Say, disabled: str, *, judges: Judges) -> Spec:
+def _mapped(part: Part, taken: Names, say: Say, disabled: str, *, judges: Judges) -> Spec:
     members = part.members()
     kind = members.get("type", Part(0)).text()
     base = kind.removeprefix("not-")
@@ -366,18 +372,3 @@ MAKERS: Mapping[str, Callable[[Part, Mapping[str, Part]], Spec]] = {
     "similar": _similar,
     "similar:cosine": _similar,
 }
-
-
-def substituted(value: JSON, variables: Mapping[str, JSON]) -> JSON:
-    """A value whose texts hold `{{ name }}` of other variables, with those put in once, as promptfoo does before asking."""
-    if isinstance(value, dict):
-        return {name: substituted(one, variables) for name, one in value.items()}
-    if isinstance(value, list):
-        return [substituted(one, variables) for one in value]
-    if not isinstance(value, str) or "{{" not in value:
-        return value
-
-    def put(match: re.Match[str]) -> str:
-        return script_text(variables[match[1]]) if match[1] in variables else match[0]
-
-    return SIMPLE.sub(put, value)

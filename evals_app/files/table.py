@@ -203,7 +203,7 @@ def _plain(cell: str) -> str:
 
 def _delimiter(text: str) -> tuple[str, str, int]:
     """The delimiter, the text that is left, and how many lines were passed over (Excel's `sep=;`)."""
-    if match := re.match(r"sep=(.)\r?\n", text):
+    if match := re.match(rf"sep=([{re.escape(DELIMITERS)}])\r?\n", text):
         return match[1], text[match.end() :], 1
     counts, quoted = dict.fromkeys(DELIMITERS, 0), False
     for character in text[:65_536]:

@@ -38,8 +38,10 @@ KINDS = {
 TAKEN = {"name", "description", "metadata", "model", "inputs", "outputs", "tools", "template", "kind"}
 MOST_CHARACTERS = 2_500_000
 _FRONT = re.compile(r"\A---[ \t]*\n(.*?)^---[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
-_MARKER = re.compile(rf"^\s*#?\s*({'|'.join(ROLES)})(\[[^\]\n]*\])?\s*:\s*$", re.IGNORECASE)
-_REFERENCE = re.compile(r"\$\{(env|file):([^:}]*)(?::([^}]*))?\}")
+# No blank can be taken by two parts of a pattern, and what is looked for after a beginning is bounded: the time is linear.
+_MARKER = re.compile(rf"^\s*(?:#\s*)?({'|'.join(ROLES)})(\[[^\]\n]*\])?\s*:\s*$", re.IGNORECASE)
+_REFERENCE = re.compile(r"\$\{(env|file):([^:}]{0,1000})(?::([^}]{0,1000}))?\}")
+_BLANK = r"[^\S\n]"
 _MUSTACHE_LOGIC = re.compile(r"\{\{\s*[#^/>!&={]")
 
 
@@ -175,14 +177,12 @@ def split_roles(body: str) -> list[tuple[str, str, str]]:
 def _messages(reading: _Reading, body: str, threads: Sequence[str]) -> list[dict[str, JSON]]:
     """Messages with a placeholder wherever a thread's name stands on a line of its own."""
     turns: list[dict[str, JSON]] = []
+    names = "|".join(map(re.escape, threads))
+    place = rf"^{_BLANK}*\{{\{{{_BLANK}*({names}){_BLANK}*\}}\}}{_BLANK}*$"
     for role, attributes, content in split_roles(body):
         if attributes:
             reading.note(f"What stands in brackets after {role} ({attributes}) is not taken over.")
-        pieces = (
-            re.split(rf"^\s*\{{\{{\s*({'|'.join(map(re.escape, threads))})\s*\}}\}}\s*$", content, flags=re.M)
-            if threads
-            else [content]
-        )
+        pieces = re.split(place, content, flags=re.MULTILINE) if threads else [content]
         for index, piece in enumerate(pieces):
             if index % 2:
                 turns.append({"type": "placeholder", "name": piece})

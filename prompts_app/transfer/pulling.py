@@ -47,13 +47,13 @@ def pull_langfuse(source: Source, *, allow: AbstractSet[str], tell: Callable[[st
             name = entry.get("name") if isinstance(entry, dict) else None
             if isinstance(name, str) and isinstance(versions, list):
                 wanted += [(name, one) for one in versions if isinstance(one, int)]
+        if len(wanted) > MOST_VERSIONS:
+            raise FetchError(f"there are more than {MOST_VERSIONS:,} versions, as many as are read at once")
         tell(f"{len(wanted):,} versions found")
         meta = answer.get("meta")
         pages = meta.get("totalPages") if isinstance(meta, dict) else None
         if not entries or not isinstance(pages, int) or page >= pages:
             break
-    if len(wanted) > MOST_VERSIONS:
-        raise FetchError(f"there are {len(wanted):,} versions; at most {MOST_VERSIONS:,} are read at once")
     return reader.versions(list(dict.fromkeys(wanted)), tell)
 
 

@@ -1,7 +1,5 @@
 """One prompt: made, shown, described, archived."""
 
-import re
-
 from django import forms
 from django.conf import settings
 from django.contrib import messages
@@ -27,7 +25,7 @@ class TagsField(forms.CharField):
     def clean(self, value: object) -> list[str]:
         """The tags, each once, in the order typed."""
         text = super().clean(value)
-        return list(dict.fromkeys(tag for tag in re.split(r"\s*,\s*", text.strip()) if tag))
+        return list(dict.fromkeys(tag for part in text.split(",") if (tag := part.strip())))
 
 
 class DescriptionForm(PageForm):

@@ -59,14 +59,25 @@ class Part:
 
 @dataclass
 class _Budget:
+    """What aliases may still multiply: parts, and the characters in them."""
+
     left: int = MOST_NODES
+    characters: int = MOST_CHARACTERS
     open: set[int] = field(default_factory=set)
+
+    def take(self, line: int, characters: int, *, parts: int = 1) -> None:
+        self.left -= parts
+        self.characters -= characters
+        if self.left < 0 or self.characters < 0:
+            what = f"{MOST_NODES:,} parts or {MOST_CHARACTERS:,} characters"
+            raise _refused(line, f"aliases and values come to more than {what}")
 
 
 def read_yaml(text: str) -> Part:
     """The tree of one YAML 1.2 document; raises Invalid, with the line, for what is no plain data or too much of it.
 
-    Tags, duplicate keys, keys that are no text, cycles, and aliases that multiply beyond 200,000 parts are refused.
+    Tags, duplicate keys, keys that are no text, cycles, and aliases that multiply beyond 200,000 parts or a million characters
+    are refused.
     """
     if len(text) > MOST_CHARACTERS:
         raise invalid_field(
@@ -93,9 +104,7 @@ def read_yaml(text: str) -> Part:
 
 def _part(node: Node, budget: _Budget, depth: int) -> Part:
     line = int(node.start_mark.line) + 1
-    budget.left -= 1
-    if budget.left < 0:
-        raise _refused(line, f"aliases and values come to more than {MOST_NODES:,} parts")
+    budget.take(line, len(node.value) if isinstance(node, ScalarNode) else 0)
     if depth > MAX_DEPTH:
         raise _refused(line, f"nested deeper than {MAX_DEPTH} levels")
     if id(node) in budget.open:
@@ -121,10 +130,12 @@ def _members(node: Node, budget: _Budget, depth: int) -> dict[str, Part]:
         line = int(key.start_mark.line) + 1
         if not isinstance(key, ScalarNode):
             raise _refused(line, "a key must be text")
+        budget.take(line, len(key.value), parts=0)
         part = _part(value, budget, depth + 1)
         if key.value == "<<" and not key.style:
             for one in part.entries() or [part]:
-                merged = {**one.members(), **merged}
+                for name, member in one.members().items():
+                    merged.setdefault(name, member)
             continue
         if key.value in own:
             raise _refused(line, f"the key {key.value[:60]!r} is there twice")

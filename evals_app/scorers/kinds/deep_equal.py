@@ -26,6 +26,7 @@ IGNORE = texts_option("ignore", "What not to compare, as JSONPaths: `$.id`, `$.i
 ANY_ORDER = flag_option("any_order", "Lists are equal that have the same entries in any order.")
 MOST_COMPARED = 200_000  # characters of JSON; longer ones are compared, but not told apart in words
 MOST_TOLD = 3
+LARGEST_WHOLE = 2**63  # JSON has no larger whole numbers here; what is beyond stays a float
 
 
 class DeepEqual(Scorer):
@@ -89,7 +90,7 @@ def _plain(value: JSON, *, any_order: bool) -> JSON:
     if isinstance(value, list):
         entries = [_plain(entry, any_order=any_order) for entry in value]
         return sorted(entries, key=canonical_json) if any_order else entries
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < LARGEST_WHOLE else value
 
 
 def _differences(wanted: JSON, said: JSON) -> str:

@@ -18,6 +18,8 @@ from evals_app.scorers.protocol import (
 from registry.core.canonical import JSON
 from registry.core.errors import FieldError, Invalid
 
+LONGEST_PATTERN = 10_000  # what the worker takes; reading a longer one here would take seconds
+
 
 class Regex(Scorer):
     """Anywhere in the output (anchor it with ^ and $). It runs in the worker, with a time limit."""
@@ -32,6 +34,8 @@ class Regex(Scorer):
             return None
         if not isinstance(spec.value, str) or not spec.value:
             return FieldError("value", "type", "must be a regular expression, as a string")
+        if len(spec.value) > LONGEST_PATTERN:
+            return FieldError("value", "length", f"must not have more than {LONGEST_PATTERN:,} characters")
         try:
             re.compile(spec.value)
         except (re.error, OverflowError, RecursionError) as error:

@@ -4,7 +4,7 @@ used, how long it took and how many tokens is taken from them, nothing of what w
 
 import gzip
 import io
-import json
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -46,7 +46,7 @@ def unpacked(body: bytes, encoding: str) -> bytes:
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(body)) as packed:
             plain = packed.read(LARGEST_BYTES + 1)
-    except (OSError, EOFError):
+    except (OSError, EOFError, zlib.error):
         raise Invalid("body.gzip", "The body is no gzip.") from None
     if len(plain) > LARGEST_BYTES:
         raise TooLarge("body.too_large", f"Unpacked the body has more than {LARGEST_BYTES} bytes.")
@@ -153,8 +153,8 @@ def _report(span: Span) -> Report | None:
 
 def _usage(value: Any) -> dict[str, Any]:
     try:
-        found = json.loads(value) if isinstance(value, str) else value
-    except ValueError:
+        found = parse_json(value) if isinstance(value, str) else value
+    except InvalidJson:
         return {}
     return found if isinstance(found, dict) else {}
 
