@@ -93,9 +93,16 @@
     document.cookie = `theme=${next}; path=/; max-age=31536000; samesite=lax${secure}`;
   }
 
+  // What stands there, with the characters themselves where the page shows their names.
+  function textOf(element) {
+    const shown = element.cloneNode(true);
+    for (const mark of all("[data-code]", shown)) mark.replaceWith(String.fromCodePoint(...mark.dataset.code.split(" ").map((one) => parseInt(one, 16))));
+    return shown.textContent;
+  }
+
   async function copy(button) {
     const source = document.getElementById(button.dataset.copy);
-    const text = source ? source.value ?? source.textContent : button.dataset.copyText;
+    const text = source ? source.value ?? textOf(source) : button.dataset.copyText;
     try {
       await navigator.clipboard.writeText(text);
       toast("Copied.", "success");

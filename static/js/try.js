@@ -13,6 +13,16 @@
   const say = (text) => { if (state.textContent !== text) state.textContent = text; };
   const seconds = (ms) => (ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1)} s`);
 
+  // Characters that nobody sees and a model may mean: shown by their code points, as pages name them (not between two pictures).
+  const HIDDEN = /(?!(?<=\p{Extended_Pictographic}\ufe0f?)\u200d(?=\p{Extended_Pictographic}))([\p{Cf}\p{Co}\p{Zl}\p{Zp}\u0000-\u0008\u000b-\u001f\u007f-\u00a0\u1680\u2000-\u200a\u202f\u205f\u3164\u115f\u1160\uffa0\u034f\u17b4\u17b5])/u;
+  const marked = (text) => text.split(HIDDEN).map((piece, index) => {
+    if (index % 2 === 0) return piece;
+    const mark = document.createElement("span");
+    mark.className = "invisible";
+    mark.textContent = `U+${piece.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`;
+    return mark;
+  });
+
   // One column ------------------------------------------------------------------
   class Column {
     constructor(element) {
@@ -57,7 +67,7 @@
         const shown = copyOf("sent-message");
         find("header", shown).textContent = message.role;
         const { content } = message;
-        find(".message-text", shown).textContent = typeof content === "string" ? content : JSON.stringify(content, null, 2);
+        find(".message-text", shown).replaceChildren(...marked(typeof content === "string" ? content : JSON.stringify(content, null, 2)));
         return shown;
       }));
       sent.hidden = false;
@@ -85,16 +95,16 @@
       }
       const box = find("[data-answer]", this.element);
       const isAtEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 24;
-      this.text.append(text);
+      this.text.append(...marked(text));
       if (isAtEnd) box.scrollTop = box.scrollHeight;
     }
 
     on_answer(event) {
-      this.text.textContent = event.text;
+      this.text.replaceChildren(...marked(event.text));
       for (const call of event.tool_calls) {
         const shown = document.createElement("pre");
         shown.className = "try-call";
-        shown.textContent = JSON.stringify(call, null, 2);
+        shown.append(...marked(JSON.stringify(call, null, 2)));
         find("[data-answer]", this.element).append(shown);
       }
       const count = (value) => (value === null ? "?" : value.toLocaleString());
@@ -117,7 +127,7 @@
 
     fail(text) {
       const shown = copyOf("failure");
-      find("span", shown).textContent = text;
+      find("span", shown).replaceChildren(...marked(text));
       find("[data-answer]", this.element).append(shown);
       this.end("failed");
     }
@@ -214,7 +224,7 @@
   form.addEventListener("click", (event) => {
     const button = event.target.closest("[data-copy-answer]");
     if (!button) return;
-    const text = find("[data-text]", button.closest("[data-column]")).textContent;
+    const text = find("[data-add]", button.closest("[data-column]")).value;
     navigator.clipboard.writeText(text).then(() => document.dispatchEvent(new CustomEvent("toast", { detail: { text: "Copied.", level: "success" } })));
   });
 

@@ -77,7 +77,7 @@ def test_try__from_the_editor_by_keyboard__asks_the_draft_beside_the_newest_vers
 
 
 def test_try__two_versions_on_other_models__is_told_piece_by_piece_and_becomes_a_case(stage: Stage) -> None:
-    stage.provider.script(Rule(model="other", answer="one two three four", fault="byte_by_byte"))
+    stage.provider.script(Rule(model="other", answer="one two\u202ethree four", fault="byte_by_byte"))
     page = stage.ada.open(f"{TRY}?version=2&version=1")
     page.locator("[name=v_sample]").fill("Bo")
     page.get_by_label("Model of column 2").select_option("scripted/other")
@@ -85,7 +85,8 @@ def test_try__two_versions_on_other_models__is_told_piece_by_piece_and_becomes_a
     page.get_by_role("button", name="Run").last.click()
 
     second = page.locator("[data-column]").nth(1)
-    expect(second.locator("[data-text]")).to_have_text("one two three four")
+    expect(second.locator("[data-text]")).to_have_text("one twoU+202Ethree four")
+    expect(second.locator("[data-text] .invisible")).to_have_text("U+202E")
     expect(second.locator("[data-facts]")).to_contain_text("scripted · other")
     second.locator("[data-sent] summary").click()
     expect(second.locator("[data-messages-sent]")).to_contain_text("Hello Bo")
@@ -95,7 +96,7 @@ def test_try__two_versions_on_other_models__is_told_piece_by_piece_and_becomes_a
     page.get_by_role("button", name="Add it").click()
     page.wait_for_url("**/suites/greetings/edit**")
     row = DraftCase.objects.get(key="greet Bo")
-    assert '"name": "Bo"' in row.content and "one two three four" in row.content
+    assert '"name": "Bo"' in row.content and "one two\u202ethree four" in row.content
 
 
 def test_try__stopped_or_left__ends_the_asking_at_the_provider(stage: Stage) -> None:

@@ -247,5 +247,8 @@ def visible_pieces(text: str) -> Iterable[str | SafeString]:
 
 
 def invisible_mark(stretch: str, name: str) -> SafeString:
-    """The mark that stands for an invisible stretch: its name, with the code point as a title."""
-    return format_html('<span class="invisible" title="{}">{}</span>', code_point(stretch[0]), name)
+    """The mark that stands for an invisible stretch: its name, with the code point as a title; what is copied is the stretch."""
+    code = " ".join(f"{ord(character):x}" for character in stretch)
+    return format_html(
+        '<span class="invisible" title="{}" data-code="{}">{}</span>', code_point(stretch[0]), code, name
+    )
