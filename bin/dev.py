@@ -3,6 +3,7 @@
     python3 bin/dev.py run                  everything, with its demo, until Ctrl-C
     python3 bin/dev.py test [pytest args]   the whole test run; with arguments only pytest
     python3 bin/dev.py faults [pytest args] kills, stops and disturbs real processes; a table of what was lost
+    python3 bin/dev.py attack [NAME …]      tries to break what is promised, for ten minutes or more; a table of what was tried
     python3 bin/dev.py manage COMMAND …     a management command in the environment of the `run` with the same VAR
     python3 bin/dev.py lint | types | fmt | bench [NAME …] [--quick] | help
     python3 bin/dev.py sbom [FILE]          the bill of materials (CycloneDX JSON) of what is locked and shipped
@@ -19,6 +20,10 @@ Settings, as make arguments (`make run PORT=8001`) or environment variables:
     E2E=0           `test` leaves the browser out on purpose
     SCHEDULES       how many random schedules of kills `faults` plays (20)
     OSV_URL         where `lint` asks for known weaknesses of packages instead of OSV; `off` asks nobody
+    CASES           requests that `attack` makes of each operation and caller as its schema allows (30); half as many as it does not
+    SEQUENCES       sequences of actions that `attack` tries on the rules of promotion (150)
+    ROUNDS          how often `attack` runs each race of two connections or more (480, which are 10,000 interleavings)
+    EXAMPLES        templates that the grammar of `attack` makes (3000)
 
 Standard library only, Python >= 3.9: this file runs before anything is installed, and once more inside the virtual
 environment that it made. To the parts it passes DATABASE_URL, DATABASE_OWNER_URL, BROKER_URL, SECRET_KEY, ENCRYPTION_KEYS,
@@ -39,7 +44,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from devtools import environment, folders
 from devtools.words import Stop, tell
 
-NEED_TEST_TOOLS = ("test", "faults", "lint", "types", "fmt", "bench", "sbom", "licences")
+NEED_TEST_TOOLS = ("test", "faults", "attack", "lint", "types", "fmt", "bench", "sbom", "licences")
 COMMANDS = ("run", "manage", *NEED_TEST_TOOLS)
 INSIDE = "GREENROOM_TOOLS_INSIDE"
 

@@ -1,4 +1,4 @@
-"""`test`, `faults`, `lint`, `types`, `fmt` and `bench`: each a list of commands with a time limit, every one run, all failures told."""
+"""`test`, `faults`, `attack`, `lint`, `types`, `fmt` and `bench`: each a list of commands with a time limit, every one run, all failures told."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from registry.processes import signal_group
 NO_TESTS = 5  # pytest's exit code when it collected none
 HANG_DUMP_S = 300
 MOST_PROCESSES = 4
-IN_A_TEST_RUN = "not e2e and not faults"
+IN_A_TEST_RUN = "not e2e and not faults and not attack"
 # mypy's Django plugin reads the settings and connects to nothing.
 NOWHERE = {
     "GREENROOM_ENV": "development",
@@ -31,6 +31,24 @@ NOWHERE = {
 SERVERS = ("DATABASE_URL", "DATABASE_OWNER_URL", "BROKER_URL")
 FAULTS = ("-m", "faults or injects", "tests")
 FAULT_SETTINGS = ("SCHEDULES", "DATABASE_AWAY_S")
+# By its name in the table: what an attack runs. Together they take ten to fifteen minutes on two processors.
+ATTACKS = {
+    "contract": ("tests/attack",),
+    "permissions": (
+        "tests/guards/test_permission_table.py",
+        "tests/guards/test_forbidden.py",
+        "tests/guards/test_tenancy.py",
+        "tests/pages/test_page_permissions.py",
+    ),
+    "promotions": ("tests/invariants/test_sequences.py", "tests/invariants/test_hammer.py"),
+    "races": ("tests/invariants/test_races.py", "tests/invariants/test_races_of_names.py"),
+    "templates": (
+        "tests/security/test_sandbox_families.py",
+        "tests/security/test_template_routes.py",
+        "tests/prompts/test_sandbox_payloads.py",
+    ),
+}
+ATTACK_SETTINGS = {"CASES": "30", "SEQUENCES": "150", "ROUNDS": "480", "EXAMPLES": "3000"}
 
 
 @dataclass(frozen=True)
@@ -58,6 +76,8 @@ def call(command: str, rest: Sequence[str], folders: Folders) -> int:
         return _bench(folders, environment, rest)
     if command == "faults":
         return _faults(folders, environment, rest)
+    if command == "attack":
+        return _attack(folders, environment, rest)
     if command == "test" and rest:
         is_wanted = setting("E2E") != "0"
         path = browser.find(environment) if is_wanted else ""
@@ -121,15 +141,19 @@ def _test(folders: Folders, environment: Mapping[str, str]) -> int:
     return _close(outcomes)
 
 
-def _side_by_side() -> tuple[str, ...]:
-    """Files of tests shared out over the processors, at most four at a time; each process has engines of its own.
+def _side_by_side(*, by: str = "loadfile") -> tuple[str, ...]:
+    """Files of tests (or tests, by `load`) shared out over the processors, at most four at a time; each process has engines of its own.
 
     They are handed out as they are collected, which is the slowest first (`tests/conftest.py`).
 
     Servers that the developer names are not shared: one process uses them.
     """
     count = 1 if any(setting(name) for name in SERVERS) else min(os.cpu_count() or 1, MOST_PROCESSES)
-    return ("-n", str(count), "--dist", "loadfile", "--no-loadscope-reorder") if count > 1 else ()
+    return (
+        ("-n", str(count), "--dist", by, *(("--no-loadscope-reorder",) if by == "loadfile" else ()))
+        if count > 1
+        else ()
+    )
 
 
 def _advisories(folders: Folders, environment: Mapping[str, str]) -> Outcome:
@@ -174,6 +198,28 @@ def _faults(folders: Folders, environment: Mapping[str, str], rest: Sequence[str
     return _close([_outcome(Step("faults", command, 7200), folders, environment)])
 
 
+def _attack(folders: Folders, environment: Mapping[str, str], names: Sequence[str]) -> int:
+    """Everything that tries to break what is promised, or the attacks named; then what was tried, and what was found."""
+    if unknown := [name for name in names if name not in ATTACKS]:
+        raise Stop(f"No attack is called {unknown[0]}: there are {', '.join(ATTACKS)}.")
+    tallied = folders.data / "attack-tally.tsv"
+    tallied.parent.mkdir(parents=True, exist_ok=True)
+    tallied.write_text("")
+    chosen = {name: setting(name, usual) for name, usual in ATTACK_SETTINGS.items()}
+    environment = {**environment, **chosen, "ATTACK_TALLY": str(tallied)}
+    command = (*_pytest(folders), *_side_by_side(by="load"))
+    steps = [Step(name, (*command, *files), 1800) for name, files in ATTACKS.items() if not names or name in names]
+    outcomes = [_outcome(step, folders, environment) for step in steps]
+    counts: dict[str, int] = {}
+    for line in tallied.read_text().splitlines():
+        count, what = line.split("\t", 1)
+        counts[what] = counts.get(what, 0) + int(count)
+    tell("")
+    for what, number in sorted(counts.items()):
+        tell(f"{what:<50} {number:>9,}")
+    return _close(outcomes)
+
+
 def _bench(folders: Folders, environment: Mapping[str, str], names: Sequence[str]) -> int:
     """Benchmarks, one after the other, with engines and data of their own."""
     there = {path.stem: path for path in sorted((folders.root / "bench").glob("[!_]*.py"))}
@@ -206,7 +252,7 @@ def _bench(folders: Folders, environment: Mapping[str, str], names: Sequence[str
 def _environment(folders: Folders) -> dict[str, str]:
     """What checks see: the developer's variables, tools of the environment first, real servers only when asked for."""
     environment = {name: value for name, value in os.environ.items() if name not in application.OWN}
-    for name in FAULT_SETTINGS:  # make exports them empty where nobody set them
+    for name in (*FAULT_SETTINGS, *ATTACK_SETTINGS):  # make exports them empty where nobody set them
         if not environment.get(name):
             environment.pop(name, None)
     environment.update({name: value for name in SERVERS if (value := setting(name))})
@@ -272,6 +318,6 @@ def _wait_a_moment(process: subprocess.Popen[bytes]) -> None:
 def _close(outcomes: Sequence[Outcome]) -> int:
     tell("")
     for outcome in outcomes:
-        tell(f"{outcome.name:<10} {outcome.text}")
+        tell(f"{outcome.name:<16} {outcome.text}")
     sys.stderr.flush()
     return 1 if any(outcome.is_failure for outcome in outcomes) else 0

@@ -33,6 +33,7 @@ from registry.core.actor import Role
 from registry.core.clock import database_now
 from registry.core.errors import Conflict, RegistryError
 from registry.core.models import Member
+from tests import tally
 from tests.builders import again, deliver
 from tests.invariants.checker import untold, violations
 from tests.invariants.hands import TEXTS, Ballot, Hands, parts
@@ -358,6 +359,7 @@ class Registry(Hands):
     def all_is_well(self) -> None:
         """Everything at every seventh step, since it reads all there is; the end of the sequence is looked at anyway."""
         self.steps += 1
+        tally.note("promotions: steps")
         if self.steps % 7 == 0:
             assert violations(self.cast.workspace.pk) == []
 
@@ -370,6 +372,7 @@ class Registry(Hands):
             assert valid == self.counting(loaded), "8"
 
     def teardown(self) -> None:
+        tally.note("promotions: sequences")
         deliver()
         assert untold(self.cast.workspace.pk) == []
         assert violations(self.cast.workspace.pk) == []

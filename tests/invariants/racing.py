@@ -12,6 +12,7 @@ from django.db import connection, transaction
 
 from registry.core import audit
 from registry.core.errors import RegistryError
+from tests import tally
 
 ENDS_WITHIN_S = 60
 MEETS_WITHIN_S = 0.5
@@ -45,6 +46,7 @@ def race(*calls: Callable[[], Any], jitter_ms: float = 3) -> list[Outcome]:
     barrier = threading.Barrier(len(calls))
     outcomes: list[Outcome | None] = [None] * len(calls)
     failures: list[BaseException] = []
+    arrived: list[int] = []
 
     def run(n: int, call: Callable[[], Any], wait_s: float) -> None:
         try:
@@ -55,6 +57,7 @@ def race(*calls: Callable[[], Any], jitter_ms: float = 3) -> list[Outcome]:
                 outcomes[n] = Outcome(call())
             except RegistryError as refusal:
                 outcomes[n] = Outcome(refusal=refusal)
+            arrived.append(n)
         except BaseException as failure:
             failures.append(failure)
             barrier.abort()
@@ -73,6 +76,8 @@ def race(*calls: Callable[[], Any], jitter_ms: float = 3) -> list[Outcome]:
         raise failures[0]
     done = [outcome for outcome in outcomes if outcome is not None]
     assert len(done) == len(calls), "a caller did not come back"
+    tally.note("races: interleavings")
+    tally.note(f"races: number {arrived[0] + 1} came back first")
     return done
 
 

@@ -1,6 +1,7 @@
 """Two connections or more released from a barrier, several rounds each: invariants 3, 5, 6, 7, 17, 22, 23 and 24."""
 
 import itertools
+import os
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
@@ -41,7 +42,7 @@ from tests.invariants.racing import codes, one_after_the_other, race
 from tests.scenes import approve, fresh, go_live, in_minutes, let_pass, policy, valid
 
 pytestmark = pytest.mark.django_db(transaction=True)
-ROUNDS = 4
+ROUNDS = int(os.environ.get("ROUNDS", "4"))
 NAMES = itertools.count()
 
 

@@ -1,5 +1,6 @@
 """Templates that attack: every family, and whatever the grammar makes, ends within the limits and harms nobody after it."""
 
+import os
 import time
 from pathlib import Path
 
@@ -12,10 +13,12 @@ from prompts_app.sandbox.client import POOL, inspect, render
 from prompts_app.sandbox.framing import pack_job, to_bytes
 from prompts_app.sandbox.pipe import WorkerGone, WorkerLate
 from prompts_app.sandbox.pool import Pool
+from tests import tally
 from tests.security.templates import BOUNDED, REFUSED, TEMPLATES, VALUES
 
 MEMORY_KB = 512 * 1024
 CEILING_S = 30  # a render is stopped after 3 s; the rest is for starting workers on a busy machine
+EXAMPLES = int(os.environ.get("EXAMPLES", "300"))
 REFUSALS = (TemplateRefused, TemplateLimit, VariablesInvalid)
 NEXT = TemplateSource("text", text="Hello {{ name }}")
 OTHER = Pool()  # another worker, with another order of hashes
@@ -27,6 +30,7 @@ def ids(rows):
 
 def attacked(template, variables):
     """The text or why there is none, once saving and rendering both gave an answer or a refusal, within the limits."""
+    tally.note("templates: tried")
     source = TemplateSource("text", text=template)
     started = time.monotonic()
     answer, why = None, ""
@@ -66,7 +70,7 @@ def test_family__that_takes_long__ends_within_the_limits(name, template, variabl
     attacked(template, variables)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(TEMPLATES)
 def test_grammar__any_template_of_the_subset__is_an_answer_or_a_refusal_and_the_same_everywhere(template):
     answer, _ = attacked(template, VALUES)
