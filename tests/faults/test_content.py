@@ -31,7 +31,7 @@ LARGE: dict[str, dict[str, Any]] = {
     },
 }
 
-LONG = {"1 MB of lines", "100 messages"}
+LONG = {"1 MB of lines", "100 messages", "5,000 places, 10,000 variables"}
 
 
 class Watch:

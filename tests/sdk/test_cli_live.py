@@ -104,7 +104,7 @@ def web(provider: ScriptedProvider, tmp_path: Path) -> Iterator[Web]:
 def cast(web: Web, provider: ScriptedProvider) -> Cast:
     """Version 1 is live in production; 2 and 6 answer as well, 3 is bad, 4 broken, 5 hard to tell."""
     made = make_cast(is_open=True)
-    building.add_provider(made, provider, concurrency=4)
+    building.add_provider(made, provider, concurrency=4, timeout_s=30)
     prompt = builders.prompt(made.ada, text="{{ q }}")
     go_live(made, prompt.versions.select_related("prompt").get())
     building.suite(made.ada, "triage", of=building.cases(30), scorers=[{"kind": "contains"}])
