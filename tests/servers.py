@@ -85,6 +85,21 @@ def run_web(folder: Path, *, drain_s: int = 3, host: str = "127.0.0.1", **extra:
 
 
 @contextmanager
+def run_delivery(folder: Path, *, drain_s: int = 3, **extra: str) -> Iterator[Web]:
+    """A process that serves only what services read, up and answering."""
+    port = free_port()
+    options = ["--port", str(port), "--drain", str(drain_s)]
+    command = [sys.executable, "manage.py", "serve_delivery", *options]
+    part = _start(command, environment(**extra), folder / f"delivery-{port}.log")
+    web = Web(part.process, part.log, f"http://127.0.0.1:{port}")
+    try:
+        _wait_until_it_answers(web)
+        yield web
+    finally:
+        web.stop()
+
+
+@contextmanager
 def run_worker(folder: Path, *, concurrency: int = 2, with_beat: bool = True, **extra: str) -> Iterator[Part]:
     """A Celery worker; with the beat inside, sweeping every second, unless told otherwise."""
     celery = [sys.executable, "-m", "celery", "-A", "registry", "worker", "--concurrency", str(concurrency)]

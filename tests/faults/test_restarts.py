@@ -20,7 +20,7 @@ from tests.faults.ledger import Account, Client, Ledger, Told
 from tests.faults.stage import Stage, wait
 from tests.faults.test_workers import MOST_IN_VAIN, begin, working_below
 from tests.invariants.checker import violations
-from tests.servers import Web, run_web
+from tests.servers import Web, run_delivery, run_web
 
 PLACE = "/api/v1/environments/development/prompts/support/triage"
 RENDER = json.dumps({"variables": {"name": "Ada"}}).encode()
@@ -197,6 +197,40 @@ def test_web__restarted_one_after_the_other_under_load__fails_no_request(
         recovery=f"{answers:,} answers, {len(writer.told):,} versions; ended {longest:.1f} s after the last request",
         schedules=times,
     )
+
+
+@pytest.mark.faults
+def test_delivery__restarted_one_after_the_other_under_load__fails_no_request(
+    transactional_db: None, tmp_path: Path
+) -> None:
+    """Two rolling restarts of two processes that serve only what services read."""
+    cast = make_cast(f"d{time.monotonic_ns()}")
+    prompt(cast.ada)
+    key = cast.key("service", environment="development")
+    ended, failures = [], []
+    with contextlib.ExitStack() as stack:
+        servers = [stack.enter_context(run_delivery(tmp_path, drain_s=DRAIN_S, **UNLIMITED)) for _ in range(2)]
+        users = [User(servers, key, key, number % 2) for number in range(USERS)]
+        for user in users:
+            user.start()
+        for _ in range(4):
+            wait_for_answers(users)
+            old = servers[0]
+            servers.append(stack.enter_context(run_delivery(tmp_path, drain_s=DRAIN_S, **UNLIMITED)))
+            took, failure = end(old, key)
+            ended.append(took)
+            failures += [failure] if failure else []
+            servers.remove(old)
+        wait_for_answers(users)
+        for user in users:
+            user.done.set()
+        for user in users:
+            user.join(30)
+    account = Account(lost=failures, wrong=violations(cast.workspace.pk))
+    account.lost += [failure for user in users for failure in user.failures[:3]]
+    answers, longest = sum(user.answers for user in users), max(ended) - UNDER_WAY_S
+    recovery = f"{answers:,} answers; ended {longest:.1f} s after the last request"
+    table.note("F35 delivery restarted in turn", account, recovery=recovery, schedules=4)
 
 
 def _wire(web: Web) -> http.client.HTTPConnection:

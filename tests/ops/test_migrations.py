@@ -1,15 +1,19 @@
 """Migrations of a registry in use: what the code of the release before still needs is taken away by no migration at once."""
 
+import io
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import psycopg
 import pytest
 from django.conf import settings
+from django.contrib.postgres.operations import AddIndexConcurrently
 from django.core.management import CommandError, call_command
 from django.db import connection, connections, migrations, transaction
 from django.db.migrations.loader import MigrationLoader
-from django.db.models import NOT_PROVIDED
+from django.db.migrations.state import ProjectState
+from django.db.models import NOT_PROVIDED, CharField
 
 OURS = frozenset({"core", "prompts_app", "evals_app"})
 # Merged before this was asked, when nothing had been released.
@@ -19,12 +23,28 @@ BEFORE = frozenset(
         ("evals_app", "0005_results_keep_tool_calls"),
     }
 )
+# Likewise, when tables were small.
+LOCKED_BEFORE = frozenset(
+    {
+        ("core", "0002_invitations_sessions_and_mail"),
+        ("evals_app", "0010_chunks_wait_in_order"),
+        ("evals_app", "0012_what_ended_runs_used_is_added_up"),
+        ("evals_app", "0013_runs_lie_beside_each_other_in_batches"),
+        ("prompts_app", "0002_a_key_that_schedules_is_remembered"),
+        ("prompts_app", "0003_who_drops_a_required_check_is_noted"),
+        ("prompts_app", "0009_comments_answer_each_other_and_keep_their_line"),
+    }
+)
 TAKES_AWAY = (migrations.RemoveField, migrations.RenameField, migrations.RenameModel, migrations.DeleteModel)
 
 
+@cache
+def loader() -> MigrationLoader:
+    return MigrationLoader(None)
+
+
 def ours() -> list[Any]:
-    loader = MigrationLoader(None)
-    return [one for key, one in sorted(loader.disk_migrations.items()) if key[0] in OURS]
+    return [one for key, one in sorted(loader().disk_migrations.items()) if key[0] in OURS]
 
 
 def breaks_old_code(operations: list[Any]) -> Iterator[str]:
@@ -45,10 +65,73 @@ def test_migration__expands_and_takes_nothing_away(migration: Any) -> None:
     assert not found or (migration.app_label, migration.name) in BEFORE
 
 
+def holds_up(migration: Any, state: ProjectState) -> Iterator[str]:
+    """What keeps a table that is in use locked for as long as it is large: indexes that are built, rows that are looked through or
+    written anew. `state` is that before the migration."""
+    known = {(app, name) for app, name in state.models}
+    made = {one.name.lower() for one in migration.operations if isinstance(one, migrations.CreateModel)}
+    is_schema = any(not isinstance(one, migrations.RunPython | migrations.RunSQL) for one in migration.operations)
+    for one in migration.operations:
+        table = getattr(one, "model_name", "").lower()
+        if isinstance(one, migrations.RunPython) and is_schema:
+            yield "rows are written in the transaction that changes tables: make it a migration of its own"
+        if table in made or (migration.app_label, table) not in known:
+            continue
+        if isinstance(one, AddIndexConcurrently):
+            continue
+        if isinstance(one, migrations.AddIndex | migrations.AddConstraint):
+            yield f"{one.describe()}: the table is locked while it is built or looked through"
+        elif isinstance(one, migrations.AddField):
+            yield from _heavy_column(one)
+        elif isinstance(one, migrations.AlterField):
+            yield from _heavy_change(one, state.models[migration.app_label, table].fields[one.name])
+
+
+def _heavy_column(one: migrations.AddField) -> Iterator[str]:
+    field = one.field
+    if field.many_to_many:
+        return
+    if field.unique or field.db_index:
+        yield f"{one.describe()}: an index is built while the table is locked"
+    if getattr(field, "remote_field", None) and field.db_constraint:
+        yield f"{one.describe()}: every row is looked at for the constraint"
+    if getattr(field, "generated", False):
+        yield f"{one.describe()}: every row is written anew"
+
+
+def _heavy_change(one: migrations.AlterField, before: Any) -> Iterator[str]:
+    after, kinds = one.field, []
+    for field in (before, after):
+        bound = field.clone()
+        bound.set_attributes_from_name(one.name)
+        kinds.append(None if bound.many_to_many or bound.remote_field else bound.db_type(connection))
+    widened = (
+        isinstance(after, CharField)
+        and isinstance(before, CharField)
+        and (after.max_length or 0) >= (before.max_length or 0)
+    )
+    if kinds[0] != kinds[1] and not widened:
+        yield f"{one.describe()}: every row is written anew"
+    if before.null and not after.null:
+        yield f"{one.describe()}: every row is looked at for NULL"
+    if (after.db_index, after.unique) > (before.db_index, before.unique):
+        yield f"{one.describe()}: an index is built while the table is locked"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("migration", ours(), ids=str)
+def test_migration__keeps_no_table_locked_for_long(migration: Any) -> None:
+    key = (migration.app_label, migration.name)
+    state = loader().project_state([key], at_end=False)
+    found = list(holds_up(migration, state))
+    assert not found or key in LOCKED_BEFORE
+
+
 @pytest.mark.parametrize("migration", ours(), ids=str)
 def test_migration__is_one_transaction(migration: Any) -> None:
-    """So one that was killed between two statements has changed nothing, and is run again."""
-    assert migration.atomic
+    """So one that was killed between two statements has changed nothing, and is run again; but for an index, alone."""
+    is_index = len(migration.operations) == 1 and isinstance(migration.operations[0], AddIndexConcurrently)
+    assert migration.atomic or is_index
 
 
 def test_guard__sees_what_it_is_for() -> None:
@@ -62,6 +145,31 @@ def test_guard__sees_what_it_is_for() -> None:
     assert not list(breaks_old_code([*fine, migrations.AddField("run", "z", models.TextField(null=True))]))
 
 
+@pytest.mark.django_db
+def test_guard_of_locks__sees_what_it_is_for() -> None:
+    from django.db import models
+
+    key = max(key for key in loader().disk_migrations if key[0] == "core")
+    state = loader().project_state([key])
+    heavy = [
+        migrations.AddIndex("auditevent", models.Index(fields=["at"], name="x")),
+        migrations.AddConstraint("auditevent", models.UniqueConstraint(fields=["at"], name="y")),
+        migrations.AddField("auditevent", "x", models.TextField(null=True, db_index=True)),
+        migrations.AddField("auditevent", "y", models.ForeignKey("core.User", null=True, on_delete=models.PROTECT)),
+        migrations.AlterField("auditevent", "actor_id", models.TextField()),
+        migrations.RunPython(migrations.RunPython.noop),
+    ]
+    light = [
+        AddIndexConcurrently("auditevent", models.Index(fields=["at"], name="x")),
+        migrations.AddField("auditevent", "x", models.TextField(default="", db_default="")),
+        migrations.AlterField("auditevent", "event", models.CharField(max_length=100)),
+    ]
+    for operations, count in ((heavy, 7), (light, 0)):
+        made = migrations.Migration("next", "core")
+        made.operations = operations
+        assert len(list(holds_up(made, state))) == count, list(holds_up(made, state))
+
+
 @pytest.mark.injects("F22 migration of a table in use")
 @pytest.mark.django_db(databases=["default", "owner"], transaction=True)
 def test_migrate__of_a_table_in_use__gives_up_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,11 +181,15 @@ def test_migrate__of_a_table_in_use__gives_up_and_says_so(monkeypatch: pytest.Mo
             cursor.execute("ALTER TABLE core_workspace ADD COLUMN passing int")
 
     monkeypatch.setattr(DjangoMigrate, "handle", alter)
+    monkeypatch.setattr("registry.core.management.commands.migrate.TRIES", 2)
+    monkeypatch.setattr("registry.core.management.commands.migrate.PAUSE_S", 0.0)
+    told = io.StringIO()
     chosen = {**settings.DATABASES["default"], "NAME": connection.settings_dict["NAME"]}
     with psycopg.connect(
         dbname=chosen["NAME"], user=chosen["USER"], host=chosen["HOST"], port=chosen["PORT"]
     ) as reader:
         reader.execute("SELECT 1 FROM core_workspace")
         with pytest.raises(CommandError, match="run migrate again"):
-            call_command("migrate", verbosity=0)
+            call_command("migrate", verbosity=0, stdout=told)
+    assert told.getvalue().count("in use") == 2
     connection.close()

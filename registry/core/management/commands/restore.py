@@ -1,6 +1,7 @@
 """`manage.py restore FOLDER`: a backup into an empty database."""
 
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from registry.core.backups.form import BackupError
 from registry.core.backups.restoring import restore_backup
+from registry.core.clock import database_now
 from registry.core.secrets import key_ids
 
 
@@ -36,6 +38,10 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{manifest.rows} rows of {len(manifest.tables)} tables as of {manifest.taken_at.isoformat()} are back "
             f"after {time.monotonic() - began:.1f} s: checksums, triggers and audit chains hold, epochs are raised."
+        )
+        age = timedelta(seconds=round((database_now() - manifest.taken_at).total_seconds()))
+        self.stdout.write(
+            f"RPO {age}: what was committed since the backup is lost. RTO {time.monotonic() - began:.1f} s."
         )
         if missing := sorted(set(manifest.encryption_keys) - set(key_ids())):
             self.stdout.write(
