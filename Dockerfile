@@ -1,8 +1,9 @@
-# One image for web, worker and beat; what it runs is the command.
+# One image for web, worker and beat; what it runs is the command. `--build-arg REQUIREMENTS=requirements-otel.txt` puts tracing in.
 FROM python:3.13-slim AS build
+ARG REQUIREMENTS=requirements.txt
 RUN python -m venv /opt/venv
-COPY requirements.txt /tmp/requirements.txt
-RUN /opt/venv/bin/pip install --no-cache-dir --require-hashes -r /tmp/requirements.txt
+COPY requirements.txt requirements-otel.txt /tmp/
+RUN /opt/venv/bin/pip install --no-cache-dir --require-hashes -r /tmp/$REQUIREMENTS
 
 FROM python:3.13-slim
 RUN useradd --system --uid 10001 --create-home greenroom

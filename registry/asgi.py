@@ -12,10 +12,12 @@ handler = get_wsgi_application()  # sets Django up: what is imported below needs
 from evals_app.engine import machinery  # noqa: E402
 from evals_app.run_streams import Looker, RunStreams  # noqa: E402
 from prompts_app.delivery.server import Server, connection_parameters  # noqa: E402
+from registry.core import tracing  # noqa: E402
 from registry.core.body_limit import BodyLimit  # noqa: E402
 from registry.core.proxies import BehindProxies  # noqa: E402
 from registry.core.wsgi_bridge import WsgiBridge  # noqa: E402
 
+tracing.set_up("greenroom-web", endpoint=settings.OTEL_ENDPOINT)
 bridge = WsgiBridge(handler, threads=settings.WEB_THREADS)
 
 
@@ -23,6 +25,7 @@ def stop() -> None:
     """Let requests under way end, and close what models were asked through."""
     bridge.close()
     machinery.shut_down()
+    tracing.stop()
 
 
 pages = RunStreams(BodyLimit(bridge, settings.LARGEST_BODY), Looker(connection_parameters))

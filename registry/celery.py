@@ -7,19 +7,28 @@ from typing import Any
 
 from celery import Celery, Task
 from celery.schedules import crontab
-from celery.signals import setup_logging, task_postrun, task_prerun, worker_init
+from celery.signals import (
+    before_task_publish,
+    setup_logging,
+    task_postrun,
+    task_prerun,
+    worker_init,
+    worker_process_init,
+    worker_process_shutdown,
+)
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "registry.settings")
 
 from django.conf import settings
 from django.db import connections
 
+from registry.core import tracing
 from registry.processes import give_way
 
 LONGEST_TASK_S = 600
 VISIBILITY = {"visibility_timeout": LONGEST_TASK_S * 2}
 
-app = Celery("greenroom", set_as_current=True)
+app = Celery("greenroom", set_as_current=True, task_cls="registry.celery:TracedTask")
 # Else Celery closes the pool of connections after every task: the next one would wait for another to be opened.
 app.conf["CELERY_DB_REUSE_MAX"] = sys.maxsize
 app.conf.update(
@@ -52,6 +61,7 @@ app.conf.update(
         "prune": {"task": "core.prune", "schedule": timedelta(hours=1)},
         "audit-checkpoint": {"task": "core.export_checkpoint", "schedule": crontab(hour=0, minute=10)},
         "contents-verify": {"task": "prompts.verify_contents", "schedule": crontab(hour=0, minute=40)},
+        "retention": {"task": "evals.apply_retention", "schedule": crontab(hour=1, minute=10)},
         "runs-settle": {"task": "evals.settle_runs", "schedule": timedelta(seconds=settings.SWEEP_INTERVAL_S)},
         "promotions-due": {"task": "prompts.apply_due", "schedule": timedelta(seconds=settings.SWEEP_INTERVAL_S)},
         "promotions-ready": {"task": "prompts.apply_ready", "schedule": timedelta(seconds=60)},
@@ -83,3 +93,31 @@ def leave_broken_connections(sender: "Task[Any, Any]", **_: object) -> None:
         if connection.connection is not None and (connection.in_atomic_block or not connection.is_usable()):
             connection.close()
             connection.close_pool()  # type: ignore[attr-defined]
+
+
+@worker_process_init.connect
+def trace(**_: object) -> None:
+    """In each child, since the thread that sends spans does not come over a fork."""
+    tracing.set_up("greenroom-worker", endpoint=settings.OTEL_ENDPOINT)
+
+
+@worker_process_shutdown.connect
+def trace_no_more(**_: object) -> None:
+    """Send what is left."""
+    tracing.stop()
+
+
+@before_task_publish.connect
+def hand_on_the_trace(headers: dict[str, Any] | None = None, **_: object) -> None:
+    """Whoever works on it goes on with the trace of whoever asked."""
+    if headers is not None and (parent := tracing.traceparent()):
+        headers[tracing.PARENT] = parent
+
+
+class TracedTask(Task):  # type: ignore[type-arg]
+    """A task whose work is a span."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        parent = getattr(self.request, tracing.PARENT, None) or ""
+        with tracing.span(f"process {self.name}", {"messaging.system": "celery"}, kind="CONSUMER", parent=parent):
+            return self.run(*args, **kwargs)

@@ -11,10 +11,12 @@ handler = get_wsgi_application()  # sets Django up: what is imported below needs
 
 from prompts_app.delivery.server import Server  # noqa: E402
 from prompts_app.delivery.standalone import OnlyReads  # noqa: E402
+from registry.core import tracing  # noqa: E402
 from registry.core.body_limit import BodyLimit  # noqa: E402
 from registry.core.proxies import BehindProxies  # noqa: E402
 from registry.core.wsgi_bridge import WsgiBridge  # noqa: E402
 
+tracing.set_up("greenroom-delivery", endpoint=settings.OTEL_ENDPOINT)
 bridge = WsgiBridge(handler, threads=settings.WEB_THREADS)
 server = Server(OnlyReads(BodyLimit(bridge, settings.LARGEST_BODY)), on_stop=bridge.close)
 application = BehindProxies(server, settings.TRUSTED_PROXIES) if settings.TRUSTED_PROXIES else server

@@ -49,6 +49,7 @@ VARIABLES: dict[str, str] = {
     "EMAIL_FROM": "The sender of e-mail. Default `greenroom@` and the host of PUBLIC_URL.",
     "LOG_LEVEL": "Default INFO.",
     "LOG_FORMAT": "`json` (default in production) or `console`.",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "Where traces go, as OTLP over HTTP, such as `http://collector:4318`; needs the extra `otel`. Left out: nowhere.",
     "SWEEP_INTERVAL_S": "Seconds between two sweeps for lost work. Default 5.",
     "FAILPOINT": "For fault tests: where a process ends itself (`before_commit`, `after_commit`). Refused in production.",
 }
@@ -91,6 +92,7 @@ class Environment:
     email_from: str
     log_level: str
     log_format: str
+    otel_endpoint: str
     sweep_interval_s: float
     failpoint: str
 
@@ -139,6 +141,7 @@ def read_environment() -> Environment:
         email_from=env.str("EMAIL_FROM", ""),
         log_level=env.str("LOG_LEVEL", "INFO"),
         log_format=env.str("LOG_FORMAT", "json" if is_production else "console"),
+        otel_endpoint=env.str("OTEL_EXPORTER_OTLP_ENDPOINT", ""),
         sweep_interval_s=env.float("SWEEP_INTERVAL_S", 5.0),
         failpoint=env.str("FAILPOINT", ""),
     )

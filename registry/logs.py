@@ -8,6 +8,8 @@ from typing import Any
 import structlog
 from structlog.typing import Processor
 
+from registry.core.tracing import with_trace_id
+
 QUIET = {
     # An expected refusal is an answer, not a warning; unexpected errors are logged with their traceback.
     "django.request": {"level": "ERROR"},
@@ -45,6 +47,7 @@ def logging_config(*, level: str, fmt: str) -> None:
     """Route the standard library's and structlog's records through one formatter to standard error."""
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
+        with_trace_id,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

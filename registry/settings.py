@@ -26,6 +26,7 @@ OUTBOUND_ALLOW = ENV.outbound_allow
 LOCAL_MODEL_URL = ENV.local_model_url
 SCRIPTED_PROVIDER_URL = ENV.scripted_provider_url
 IS_PRODUCTION = ENV.is_production
+OTEL_ENDPOINT = ENV.otel_endpoint
 # Loopback is always served: health checks come that way. Links are made from PUBLIC_URL, never from the Host header.
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 ALLOWED_HOSTS = sorted({PUBLIC.hostname or "localhost", *ENV.allowed_hosts, *LOOPBACK_HOSTS})
@@ -50,6 +51,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "registry.core.middleware.RequestIdMiddleware",
+    "registry.core.middleware.TracingMiddleware",
     "registry.core.middleware.RequestMetricsMiddleware",
     "registry.core.middleware.PlainHttpMiddleware",
     "django.middleware.security.SecurityMiddleware",

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
 
 import aiohttp
 import httpx2
@@ -18,6 +19,7 @@ from evals_app.providers import transport
 from evals_app.providers.embeddings import cosine_of
 from evals_app.providers.streams import Assembly, StreamCutError, StreamFailedError
 from evals_app.providers.talk import Answer, Endpoint, Failure, ProviderError, Question, excerpt_of
+from registry.core import tracing
 from registry.core.canonical import JSON, InvalidJson, check_json
 from registry.core.outbound import OutboundError, check_url
 
@@ -62,6 +64,26 @@ class ModelClient:
 
         `tell` gets the text piece by piece as it comes, where the endpoint is asked for pieces and gives them.
         """
+        is_chat = question.path == Question.path
+        operation = "chat" if is_chat else "embeddings"
+        about: dict[str, tracing.Value] = {
+            "gen_ai.operation.name": operation,
+            "gen_ai.request.model": question.model,
+            "server.address": urlsplit(endpoint.base_url).hostname or "",
+        }
+        with tracing.span(f"{operation} {question.model}", about, kind="CLIENT") as span:
+            try:
+                answer = await self._ask(endpoint, question, within_s=within_s, tell=tell)
+            except ProviderError as error:
+                span.fail(str(error.kind))
+                raise
+            tokens = {"input": answer.input_tokens, "output": answer.output_tokens}
+            span.note({f"gen_ai.usage.{name}_tokens": count for name, count in tokens.items() if count is not None})
+            return answer
+
+    async def _ask(
+        self, endpoint: Endpoint, question: Question, *, within_s: float | None, tell: Callable[[str], None] | None
+    ) -> Answer:
         limit_s = endpoint.timeout_s if within_s is None else within_s
         began = time.monotonic()
         is_chat = question.path == Question.path

@@ -12,7 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.http.request import UnreadablePostError
 from django.middleware.gzip import GZipMiddleware
 
-from registry.core import metrics
+from registry.core import metrics, tracing
 from registry.core.api.problems import database_trouble
 from registry.core.errors import NotFound, RegistryError, TooLarge
 from registry.core.refusals import route_of
@@ -42,6 +42,27 @@ class RequestIdMiddleware:
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             response = self.get_response(request)
         response["X-Request-Id"] = request_id
+        return response
+
+
+class TracingMiddleware:
+    """Makes each request a span, by its route; a caller that traces goes on with its own trace."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        method = request.method if request.method in METHODS else "_OTHER"
+        attributes = {"http.request.method": method or "_OTHER"}
+        given = request.headers.get(tracing.PARENT, "")
+        with tracing.span(str(method), attributes, kind="SERVER", parent=given) as span:
+            response = self.get_response(request)
+            span.note({"http.response.status_code": response.status_code})
+            if route := route_of(request):
+                span.name(f"{method} {route}")
+                span.note({"http.route": route})
+            if response.status_code >= 500:
+                span.fail(str(response.status_code))
         return response
 
 
