@@ -94,7 +94,7 @@ def case_sheet(run: Run, number: int, pick: Pick, *, reader: int = 0) -> CaseShe
 
 def _pairs(run: Run, case: Case, reader: int) -> tuple[Pair, ...]:
     found: dict[int, dict[str, Result]] = {}
-    rows = Result.objects.filter(run=run, case=case).prefetch_related("labels__member__user")
+    rows = Result.objects.filter(run=run, case=case).select_related("purge").prefetch_related("labels__member__user")
     for result in rows.order_by("repeat"):
         found.setdefault(result.repeat, {})[result.arm] = result
     return tuple(

@@ -7,16 +7,15 @@ from dataclasses import dataclass
 
 from django.core.paginator import Page, Paginator
 from django.db.models import Q
-from django.db.models.functions import Left
 
 from evals_app import comparison_sql
 from evals_app.case_rates import clusters_in
 from evals_app.charts import Histogram, draw_histogram
 from evals_app.comparison_sql import FlipRow, RunArm, Spread
 from evals_app.differences import Difference, Measured, difference
+from evals_app.excerpts import excerpt
 from evals_app.interval_drawing import Drawing, draw_difference
 from evals_app.models import Arm, Result, SuiteVersion
-from evals_app.run_queries import EXCERPT
 from evals_app.scorers import SCORERS
 from evals_app.scorers.scoring import points_up
 from evals_app.scorers.spec import PASSES
@@ -168,7 +167,7 @@ def with_excerpts(old: RunArm, new: RunArm, rows: Sequence[FlipRow]) -> list[Fli
     wanted |= Q(run=new.run, arm=new.arm, case__in=[row.new_case for row in rows])
     answers = Result.objects.filter(wanted).order_by("is_passed", "repeat")
     samples: dict[tuple[int, str, int], str] = {}
-    for run, arm, case, output in answers.values_list("run", "arm", "case", Left("output", EXCERPT)):
+    for run, arm, case, output in answers.values_list("run", "arm", "case", excerpt()):
         samples.setdefault((run, arm, case), output)
     return [
         Flip(

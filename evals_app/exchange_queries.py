@@ -14,7 +14,7 @@ from registry.core.errors import Invalid, NotFound
 
 @dataclass(frozen=True)
 class Exchange:
-    """A result, and the body of its request; `problem` says why that cannot be told. `is_exact`: its digest is the result's."""
+    """A result, and the body of its request; `problem` says why that cannot be told, also that it was purged. `is_exact`: its digest is the result's."""
 
     result: Result
     request: Mapping[str, JSON] | None
@@ -35,7 +35,7 @@ class Exchange:
 
 def exchange_of(run: Run, number: int, pk: int) -> Exchange:
     """The answer with that key to the run's case with that number; raises NotFound. Asks the sandbox; three queries."""
-    rows = Result.objects.filter(run=run, case__position=number - 1).select_related("case")
+    rows = Result.objects.filter(run=run, case__position=number - 1).select_related("case__purge", "purge")
     result = rows.filter(pk=pk).first()
     if result is None:
         raise NotFound("result.not_found", "This case has no such answer.")
@@ -43,6 +43,8 @@ def exchange_of(run: Run, number: int, pk: int) -> Exchange:
     version = run.candidate if is_candidate else run.baseline
     if version is None:
         raise NotFound("result.not_found", "This case has no such answer.")
+    if purge := result.case.purge or result.purge:
+        return Exchange(result, None, purge.told)
     settings = run.candidate_settings if is_candidate else run.baseline_settings
     source = ArmSource(version.load(), ModelSettings.from_json(json.loads(settings)))
     suite = run.suite_version.load_rules([result.case])

@@ -62,13 +62,13 @@ class Attempts:
 
 
 def attempts_at(prompt_id: int, evidence_key: str, *, lasts: timedelta) -> Attempts:
-    """What was asked before; runs in error, cancelled, too old or beyond the suite's looks are no looks. Three queries."""
+    """What was asked before; runs in error, cancelled, too old, purged or beyond the suite's looks are no looks. Three queries."""
     runs = Run.objects.of_evidence(prompt_id, evidence_key).select_related("suite_version__suite")
     finished = runs.filter(state=RunState.FINISHED, finished_at__gt=Now() - lasts)
     last = runs.aggregate(last=Max(F("first_repeat") + F("repeats")))["last"]
     return Attempts(
         open=runs.open().first(),
-        pooled=tuple(finished.filter(posts_check=True).order_by("pk")),
+        pooled=tuple(finished.filter(posts_check=True, purge=None).order_by("pk")),
         next_repeat=last or 0,
     )
 

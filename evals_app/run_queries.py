@@ -10,10 +10,10 @@ from typing import Any
 from django.core.paginator import Page, Paginator
 from django.db import connection
 from django.db.models import Aggregate, Count, FloatField, Q, QuerySet, Sum
-from django.db.models.functions import Left
 from django.utils import timezone
 
 from evals_app.case_counts import Pick, counted_cases, flipped_cases
+from evals_app.excerpts import excerpt
 from evals_app.metric_lines import MetricLine, SliceLine, metrics_of, slices_of, worse_slices
 from evals_app.models import Arm, Case, Result, Run, RunChunk, RunState, Verdict
 from evals_app.run_totals import Totals, judged_totals, totals_of
@@ -23,7 +23,6 @@ from registry.core.canonical import JSON
 
 PAGE_SIZE = 50
 CASES_PER_PAGE = 50
-EXCERPT = 240
 _SUMS = """
   SELECT arm, (SELECT sum(n) FROM unnest(answers) n), (SELECT sum(n) FROM unnest(errors) n),
          cost, input_tokens, output_tokens, latency_median
@@ -195,7 +194,7 @@ def state_of(run: Run) -> str:
 
 def runs_of(workspace_id: int) -> QuerySet[Run]:
     """The workspace's runs with what showing them needs, newest first."""
-    related = ("prompt", "candidate__prompt", "baseline__prompt", "suite_version__suite", "workspace")
+    related = ("prompt", "candidate__prompt", "baseline__prompt", "suite_version__suite", "workspace", "purge")
     return Run.objects.in_workspace(workspace_id).select_related(*related).order_by("-pk")
 
 
@@ -295,7 +294,7 @@ def rows_of(run: Run, cases: Sequence[Case]) -> tuple[CaseRow, ...]:
     """Counted cases as rows, with an answer of each arm in short: one that failed where there is one. One query."""
     results = Result.objects.filter(run=run, case__in=[case.pk for case in cases]).order_by("is_passed", "repeat")
     samples: dict[tuple[int, str], str] = {}
-    for case_id, arm, output in results.values_list("case", "arm", Left("output", EXCERPT)):
+    for case_id, arm, output in results.values_list("case", "arm", excerpt()):
         samples.setdefault((case_id, arm), output)
     return tuple(
         CaseRow(
@@ -309,7 +308,7 @@ def rows_of(run: Run, cases: Sequence[Case]) -> tuple[CaseRow, ...]:
 
 def results_of(run: Run, *, is_flipped: bool | None = None, status: str = "", tag: str = "") -> QuerySet[Result]:
     """The run's results, each answer one; `is_flipped` and `tag` pick by case, `status` (passed, failed, error) by answer."""
-    rows = Result.objects.filter(run=run).select_related("case").prefetch_related("labels__member__user")
+    rows = Result.objects.filter(run=run).select_related("case", "purge").prefetch_related("labels__member__user")
     if is_flipped is not None:
         of_flipped = Q(case__in=flipped_cases(run).values("pk"))
         rows = rows.filter(of_flipped if is_flipped else ~of_flipped)

@@ -102,7 +102,7 @@ def suite_list(workspace_id: int, *, page: str | None) -> tuple["Page[Suite]", t
 
 def suite_sheet(suite: Suite, version: SuiteVersion, *, tag: str, page: str | None) -> SuiteSheet:
     """One version of a suite, and one page of its cases (those with the tag, if one is given); six queries."""
-    rows = version.cases.order_by("position")
+    rows = version.cases.select_related("purge").order_by("position")
     found = Paginator(rows.filter(tags__contains=[tag]) if tag else rows, CASES_PER_PAGE).get_page(page)
     content = outline(version)
     return SuiteSheet(

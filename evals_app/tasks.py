@@ -5,7 +5,11 @@ import gc
 from celery import shared_task
 from celery.signals import worker_init, worker_process_shutdown
 
+from evals_app.actions.retention import apply_retention
 from evals_app.engine import machinery, running
+
+# Below the time that a task may take; the next night goes on.
+RETENTION_S = 300.0
 
 
 @shared_task(name="evals.run_chunk")
@@ -18,6 +22,12 @@ def run_chunk(pk: int) -> None:
 def settle_runs() -> None:
     """End the runs whose last chunk ended without anybody noticing."""
     running.settle_lost_runs()
+
+
+@shared_task(name="evals.apply_retention")
+def purge_by_retention() -> None:
+    """Purge answers and inputs that are past their workspace's time."""
+    apply_retention(most_s=RETENTION_S)
 
 
 @worker_init.connect

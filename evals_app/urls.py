@@ -11,6 +11,7 @@ from evals_app.views import (
     exports,
     labels,
     providers,
+    retention,
     run_new,
     runs,
     suite_diff,
@@ -26,6 +27,7 @@ BATCHES = "w/<slug:workspace>/runs/batches"
 RUN = "w/<slug:workspace>/runs/<int:pk>"
 PROMPT = "w/<slug:workspace>/prompts/<path:name>"
 PROMOTION = "w/<slug:workspace>/promotions/<int:pk>"
+RETENTION = "w/<slug:workspace>/settings/retention"
 PROVIDERS = "w/<slug:workspace>/settings/providers"
 
 urlpatterns = [
@@ -61,12 +63,16 @@ urlpatterns = [
     path(f"{RUN}/cases/<int:number>/answers/<int:result>", runs.run_answer, name="run_answer"),
     path(f"{RUN}/cases/<int:number>/add", add_to_suite.run_case_add, name="run_case_add"),
     path(f"{RUN}/cases/<int:number>/label", labels.run_label, name="run_label"),
+    path(f"{RUN}/cases/<int:number>/purge", retention.run_case_purge, name="run_case_purge"),
     path(f"{RUN}/tags", runs.run_tags, name="run_tags"),
     path(f"{RUN}/compare", compare.run_compare_choose, name="run_compare_choose"),
     path(f"{RUN}/compare/<int:other>", compare.run_compare, name="run_compare"),
     path(f"{RUN}/cancel", runs.run_cancel, name="run_cancel"),
     path(f"{RUN}/resume", runs.run_resume, name="run_resume"),
     path(f"{RUN}/retry", runs.run_retry, name="run_retry"),
+    path(RETENTION, retention.retention_page, name="settings_retention"),
+    path(f"{RETENTION}/search", retention.retention_search, name="retention_search"),
+    path(f"{RETENTION}/erase", retention.retention_erase, name="retention_erase"),
     path(PROVIDERS, providers.settings_providers, name="settings_providers"),
     path(f"{PROVIDERS}/<slug:provider>", providers.provider_page, name="provider"),
     path(f"{PROVIDERS}/<slug:provider>/test", providers.provider_test, name="provider_test"),

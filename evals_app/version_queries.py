@@ -2,7 +2,7 @@
 
 import json
 
-from evals_app.models import SuiteVersion
+from evals_app.models import Case, Purge, SuiteVersion
 from evals_app.suite_diff import SuiteDifference, compare_suites
 from registry.core.canonical import JSON
 
@@ -22,8 +22,19 @@ def compare_versions(old: SuiteVersion, new: SuiteVersion) -> SuiteDifference:
 
 
 def contents_of(version: SuiteVersion) -> dict[str, str]:
-    """The JSON text of each case by its key, in order; one query."""
-    return dict(version.cases.order_by("position").values_list("key", "content"))
+    """The JSON text of each case by its key, in order; what was purged says so. One query, one more where there is any."""
+    rows = list(version.cases.order_by("position").values_list("key", "content", "purge"))
+    purges = Purge.objects.in_bulk({pk for _, _, pk in rows if pk is not None})
+    return {key: content if pk is None else _marked(content, purges[pk]) for key, content, pk in rows}
+
+
+def _marked(content: str, purge: Purge) -> str:
+    return json.dumps({**json.loads(content), "purged": purge.told}, ensure_ascii=False)
+
+
+def shown_case(case: Case) -> dict[str, JSON]:
+    """A case as it is shown: as it was given, or what is left of it and who purged it."""
+    return case.to_json() if case.purge is None else {**case.to_json(), "purged": case.purge.told}
 
 
 def cases_of(version: SuiteVersion) -> list[dict[str, JSON]]:

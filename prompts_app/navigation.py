@@ -46,6 +46,15 @@ SETTINGS = (
     Page("Environments", "layers", "settings_environments", ("settings_environments",), "e", "stages settings", ADMIN),
     Page("Providers", "server", "settings_providers", ("settings_providers", "provider"), "v", "models", ADMIN),
     Page("Webhooks", "link", "settings_webhooks", ("settings_webhook", "webhook"), "w", "events Slack chat", ADMIN),
+    Page(
+        "Retention",
+        "archive",
+        "settings_retention",
+        ("settings_retention", "retention"),
+        "d",
+        "purge erase delete personal data privacy",
+        ADMIN,
+    ),
     Page("Audit log", "scroll-text", "settings_audit", ("settings_audit",), "l", "history chain", ADMIN),
 )
 OTHER = (

@@ -20,7 +20,7 @@ MOST_NOTE = 2_000
 def set_label(actor: Actor, result: Result, *, label: str, scorer: str = "", note: str = "") -> ResultLabel:
     """Say whether an answer passes, as a whole or for one of its scorers; it takes the place of what the member said before.
 
-    Raises Invalid, and Conflict `result.no_answer` where there is an error instead of an answer.
+    Raises Invalid, and Conflict `result.no_answer` where there is an error instead of an answer, or it was purged.
     """
     require(actor, Permission.WRITE)
     if label not in Label.values:
@@ -29,6 +29,8 @@ def set_label(actor: Actor, result: Result, *, label: str, scorer: str = "", not
         raise invalid_field("note", "length", f"A note has at most {MOST_NOTE:,} characters.")
     if result.error:
         raise Conflict("result.no_answer", "There is no answer to label: this one ended in error.")
+    if result.purge_id is not None:
+        raise Conflict("result.no_answer", "There is no answer to label: this one was purged.")
     if scorer and scorer not in scorers_of(result):
         raise invalid_field("scorer", "choice", "No scorer of that name looked at this answer.")
     said = {

@@ -99,7 +99,7 @@ def retry_errors(actor: Actor, run: Run, *, budget: Budget = NO_BUDGET) -> Run:
         raise Conflict(
             "run.state", f"This run is {run.state}: only an ended one has errors to ask again.", state=run.state
         )
-    _refuse_superseded(run)
+    _refuse_past(run)
     chunks = list(RunChunk.objects.filter(run=run).exclude(done=F("total"), errors=0))
     if not chunks:
         raise Conflict("run.no_errors", "Every case was answered: there is nothing to ask again.")
@@ -127,7 +127,7 @@ def resume_run(actor: Actor, run: Run, *, budget: Budget = NO_BUDGET) -> Run:
     run = _locked(run)
     if run.state != RunState.CANCELLED:
         raise Conflict("run.state", f"This run is {run.state}: only a cancelled one can be resumed.", state=run.state)
-    _refuse_superseded(run)
+    _refuse_past(run)
     _reopen(run, list(RunChunk.objects.filter(run=run).exclude(done=F("total"))), budget)
     post_check(run, CheckState.PENDING, f"resumed by {actor.name}")
     _record(actor, "run.resumed", run)
@@ -135,8 +135,10 @@ def resume_run(actor: Actor, run: Run, *, budget: Budget = NO_BUDGET) -> Run:
     return run
 
 
-def _refuse_superseded(run: Run) -> None:
-    """What somebody asked anew is not the old run's to answer any more."""
+def _refuse_past(run: Run) -> None:
+    """What somebody asked anew is not the old run's to answer any more; what was purged nobody can ask again."""
+    if run.purge_id is not None or run.suite_version.cases.exclude(purge=None).exists():
+        raise Conflict("run.purged", "Texts of this run were purged: start another one.")
     later = Run.objects.of_evidence(run.prompt_id, run.evidence_key).filter(pk__gt=run.pk)
     if run.evidence_key and later.exists():
         raise Conflict("run.superseded", "A later run asks the same question: look at that one.")
@@ -166,7 +168,7 @@ def unkept(error: UnpricedError) -> Invalid:
 def find_run(workspace_id: int, pk: int) -> Run:
     """One run with what showing it needs; raises NotFound."""
     rows = Run.objects.in_workspace(workspace_id).select_related(
-        "prompt", "candidate__prompt", "baseline__prompt", "suite_version__suite", "workspace"
+        "prompt", "candidate__prompt", "baseline__prompt", "suite_version__suite", "workspace", "purge"
     )
     run = rows.filter(pk=pk).first()
     if run is None:

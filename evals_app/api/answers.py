@@ -260,6 +260,14 @@ class ResultLabel(serializers.Serializer[Any]):
     at = serializers.DateTimeField()
 
 
+class PurgedText(serializers.Serializer[Any]):
+    """A text that was taken away: who did it, and the SHA-256 of what was there (`output` followed by `tool_calls` as stored)."""
+
+    by = serializers.CharField()
+    at = serializers.DateTimeField()
+    sha256 = serializers.CharField()
+
+
 class Result(serializers.Serializer[Any]):
     """One answer; in error `output` says what came instead. What its judges used is told apart from the answer itself."""
 
@@ -289,6 +297,7 @@ class Result(serializers.Serializer[Any]):
         help_text="Copied from an earlier answer to the same request; `cost` is what it cost then, and counts in no total."
     )
     fallback = serializers.BooleanField(help_text="The provider stood in for the one that was to be asked.")
+    purged = PurgedText(allow_null=True, help_text="Null where its texts are there.")
     created_at = serializers.DateTimeField()
 
 

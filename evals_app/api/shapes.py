@@ -7,6 +7,7 @@ from evals_app.actions.providers import settings_of
 from evals_app.judge_reports import JudgeReport, run_seats, run_warnings
 from evals_app.models import (
     Provider,
+    Purge,
     Result,
     ResultLabel,
     Run,
@@ -19,6 +20,7 @@ from evals_app.models import (
 from evals_app.outlook_queries import outlooks
 from evals_app.run_queries import Progress, RunSheet
 from evals_app.scorers.graded.judging import prompt_name
+from evals_app.version_queries import shown_case
 from prompts_app.models import CheckState, VersionCheck
 from registry.core.canonical import JSON
 from registry.core.times import rfc3339
@@ -54,7 +56,7 @@ def show_listed_suite_version(version: SuiteVersion) -> dict[str, JSON]:
 
 def show_suite_version(version: SuiteVersion) -> dict[str, JSON]:
     """All of a version; four queries."""
-    cases: list[JSON] = [case.to_json() for case in version.cases.order_by("position")]
+    cases: list[JSON] = [shown_case(case) for case in version.cases.select_related("purge").order_by("position")]
     rules: dict[str, JSON] = json.loads(version.rules)
     shown = ("scorers", "margin", "first_floor", "alpha", "config")
     later: dict[str, JSON] = {
@@ -220,7 +222,7 @@ def show_slice(one: RunSlice) -> dict[str, JSON]:
 
 
 def show_result(result: Result) -> dict[str, JSON]:
-    """One answer; its case and its labels must be loaded."""
+    """One answer; its case, its labels and its purge must be loaded."""
     return {
         "id": result.pk,
         "case": result.case.key,
@@ -246,7 +248,26 @@ def show_result(result: Result) -> dict[str, JSON]:
         "request_digest": result.request_digest,
         "cached": result.is_cached,
         "fallback": result.is_fallback,
+        "purged": show_purged(result.purge, result.purged_digest),
         "created_at": rfc3339(result.created_at),
+    }
+
+
+def show_purged(purge: Purge | None, digest: str) -> JSON:
+    """By whom and when a text was purged, and its SHA-256; None where it is there."""
+    if purge is None:
+        return None
+    return {"by": purge.by_name, "at": rfc3339(purge.created_at), "sha256": digest}
+
+
+def show_purge(purge: Purge) -> dict[str, JSON]:
+    """A purge; its member must be loaded."""
+    return {
+        "id": purge.pk,
+        "by": purge.by.user.email if purge.by else None,
+        "by_name": purge.by_name,
+        "reason": purge.reason,
+        "at": rfc3339(purge.created_at),
     }
 
 

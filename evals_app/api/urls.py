@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from evals_app.api import batches, compare, exports, providers, runs, scorers, suite_drafts, suites, usage
+from evals_app.api import batches, compare, exports, providers, purges, runs, scorers, suite_drafts, suites, usage
 
 SUITE = "suites/<slug:suite>"
 RUN = "runs/<int:pk>"
@@ -41,6 +41,9 @@ urlpatterns: list[URLPattern] = [
     path("scorers/try", scorers.TryScorerView.as_view(), name="api_scorers_try"),
     path("usage", usage.UsageView.as_view(), name="api_usage"),
     path("usage/budget", usage.DefaultBudgetView.as_view(), name="api_default_budget"),
+    path("retention", purges.RetentionView.as_view(), name="api_retention"),
+    path("purges", purges.PurgesView.as_view(), name="api_purges"),
+    path("purges/search", purges.SearchTextView.as_view(), name="api_purges_search"),
     path("providers", providers.ProvidersView.as_view(), name="api_providers"),
     path("providers/<slug:provider>", providers.ProviderView.as_view(), name="api_provider"),
 ]

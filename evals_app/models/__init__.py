@@ -7,6 +7,7 @@ from evals_app.models.draft import DraftCase, PendingImport, SuiteDraft
 from evals_app.models.judge_reply import JudgeReply
 from evals_app.models.label import Label, ResultLabel
 from evals_app.models.provider import Provider
+from evals_app.models.purge import Purge, Retention
 from evals_app.models.run import Arm, Priority, Reason, Result, Run, RunChunk, RunMetric, RunSlice, RunState, Verdict
 from evals_app.models.suite import Case, RunOn, Suite, SuiteAttachment, SuiteVersion
 from evals_app.models.tally import ArmScore, ArmTally
@@ -26,9 +27,11 @@ __all__ = [
     "PendingImport",
     "Priority",
     "Provider",
+    "Purge",
     "Reason",
     "Result",
     "ResultLabel",
+    "Retention",
     "Run",
     "RunBatch",
     "RunChunk",

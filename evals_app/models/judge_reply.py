@@ -4,11 +4,12 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from evals_app.models.purge import Purgeable
 from evals_app.models.run import Arm, Run
 from evals_app.models.suite import Case
 
 
-class JudgeReply(models.Model):
+class JudgeReply(Purgeable):
     """One reply of a judge, to one of a scorer's questions about one answer, or why there is none.
 
     `error` names the kind of failure (`judge`: a reply outside its schema), `output` holds the reply or the excerpt.

@@ -5,6 +5,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from evals_app.models.batch import RunBatch
+from evals_app.models.purge import Purge, Purgeable
 from evals_app.models.suite import Case, SuiteVersion
 from prompts_app.models import Prompt, PromptVersion
 from registry.core.models import LeasedJob, Member, Workspace
@@ -70,6 +71,7 @@ class Run(models.Model):
     and once the suite's looks are used up. The settings are the effective model settings of each arm, as JSON text;
     `judges` is JSON text too: who judges (`judge_seats.Seat`), by name. `batch_position` is its column where it is one of a batch.
     `is_default_budget`: nobody named a budget, so it has what the workspace's was then.
+    `purge` is the last one that took any of its answers, which is no evidence since; `is_purged`: there is none of them left.
     `cost` (US dollars) and the tokens are the totals of its results, what judges used included, written when it ends; null where nothing is known.
     """
 
@@ -102,6 +104,10 @@ class Run(models.Model):
     spent_requests = models.PositiveIntegerField(default=0, db_default=0)
     input_tokens = models.PositiveBigIntegerField(null=True)
     output_tokens = models.PositiveBigIntegerField(null=True)
+    purge = models.ForeignKey(
+        Purge, null=True, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
+    )
+    is_purged = models.BooleanField(default=False, db_default=False)
     created_at = models.DateTimeField(db_default=Now())
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
@@ -196,7 +202,7 @@ class RunChunk(LeasedJob):
         return f"cases {self.first_position}-{self.last_position} of run {self.run_id}"
 
 
-class Result(models.Model):
+class Result(Purgeable):
     """One answer, or why there is none (`error` names the kind, `output` holds the excerpt then).
 
     `tool_calls` is JSON text, a list of the calls as the provider gave them. `scores` is JSON text, a list of `{name,

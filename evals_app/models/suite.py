@@ -8,6 +8,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 
+from evals_app.models.purge import Purgeable
 from evals_app.suite_content import SuiteContent, load_suite
 from prompts_app.models import Prompt
 from registry.core.canonical import JSON
@@ -15,6 +16,13 @@ from registry.core.models import AppendOnly, Member, Workspace, append_only_trig
 
 # What of a case makes its question, and nothing else.
 _ASKED = frozenset({"variables", "messages", "expected"})
+# A purge names itself, leaves the SHA-256 of what was there, and takes away every text; a second one leaves the first digest.
+_IS_PURGE = """
+NEW.purge_id IS NOT NULL
+AND NEW.purged_digest = CASE WHEN OLD.purge_id IS NULL THEN encode(sha256(convert_to(OLD.content, 'UTF8')), 'hex') ELSE OLD.purged_digest END
+AND NOT (NEW.content::jsonb ?| ARRAY['variables', 'messages', 'expected', 'scorers'])
+AND (NEW.id, NEW.suite_version_id, NEW.position, NEW.is_critical) = (OLD.id, OLD.suite_version_id, OLD.position, OLD.is_critical)
+"""
 
 
 class SuiteQuerySet(models.QuerySet["Suite"]):
@@ -105,11 +113,14 @@ class SuiteVersion(AppendOnly):
         return any(metric["mode"] != "report_only" for metric in metrics)
 
 
-class Case(AppendOnly):
+class Case(AppendOnly, Purgeable):
     """One question of a suite version: `content` is JSON text with variables, messages, expected answer and the rest.
 
-    What results are filtered by is repeated as columns.
+    What results are filtered by is repeated as columns. Purged, it keeps key, tags, cluster and whether it is critical; the
+    newest version of a suite has no purged case.
     """
+
+    purged_columns = ("key", "tags", "content", "purge_id", "purged_digest")
 
     suite_version = models.ForeignKey(SuiteVersion, on_delete=models.PROTECT, related_name="cases")
     position = models.PositiveIntegerField()
@@ -120,7 +131,7 @@ class Case(AppendOnly):
 
     class Meta:
         ordering = ["position"]
-        triggers = append_only_triggers()
+        triggers = append_only_triggers(lets_pass=_IS_PURGE)
         constraints = [
             models.UniqueConstraint(fields=["suite_version", "key"], name="case_key_once_per_suite_version"),
             models.UniqueConstraint(fields=["suite_version", "position"], name="case_position_once_per_suite_version"),

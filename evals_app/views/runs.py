@@ -36,6 +36,15 @@ class RefusedLabel:
     status: int
 
 
+@dataclass(frozen=True)
+class RefusedPurge:
+    """A purge that was refused: why, and the reason that was typed."""
+
+    detail: str
+    reason: str
+    status: int
+
+
 STATES = [
     ("", "Every state"),
     ("open", "Under way"),
@@ -190,8 +199,15 @@ def _run_page(request: PageRequest, run: Run, refused: RegistryError | None = No
     return render(request, "evals/run.html", context, status=refused.status if refused else 200)
 
 
-def case_page(request: PageRequest, run: Run, number: int, *, refused: RefusedLabel | None = None) -> HttpResponse:
-    """The page of one case of a run, with a label that was refused beside its answer."""
+def case_page(
+    request: PageRequest,
+    run: Run,
+    number: int,
+    *,
+    refused: RefusedLabel | None = None,
+    refused_purge: RefusedPurge | None = None,
+) -> HttpResponse:
+    """The page of one case of a run, with a label that was refused beside its answer, or a purge."""
     pick = _pick(request)
     context = {
         "run": run,
@@ -199,9 +215,12 @@ def case_page(request: PageRequest, run: Run, number: int, *, refused: RefusedLa
         "pick": pick,
         "case": case_sheet(run, number, pick, reader=request.actor.member_id),
         "refused": refused,
+        "refused_purge": refused_purge,
         "may_label": allows(request.actor, Permission.WRITE),
+        "may_purge": allows(request.actor, Permission.ADMINISTER),
     }
-    return render(request, "evals/run_case.html", context, status=refused.status if refused else 200)
+    refusal = refused or refused_purge
+    return render(request, "evals/run_case.html", context, status=refusal.status if refusal else 200)
 
 
 def _cases(request: PageRequest, run: Run) -> dict[str, object]:

@@ -8,7 +8,8 @@ from registry.core.models import append_only_models
 
 
 def grant_application_role(connection: BaseDatabaseWrapper, role: str | None = None) -> None:
-    """Give the application's role what it needs: all on ordinary tables, SELECT and INSERT on append-only ones.
+    """Give the application's role what it needs: all on ordinary tables, SELECT and INSERT on append-only ones,
+    UPDATE there only of the columns of a text that can be purged.
 
     Run by `migrate` as the owner, after every migration; harmless to repeat.
     """
@@ -22,6 +23,9 @@ def grant_application_role(connection: BaseDatabaseWrapper, role: str | None = N
         for model in append_only_models():
             table = connection.ops.quote_name(model._meta.db_table)
             cursor.execute(f"REVOKE UPDATE, DELETE, TRUNCATE ON {table} FROM {name}")
+            if model.purged_columns:
+                columns = ", ".join(map(connection.ops.quote_name, model.purged_columns))
+                cursor.execute(f"GRANT UPDATE ({columns}) ON {table} TO {name}")
         cursor.execute(f"REVOKE INSERT, UPDATE, DELETE ON django_migrations FROM {name}")
 
 

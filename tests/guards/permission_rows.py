@@ -136,6 +136,11 @@ POST   api_scorers_try                    editor    write    -
 GET    api_usage                          viewer    read     -
 GET    api_default_budget                 viewer    read     -
 PUT    api_default_budget                 admin     -        -
+GET    api_retention                      viewer    read     -
+PUT    api_retention                      admin     -        -
+GET    api_purges                         admin     -        -
+POST   api_purges                         admin     -        -
+POST   api_purges_search                  admin     -        -
 GET    api_providers                      admin     -        -
 POST   api_providers                      admin     -        -
 GET    api_provider                       admin     -        -

@@ -44,6 +44,7 @@ from registry.core.models import ApiKey, AuditEvent, Member
 from tests.builders import Cast, join, prompt, version
 from tests.evals import building
 from tests.guards.audited_people import PEOPLE
+from tests.guards.audited_purges import PURGES
 from tests.guards.unaudited import OTHERWISE
 from tests.scenes import approve, go_live, in_minutes, let_pass, policy
 
@@ -328,6 +329,7 @@ ROWS: dict[str, Callable[[World], Callable[[], Any]]] = {
 
 
 ROWS |= {name: lambda w, row=row: row(w.cast) for name, row in PEOPLE.items()}  # type: ignore[misc]
+ROWS |= PURGES
 
 
 def public_functions() -> set[str]:

@@ -41,6 +41,7 @@ settings_keys                7
 settings_providers           6
 provider                     7
 settings_webhooks            7
+settings_retention           7
 settings_webhook             10
 suites                       13
 suite_new                    5
