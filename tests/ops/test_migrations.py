@@ -84,7 +84,7 @@ def holds_up(migration: Any, state: ProjectState) -> Iterator[str]:
         elif isinstance(one, migrations.AddField):
             yield from _heavy_column(one)
         elif isinstance(one, migrations.AlterField):
-            yield from _heavy_change(one, state.models[migration.app_label, table].fields[one.name])
+            yield from _heavy_change(one, state.models[migration.app_label, table].fields.get(one.name))
 
 
 def _heavy_column(one: migrations.AddField) -> Iterator[str]:
@@ -100,6 +100,9 @@ def _heavy_column(one: migrations.AddField) -> Iterator[str]:
 
 
 def _heavy_change(one: migrations.AlterField, before: Any) -> Iterator[str]:
+    if before is None:
+        yield f"{one.describe()}: a column that this migration adds, changed once it is filled"
+        return
     after, kinds = one.field, []
     for field in (before, after):
         bound = field.clone()
