@@ -11,6 +11,7 @@ from registry.core.models import Passkey
 from registry.core.signing_in import CONFIRMED
 from tests.builders import Cast, make_cast
 from tests.e2e.conftest import Seat
+from tests.e2e.measures import faults
 from tests.servers import Web, run_web
 
 pytestmark = pytest.mark.e2e
@@ -66,14 +67,19 @@ def test_passkey__made_on_the_page__signs_in_alone_and_confirms(people: Cast, na
 
     page.context.clear_cookies()
     page = seat.open("/w/acme/settings/security")
+    assert list(faults(page)) == []
     page.get_by_role("button", name="Sign in with a passkey").click()
     page.wait_for_url("**/w/acme/settings/security")
     expect(page.locator("#passkeys")).to_contain_text("last used")
     assert Passkey.objects.get().sign_count > 0
+    assert list(faults(page)) == []
 
     let_time_pass()
     page.get_by_role("button", name="Remove Laptop of Grace").click()
+    expect(page.get_by_role("button", name="Confirm with a passkey")).to_be_visible()
+    assert list(faults(page)) == []
     page.get_by_role("button", name="Confirm with a passkey").click()
     expect(page.locator("[data-toast]")).to_contain_text("you have no second factor any more")
     assert not Passkey.objects.exists()
     assert [one for one in seat.complaints if "status of 403" not in one] == []
+    seat.context.close()
