@@ -95,6 +95,7 @@ def test_scorers__of_a_suite__are_added_moved_tried_and_removed_in_place(ada: Se
     page.get_by_role("button", name="Move scorer 2 up").click()
     expect(kind).to_have_value("word_count")
     expect(page.locator("#scorer-0-o-most")).to_have_value("9")
+    page.locator("#scorer-1-kind").focus()
     page.locator("#scorer-1-kind").select_option("equals")
     expect(page.locator("[name=scorer-1-o-exact]")).to_be_attached()
     expect(page.locator("#scorer-1-kind")).to_be_focused()
