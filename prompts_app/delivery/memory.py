@@ -109,6 +109,10 @@ class Counts:
     damaged: int = 0
 
 
+# A tag and the messages it is in.
+type Made = tuple[bytes, Reply]
+
+
 @dataclass
 class Shelf:
     """Answers by place, at most `most_bytes` of them."""
@@ -120,7 +124,7 @@ class Shelf:
     _of_environment: dict[tuple[int, str], set[str]] = field(default_factory=dict)
     _unchecked: list[Place] = field(default_factory=list)
     # By where a tag lies in memory: the tag, which keeps that place taken, and the messages it is in.
-    _made: list[tuple[bytes, Reply] | None] = field(default_factory=lambda: [None] * MADE_KEPT)
+    _made: list[Made | None] = field(default_factory=lambda: [None] * MADE_KEPT)
 
     def __len__(self) -> int:
         return len(self._held)
