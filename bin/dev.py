@@ -20,7 +20,7 @@ Settings, as make arguments (`make run PORT=8001`) or environment variables:
     E2E=0           `test` leaves the browser out on purpose
     SCHEDULES       how many random schedules of kills `faults` plays (20)
     OSV_URL         where `lint` asks for known weaknesses of packages instead of OSV; `off` asks nobody
-    CASES           requests that `attack` makes of each operation and caller as its schema allows (30); half as many as it does not
+    CASES           requests that `attack` makes of each operation and caller as its schema allows (10); half as many as it does not
     SEQUENCES       sequences of actions that `attack` tries on the rules of promotion (150)
     ROUNDS          how often `attack` runs each race of two connections or more (480, which are 10,000 interleavings)
     EXAMPLES        templates that the grammar of `attack` makes (3000)

@@ -48,7 +48,7 @@ ATTACKS = {
         "tests/prompts/test_sandbox_payloads.py",
     ),
 }
-ATTACK_SETTINGS = {"CASES": "30", "SEQUENCES": "150", "ROUNDS": "480", "EXAMPLES": "3000"}
+ATTACK_SETTINGS = {"CASES": "10", "SEQUENCES": "150", "ROUNDS": "480", "EXAMPLES": "3000"}
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,7 @@ class Caller:
 
     name: str
     headers: Mapping[str, str] = field(default_factory=dict)
+    cookies: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -128,7 +129,7 @@ def _try(case: Any, caller: Caller, seeds: "Seeds", dice: Random, found: Found) 
     found.cases += 1
     label = case.operation.label
     try:
-        response = case.call(headers=dict(caller.headers))
+        response = case.call(headers=dict(caller.headers), cookies=dict(caller.cookies))
     except Exception as error:
         found.note(label, f"raises {type(error).__name__}", f"{error}\n{case!r}")
         return
