@@ -66,6 +66,8 @@ class CompareView(ComparingView):
 class CompareVersionsView(ComparingView):
     """Two versions of a prompt."""
 
+    may_conflict = True
+
     @extend_schema(
         parameters=[
             OpenApiParameter("prompt", str, required=True),

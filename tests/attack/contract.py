@@ -54,7 +54,9 @@ class Found:
     wrong: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def note(self, operation: str, what: str, shown: str) -> None:
-        self.wrong.setdefault((operation, what), shown)
+        if (operation, what) not in self.wrong:
+            self.wrong[operation, what] = shown
+            tally.note(f"found: {operation}: {what}")
 
     def text(self) -> str:
         """For whoever has to mend it."""

@@ -95,7 +95,7 @@ class RegistrySchema(AutoSchema):
         found = [401, 403, 429, 503] if is_open else [401, 403, 404, 422, 429, 503]
         if self.method in BODIES:
             found += [413, 415, 422]
-        if self.method in WRITES and not is_open:
+        if (self.method in WRITES and not is_open) or getattr(self.view, "may_conflict", False):
             found += [409]
         if self._needs_match():
             found += [412, 428]
