@@ -22,7 +22,7 @@ PARENTS = {
     *("member", "member_id", "user", "responsible", "author", "drafts", "memberships", "event"),
 }
 MAKES = {"create", "bulk_create", "get_or_create", "update_or_create", "bulk_update"}
-NARROWS = {"in_workspace", "of_evidence"}
+NARROWS = {"in_workspace", "of_evidence", "none"}
 
 QUEUE = "works off rows of all workspaces; nobody's id comes in"
 MESSAGE = "the id is in a message that an action of ours wrote"
@@ -85,6 +85,7 @@ ACROSS: dict[str, str] = {
     "prompts_app/actions/usage.py:forget_usage": OPERATOR,
     "prompts_app/digest_queries.py:damaged_versions": OPERATOR,
     "evals_app/actions/demo.py:seed_demo": OPERATOR,
+    "evals_app/actions/retention.py:apply_retention": OPERATOR,
     "evals_app/metric_queries.py:_breakers": OPERATOR,
     "evals_app/metric_queries.py:run_families": OPERATOR,
     "registry/core/actions/keys.py:create_key": WITHIN,
@@ -99,6 +100,13 @@ ACROSS: dict[str, str] = {
     "prompts_app/compat/langfuse/listing.py:_rows": WITHIN,
     "prompts_app/history_queries.py:checks_of": WITHIN,
     "prompts_app/usage_queries.py:served": WITHIN,
+    "evals_app/actions/purging.py:_purge": WITHIN,
+    "evals_app/actions/purging.py:_elsewhere": WITHIN,
+    "evals_app/actions/retention.py:_piece": WITHIN,
+    "evals_app/purge_queries.py:replies_about": WITHIN,
+    "evals_app/purge_queries.py:suites_asking": WITHIN,
+    "evals_app/purge_queries.py:runs_asking": WITHIN,
+    "evals_app/version_queries.py:contents_of": WITHIN,
     "evals_app/comparison_queries.py:with_excerpts": WITHIN,
     "evals_app/comparison_sql.py:_flipped": WITHIN,
     "evals_app/judge_agreement.py:agreements": WITHIN,
