@@ -10,7 +10,7 @@ import shutil
 import sys
 import tempfile
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from registry import embedded
@@ -22,10 +22,11 @@ atexit.register(_stack.close)
 def _remove_leftovers() -> None:
     """What a killed run left: its engines, then their folder."""
     for folder in Path(tempfile.gettempdir()).glob("greenroom-test-*"):
-        found = folder.stat()
-        is_settled = found.st_uid == os.geteuid() and time.time() - found.st_mtime > 60
-        if is_settled and embedded.stop_unused(folder):
-            shutil.rmtree(folder, ignore_errors=True)
+        with suppress(FileNotFoundError):  # another run tidies up as well
+            found = folder.stat()
+            is_settled = found.st_uid == os.geteuid() and time.time() - found.st_mtime > 60
+            if is_settled and embedded.stop_unused(folder):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 NOT_STARTED = "not-started"
