@@ -70,7 +70,7 @@ class ReadPlane:
             elif name == b"x-request-id":
                 return None
         store = self.store
-        if authorization is None or scope["method"] != "GET" or self._is_in_clear(scope):
+        if authorization is None or scope["method"] != "GET" or (self._only_https and self._is_in_clear(scope)):
             return None
         if time.monotonic() >= store.listener.fresh_until:
             return None
