@@ -12,7 +12,7 @@ import time_machine
 from django.test import Client
 from django.utils import timezone
 
-from registry.core import relying_party, valkey
+from registry.core import relying_party
 from registry.core.actions.passkeys import WRONG, add_passkey, check_passkey, remove_passkey
 from registry.core.actions.second_factors import check_factor, recovery_codes_left
 from registry.core.actions.workspaces import require_second_factor
@@ -35,7 +35,6 @@ OPTIONS = "/sign-in/passkey/options"
 def named_server(settings: Any) -> Iterator[None]:
     """The server has a name, no minute turns meanwhile, and no earlier test's tries count."""
     settings.PUBLIC_URL = "http://localhost:8000"
-    valkey.client().flushdb()
     with patch("registry.core.limits.time.time", return_value=NOW):
         yield
 

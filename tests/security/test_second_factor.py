@@ -11,7 +11,6 @@ from prompts_app.actions.promotions import open_promotion
 from prompts_app.actions.reviews import vote
 from prompts_app.facts import subject_of
 from prompts_app.models import Vote
-from registry.core import valkey
 from registry.core.actions.second_factors import (
     add_authenticator,
     begin_authenticator,
@@ -39,7 +38,6 @@ NOW = 1_800_000_000.0
 @pytest.fixture(autouse=True)
 def standing_clock() -> Iterator[None]:
     """No minute and no code turns meanwhile, and no earlier test's tries count."""
-    valkey.client().flushdb()
     with patch("registry.core.limits.time.time", return_value=NOW):
         yield
 

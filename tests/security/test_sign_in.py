@@ -28,9 +28,6 @@ def ada(cast: Cast) -> User:
 @pytest.fixture(autouse=True)
 def one_minute() -> Iterator[None]:
     """No minute turns while tries are counted; Valkey is this test's own."""
-    from registry.core import valkey
-
-    valkey.client().flushdb()
     with patch("registry.core.limits.time.time", return_value=1_800_000_000.0):
         yield
 

@@ -8,7 +8,6 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from django.test import Client
 
-from registry.core import valkey
 from registry.core.models import AuditEvent, ExternalIdentity, Member, User
 from registry.env import read_environment
 from tests.builders import Cast
@@ -18,7 +17,6 @@ from tests.security.provider import CLIENT, SECRET, Provider, serving
 @pytest.fixture
 def provider(settings: Any) -> Iterator[Provider]:
     """A provider that this server trusts: `staff` may edit and `leads` may release in acme."""
-    valkey.client().flushdb()
     made = Provider()
     with serving(made) as address:
         settings.OIDC_ISSUER = address
