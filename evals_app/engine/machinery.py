@@ -8,6 +8,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import uvloop
 from django.conf import settings
 
 from evals_app.providers.limits import SharedLimits
@@ -53,7 +54,7 @@ def machinery() -> Machinery:
     """This process's machinery, made at first use: after the fork, never at import."""
     client_class = load_client()
     sys.setswitchinterval(SWITCH_S)
-    loop = asyncio.new_event_loop()
+    loop = uvloop.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="questions", daemon=True)
     thread.start()
 

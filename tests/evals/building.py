@@ -2,14 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
+from django.db.models.functions import Now
 from django.test import override_settings
 
 from evals_app.actions.providers import create_provider
 from evals_app.actions.suites import attach_suite, create_suite, save_suite_version
 from evals_app.engine import machinery, running
-from evals_app.models import Provider, Run, Suite
+from evals_app.models import Provider, Run, RunChunk, Suite
 from evals_app.provider_settings import parse_provider
 from evals_app.scripted_provider import Rule, ScriptedProvider
 from prompts_app.models import Prompt
@@ -55,9 +57,17 @@ def require(actor: Actor, what: Suite, prompt: Prompt) -> None:
 
 
 def work(run: Run) -> Run:
-    """Work through all chunks of a run, as workers would, and read it again."""
+    """Work through all chunks of a run, as workers would, and read it again.
+
+    Workers begin the next run while the last answers of one are on their way: here the others stay where they are.
+    """
+    others = RunChunk.objects.exclude(run=run).filter(state=JobState.QUEUED)
+    before = dict(others.values_list("pk", "not_before"))
+    others.update(not_before=Now() + timedelta(hours=1))
     for pk in run.chunks.filter(state=JobState.QUEUED).order_by("pk").values_list("pk", flat=True):
         running.run_chunk(pk)
+    for pk, not_before in before.items():
+        RunChunk.objects.filter(pk=pk).update(not_before=not_before)
     return Run.objects.select_related("suite_version__suite", "prompt", "candidate", "baseline").get(pk=run.pk)
 
 
