@@ -35,6 +35,17 @@ LOCKED_BEFORE = frozenset(
         ("prompts_app", "0009_comments_answer_each_other_and_keep_their_line"),
     }
 )
+# Likewise, before one migration changed one table in use only.
+SEVERAL_BEFORE = frozenset(
+    {
+        ("core", "0002_invitations_sessions_and_mail"),
+        ("core", "0003_people_have_second_factors"),
+        ("evals_app", "0004_results_say_where_from_and_runs_what_they_cost"),
+        ("evals_app", "0006_people_label_results_and_judges_are_kept"),
+        ("evals_app", "0010_chunks_wait_in_order"),
+        ("evals_app", "0011_runs_have_budgets"),
+    }
+)
 TAKES_AWAY = (migrations.RemoveField, migrations.RenameField, migrations.RenameModel, migrations.DeleteModel)
 
 
@@ -130,6 +141,18 @@ def test_migration__keeps_no_table_locked_for_long(migration: Any) -> None:
     assert not found or key in LOCKED_BEFORE
 
 
+def changes_in_use(operations: list[Any]) -> set[str]:
+    """The tables of before that these change: several in one transaction may be in deadlock with requests."""
+    made = {one.name.lower() for one in operations if isinstance(one, migrations.CreateModel)}
+    return {one.model_name.lower() for one in operations if hasattr(one, "model_name")} - made
+
+
+@pytest.mark.parametrize("migration", ours(), ids=str)
+def test_migration__changes_one_table_in_use(migration: Any) -> None:
+    found = changes_in_use(migration.operations)
+    assert len(found) < 2 or (migration.app_label, migration.name) in SEVERAL_BEFORE, found
+
+
 @pytest.mark.parametrize("migration", ours(), ids=str)
 def test_migration__is_one_transaction(migration: Any) -> None:
     """So one that was killed between two statements has changed nothing, and is run again; but for an index, alone."""
@@ -146,6 +169,9 @@ def test_guard__sees_what_it_is_for() -> None:
     )
     fine = [migrations.AddField("run", "x", models.TextField(default="", db_default=""))]
     assert not list(breaks_old_code([*fine, migrations.AddField("run", "z", models.TextField(null=True))]))
+    new = migrations.CreateModel("Case", [("id", models.BigAutoField(primary_key=True))])
+    assert changes_in_use([*fine, new, migrations.AddField("Case", "x", column)]) == {"run"}
+    assert changes_in_use([*fine, migrations.AddField("result", "x", column)]) == {"run", "result"}
 
 
 @pytest.mark.django_db
