@@ -11,7 +11,6 @@ from django.db import connection
 from django.db.backends.postgresql.operations import DatabaseOperations
 from django.test import override_settings
 
-from prompts_app.models import DeliveryProcess
 from registry.core.dbroles import grant_application_role
 from registry.core.valkey import circuit
 from tests.builders import Cast, make_cast
@@ -67,12 +66,6 @@ def flush_passes_the_truncate_guard() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(DatabaseOperations, "sql_flush", sql_flush)
         yield
-
-
-@pytest.fixture
-def nobody_serves(db: None) -> None:
-    """No process that another test killed is still taken for one that answers services."""
-    DeliveryProcess.objects.all().delete()
 
 
 @pytest.fixture(autouse=True)

@@ -90,7 +90,7 @@ class _Answers:
 
 
 def read_ahead(versions: Iterable[SuiteVersion]) -> None:
-    """Have at hand what judging runs of these suite versions takes, which never changes."""
+    """Have at hand what judging runs of these suite versions takes; nothing of it changes while a run is open."""
     _read_ahead.clear()
     _read_ahead.update({version.pk: _read(version) for version in versions})
 

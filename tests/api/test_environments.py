@@ -58,7 +58,6 @@ def test_freeze__made_listed_lifted(cast: Cast, olga: Api):
     assert olga.get("environments/staging/freezes").json["results"][0]["cancelled_at"]
 
 
-@pytest.mark.usefixtures("nobody_serves")
 def test_rollback__to_the_one_before__quarantines_what_was_live(cast: Cast, olga: Api):
     made = prompt(cast.ada)
     version(cast.ada, made, "Hi {{ name }}")

@@ -127,7 +127,6 @@ def test_approval__its_author_on_the_chain__is_ineligible_saying_why(cast: Cast,
     assert refused.code == "approval.ineligible"
 
 
-@pytest.mark.usefixtures("nobody_serves")
 def test_apply__blocked_then_free__says_what_is_in_the_way_then_moves(cast: Cast, ada: Api):
     opened = ask(ada)
     rosa, number = Api(cast.rosa), opened["id"]

@@ -19,7 +19,7 @@ from tests.compat.client import Langfuse
 from tests.delivery.planes import Answer, Plane, running_plane, until
 from tests.scenes import as_superuser, go_live
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("nobody_serves")]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 AT = "/api/public/v2/prompts/"
 

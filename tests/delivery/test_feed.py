@@ -10,7 +10,7 @@ from tests.builders import Cast, Key, prompt, version
 from tests.delivery.history import cut_listeners
 from tests.delivery.planes import Plane, running_plane, until
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("nobody_serves")]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 PATH = "environments/development/stream"
 

@@ -16,7 +16,7 @@ from tests.api.client import Api
 from tests.builders import Cast, Key, prompt, version
 from tests.delivery.planes import Plane, running_plane, until
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("nobody_serves")]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 PLACE = "environments/development/prompts/support/triage"
 

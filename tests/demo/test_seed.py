@@ -240,7 +240,7 @@ def test_commands__model_has_moved__the_demo_follows_it(capsys: pytest.CaptureFi
 def local_model() -> Iterator[str]:
     """The real one, on a free port of the loopback interface; stopped by its pid."""
     if not is_installed():
-        pytest.skip("the extra local-model is not installed")
+        pytest.skip("it needs the extra local-model, which `make test` installs where its wheels exist")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -59,7 +59,7 @@ def browser() -> Iterator[Browser]:
     del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def web_process(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
     """One web process for all tests that need no other: it keeps nothing that another workspace could meet."""
     with run_web(tmp_path_factory.mktemp("web")) as running:

@@ -41,16 +41,16 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         terminalreporter.write_line(line)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def broker() -> Iterator[Broker]:
     """A Valkey that a test may kill or empty; it keeps nothing over its end."""
     with own_broker() as broker:
         yield broker
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def web(broker: Broker, django_db_setup: None, tmp_path_factory: Any) -> Iterator[Web]:
-    """One web process for all tests that do not kill it."""
+    """One web process for all tests here that do not kill it; tests elsewhere must not find it among those that serve."""
     folder: Path = tmp_path_factory.mktemp("web")
     with run_web(folder, BROKER_URL=broker.url) as web:
         yield web

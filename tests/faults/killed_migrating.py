@@ -10,7 +10,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import django
@@ -20,6 +20,7 @@ django.setup()
 from django.db import connections
 
 from registry.core.migrating import WholeExecutor
+from tests.dying import ending
 
 RECORD = 'INSERT INTO "django_migrations"'
 
@@ -32,27 +33,14 @@ def child(request: Mapping[str, Any], tell: int) -> None:
         os.write(tell, str(seen).encode())
         os.kill(os.getpid(), signal.SIGKILL)
 
-    def count(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+    def is_due(sql: str) -> bool:
         nonlocal seen
-        seen += not str(sql).lstrip().upper().startswith("SELECT")
-        is_due = (when == "statement" and seen == request["at"]) or (when == "record" and str(sql).startswith(RECORD))
-        if is_due:
-            die()
-        return execute(sql, params, many, context)
-
-    real = connection._commit
-
-    def commit() -> None:
-        if when == "commit":
-            die()
-        real()
-        if when == "committed":
-            die()
+        seen += not sql.lstrip().upper().startswith("SELECT")
+        return (when == "statement" and seen == request["at"]) or (when == "record" and sql.startswith(RECORD))
 
     executor = WholeExecutor(connection)
     executor.recorder.ensure_schema()
-    connection._commit = commit
-    with connection.execute_wrapper(count):
+    with ending(connection, when, is_due=is_due, end=die):
         executor.migrate([tuple(request["target"])])
     os.write(tell, str(seen).encode())
 

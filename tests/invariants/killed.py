@@ -10,7 +10,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import django
@@ -26,6 +26,7 @@ from prompts_app.actions.versions import create_version
 from prompts_app.models import Environment, Prompt
 from registry.core.identity import actor_of_member
 from registry.core.models import Member
+from tests.dying import ending
 
 
 def die() -> None:
@@ -55,24 +56,12 @@ def child(request: Mapping[str, Any]) -> int:
     """Perform and die on time; the number of statements where it lived."""
     seen, when = 0, request["when"]
 
-    def count(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+    def is_due(sql: str) -> bool:
         nonlocal seen
         seen += 1
-        if when == "statement" and seen == request["at"]:
-            die()
-        return execute(sql, params, many, context)
+        return when == "statement" and seen == request["at"]
 
-    real = connection._commit
-
-    def commit() -> None:
-        if when == "commit":
-            die()
-        real()
-        if when == "committed":
-            die()
-
-    connection._commit = commit
-    with connection.execute_wrapper(count):
+    with ending(connection, when, is_due=is_due, end=die):
         perform(request["action"], request["arguments"])
     return seen
 
