@@ -16,8 +16,11 @@ from evals_app.differences import rate_bounds
 from evals_app.model_settings import ModelSettings
 from evals_app.models import Run, RunBatch
 from evals_app.run_queries import PAGE_SIZE, Progress, progress_of, runs_of, state_of
+from evals_app.score_units import units_of
+from evals_app.scorer_queries import scorers_named
 from evals_app.scorers.spec import PASSES
 from evals_app.tallies import added_up
+from evals_app.verdict_rules import Unit
 
 _FIGURES = """
   SELECT run_id, count(*) FILTER (WHERE is_cached), sum(cost), sum(input_tokens), sum(output_tokens), sum(judge_cost),
@@ -100,6 +103,7 @@ class BatchSheet:
     batch: RunBatch
     columns: tuple[Column, ...]
     scorers: tuple[str, ...]
+    units: Mapping[str, Unit]
 
     @property
     def is_open(self) -> bool:
@@ -118,9 +122,12 @@ class BatchSheet:
         return 1 - float(json.loads(self.batch.suite_version.rules)["alpha"])
 
     @property
-    def score_rows(self) -> tuple[tuple[str, tuple[float | None, ...]], ...]:
-        """Each scorer with its mean in every column."""
-        return tuple((name, tuple(column.scores.get(name) for column in self.columns)) for name in self.scorers)
+    def score_rows(self) -> tuple[tuple[str, Unit, tuple[float | None, ...]], ...]:
+        """Each scorer with what it is told in, and its mean in every column."""
+        return tuple(
+            (name, self.units.get(name, "score"), tuple(column.scores.get(name) for column in self.columns))
+            for name in self.scorers
+        )
 
 
 def batches_of(workspace_id: int) -> QuerySet[RunBatch]:
@@ -158,7 +165,9 @@ def batch_sheet(batch: RunBatch) -> BatchSheet:
     )
     order = {spec["name"]: place for place, spec in enumerate(rules["scorers"])}
     named = {name for found in scores.values() for name in found}
-    return BatchSheet(batch, columns, tuple(sorted(named, key=lambda name: (order.get(name, len(order)), name))))
+    names = tuple(sorted(named, key=lambda name: (order.get(name, len(order)), name)))
+    units = units_of(scorers_named(batch.suite_version, names).values())
+    return BatchSheet(batch, columns, names, units)
 
 
 def _rates(batch: RunBatch, runs: Sequence[Run], *, alpha: float) -> dict[int, Rate]:

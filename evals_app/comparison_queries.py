@@ -16,9 +16,12 @@ from evals_app.differences import Difference, Measured, difference
 from evals_app.excerpts import excerpt
 from evals_app.interval_drawing import Drawing, draw_difference
 from evals_app.models import Arm, Result, SuiteVersion
+from evals_app.score_units import units_of
+from evals_app.scorer_queries import scorers_named
 from evals_app.scorers import SCORERS
 from evals_app.scorers.scoring import points_up
 from evals_app.scorers.spec import PASSES
+from evals_app.verdict_rules import Unit
 from registry.core.errors import NotFound
 
 FLIPS_PER_PAGE = 50
@@ -27,10 +30,12 @@ MEASURES = ("latency", "cost")
 
 @dataclass(frozen=True)
 class DifferenceLine:
-    """A difference with its interval drawn, where it has one."""
+    """A difference with its interval drawn, where it has one, and what its numbers are told in."""
 
     found: Difference
     drawing: Drawing | None
+    unit: Unit = "rate"
+    higher_is_better: bool = True
 
 
 @dataclass(frozen=True)
@@ -85,11 +90,6 @@ class Comparison:
     def is_one_suite(self) -> bool:
         """True where both answered the same suite version."""
         return self.old.run.suite_version_id == self.new.run.suite_version_id
-
-    @property
-    def is_one_run(self) -> bool:
-        """True for the two versions of one run."""
-        return self.old.run.pk == self.new.run.pk
 
     @property
     def left_out(self) -> int:
@@ -180,18 +180,21 @@ def with_excerpts(old: RunArm, new: RunArm, rows: Sequence[FlipRow]) -> list[Fli
 
 
 def differences_of(old: RunArm, new: RunArm) -> tuple[DifferenceLine, ...]:
-    """Each score that both sides have, with the interval of its difference; two queries."""
+    """Each score that both sides have, with the interval of its difference; two queries, three where cases bring scorers."""
     version = new.run.suite_version
     rules = json.loads(version.rules)
-    kinds = {spec["name"]: SCORERS.get(spec["kind"]) for spec in rules["scorers"]}
-    negated = {spec["name"] for spec in rules["scorers"] if spec.get("negate")}
-    order = {name: place for place, name in enumerate([PASSES, *kinds])}
+    rows = comparison_sql.score_rows(old, new, passes=PASSES)
+    specs = scorers_named(version, [row.name for row in rows])
+    kinds = {name: SCORERS.get(spec["kind"]) for name, spec in specs.items()}
+    negated = {name for name, spec in specs.items() if spec.get("negate")}
+    units = units_of(specs.values())
+    order = {name: place for place, name in enumerate([PASSES, *(spec["name"] for spec in rules["scorers"])])}
     is_single = old.run.repeats == new.run.repeats == 1
     clusters = clusters_in([version.pk])
     lines = []
-    rows = comparison_sql.score_rows(old, new, passes=PASSES)
     for row in sorted(rows, key=lambda row: (order.get(row.name, len(order)), row.name)):
         scorer = kinds.get(row.name)
+        is_binary = row.name == PASSES or (scorer.is_binary if scorer else row.is_single)
         measured = Measured(
             name=row.name,
             mean_new=row.mean_new,
@@ -199,17 +202,22 @@ def differences_of(old: RunArm, new: RunArm) -> tuple[DifferenceLine, ...]:
             cases=row.cases,
             deltas=row.deltas,
             is_single=is_single and row.is_single,
-            is_binary=row.name == PASSES or (scorer.is_binary if scorer else row.is_single),
+            is_binary=is_binary,
             higher_is_better=scorer is None or points_up(scorer, negate=row.name in negated),
         )
-        lines.append(_line(difference(measured, clusters, alpha=rules["alpha"]), rules["margin"]))
+        found = difference(measured, clusters, alpha=rules["alpha"])
+        unit = units.get(row.name, "rate" if is_binary else "score")
+        # The margin is of shares: an amount has none here.
+        drawing = _drawn(found, unit, 0.0 if scorer and scorer.is_raw else rules["margin"])
+        lines.append(DifferenceLine(found, drawing, unit, measured.higher_is_better))
     return tuple(lines)
 
 
-def _line(found: Difference, margin: float) -> DifferenceLine:
+def _drawn(found: Difference, unit: Unit, margin: float) -> Drawing | None:
     if found.lower is None or found.upper is None:
-        return DifferenceLine(found, None)
-    return DifferenceLine(found, draw_difference(found.lower, found.upper, found.delta, margin=margin))
+        return None
+    drawn: Unit = "rate" if unit == "rate" else "score"
+    return draw_difference(found.lower, found.upper, found.delta, margin=margin, unit=drawn)
 
 
 def distributions_of(old: RunArm, new: RunArm) -> tuple[Distribution, ...]:

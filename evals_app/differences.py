@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from evals_app.stats import Interval, StatsError, clustered_t, tango_bounds, wilson
+from evals_app.stats import Interval, StatsError, clustered_t, mcnemar_exact, tango_bounds, wilson
 
 type Word = Literal["better", "worse", "unclear", "unknown"]
 
@@ -36,7 +36,11 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What a score says of two sides; `delta` and bounds are above 0 for better, None where nothing can be computed."""
+    """What a score says of two sides; `delta` and bounds are above 0 for better, None where nothing can be computed.
+
+    `p_value` says how likely wins and losses lie so far apart by chance (McNemar's exact test, two-sided); only of single 0/1
+    answers to cases on their own.
+    """
 
     name: str
     n: int
@@ -49,6 +53,7 @@ class Difference:
     losses: int
     word: Word
     sentence: str
+    p_value: float | None = None
 
 
 def difference(measured: Measured, clusters: Mapping[int, str], *, alpha: float) -> Difference:
@@ -78,6 +83,7 @@ def difference(measured: Measured, clusters: Mapping[int, str], *, alpha: float)
         losses=losses,
         word=word,
         sentence=sentence or WORDS[word],
+        p_value=mcnemar_exact(wins, losses) if measured.is_single and len(set(labels)) == len(labels) else None,
     )
 
 

@@ -10,6 +10,7 @@ from django.db.models import Count, Q, QuerySet
 
 from evals_app.metric_rows import scorer_names
 from evals_app.models import Case, DraftCase, Suite, SuiteAttachment, SuiteDraft, SuiteVersion
+from evals_app.outlook_queries import outlooks
 from evals_app.suite_cells import Cells, cells_of, columns_of
 from evals_app.suite_content import CaseSpec, SuiteContent, parse_suite
 from evals_app.suite_editing import FIRST_RULES, broken_rows, case_mistakes, read_rules, rules_as_read, typed_rules
@@ -40,7 +41,7 @@ class EditorRow:
 class EditorSheet:
     """What the editor shows. `draft` is None before anything was typed; `behind` is what somebody saved since it began.
 
-    `size` is None where its rules cannot be read.
+    `size` is None where its rules cannot be read; `removable` are the columns that somebody added and no case of the page fills.
     """
 
     suite: Suite
@@ -49,6 +50,7 @@ class EditorSheet:
     behind: SuiteVersion | None
     rules: Mapping[str, str]
     names: tuple[str, ...]
+    removable: tuple[str, ...]
     rows: tuple[EditorRow, ...]
     page: "Page[DraftCase] | Page[Case]"
     count: int
@@ -61,8 +63,11 @@ class EditorSheet:
         return self.page.paginator.num_pages
 
 
-def editor_sheet(suite: Suite, member_id: int, *, page: str | None) -> EditorSheet:
-    """One page of the editor; a fixed number of queries, whatever the size of the suite."""
+def editor_sheet(suite: Suite, member_id: int, *, page: str | None, marks_empty: bool = False) -> EditorSheet:
+    """One page of the editor; a fixed number of queries, whatever the size of the suite.
+
+    A row that nobody has filled in yet says nothing of what it lacks, unless `marks_empty`: it stood in the way.
+    """
     draft = SuiteDraft.objects.filter(suite=suite, member_id=member_id).first()
     newest = SuiteVersion.objects.filter(suite=suite, number=suite.last_number).first()
     if draft is not None:
@@ -77,7 +82,8 @@ def editor_sheet(suite: Suite, member_id: int, *, page: str | None) -> EditorShe
         rules = typed_rules(json.loads(newest.rules) if newest else FIRST_RULES)
         given = []
     contents: list[dict[str, JSON]] = [json.loads(row.content) for row in found.object_list]
-    names = columns_of(contents, given) or _variables_asked(suite)
+    filled, asked = columns_of(contents), _variables_asked(suite)
+    names = columns_of((), [*given, *filled, *asked])
     return EditorSheet(
         suite=suite,
         draft=draft,
@@ -85,10 +91,11 @@ def editor_sheet(suite: Suite, member_id: int, *, page: str | None) -> EditorShe
         behind=newest if draft is not None and draft.based_on != suite.last_number else None,
         rules=rules,
         names=names,
-        rows=_rows(found, contents, names, rules, draft),
+        removable=tuple(name for name in given if name not in {*filled, *asked}),
+        rows=_rows(found, contents, names, rules, draft, marks_empty=marks_empty),
         page=found,
         count=found.paginator.count,
-        size=_size(rules, draft, newest),
+        size=_size(suite, rules, draft, newest),
         scorer_names=_scorer_names(rules, draft, newest),
     )
 
@@ -149,13 +156,15 @@ def _rows(
     names: Sequence[str],
     rules: Mapping[str, str],
     draft: SuiteDraft | None,
+    *,
+    marks_empty: bool,
 ) -> tuple[EditorRow, ...]:
     mistakes = _mistakes(contents, rules) if draft else {}
     taken = _keys_used_twice(draft, contents) if draft else set()
     rows = []
     for index, (row, content) in enumerate(zip(page.object_list, contents, strict=True)):
         cells = cells_of(content, names)
-        said = list(mistakes.get(index, ()))
+        said = list(mistakes.get(index, ())) if marks_empty or content.get("variables") or len(content) > 1 else []
         if content.get("key") in taken:
             said.append("key is the key of another case too: keys are unique within a suite")
         number = row.row if isinstance(row, DraftCase) else cast("Case", row).position
@@ -192,7 +201,9 @@ def _keys_used_twice(draft: SuiteDraft, contents: Iterable[Mapping[str, JSON]]) 
     return set(rows.annotate(number=Count("pk")).filter(number__gt=1).values_list("key", flat=True))
 
 
-def _size(typed: Mapping[str, str], draft: SuiteDraft | None, newest: SuiteVersion | None) -> SizeNote | None:
+def _size(
+    suite: Suite, typed: Mapping[str, str], draft: SuiteDraft | None, newest: SuiteVersion | None
+) -> SizeNote | None:
     """What the size of the draft allows under its rules; None where they cannot be read."""
     try:
         sample: JSON = [{"key": "any", "expected": "any", "scorers": [{"kind": "equals"}]}]
@@ -203,8 +214,10 @@ def _size(typed: Mapping[str, str], draft: SuiteDraft | None, newest: SuiteVersi
         rows = DraftCase.objects.filter(draft=draft)
         shared = Count("cluster", distinct=True, filter=~Q(cluster=""))
         counts = rows.aggregate(shared=shared, alone=Count("pk", filter=Q(cluster="")))
-        return size_note(with_clusters(content, counts["shared"] + counts["alone"]))
-    return size_note(with_clusters(content, clusters_of(newest) if newest else 0))
+        sized = with_clusters(content, counts["shared"] + counts["alone"])
+    else:
+        sized = with_clusters(content, clusters_of(newest) if newest else 0)
+    return size_note(sized, outlooks(suite.pk, sized, is_new=not suite.last_number))
 
 
 def with_clusters(content: SuiteContent, number: int) -> SuiteContent:
@@ -213,7 +226,7 @@ def with_clusters(content: SuiteContent, number: int) -> SuiteContent:
 
 
 def _variables_asked(suite: Suite) -> tuple[str, ...]:
-    """The variables of the prompts that the suite is attached to: columns for a suite without cases."""
+    """The variables of the prompts that the suite is attached to, of the first three."""
     attached = SuiteAttachment.objects.filter(suite=suite).select_related("prompt").order_by("prompt__name")[:3]
     names: dict[str, None] = {}
     for attachment in attached:

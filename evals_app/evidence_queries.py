@@ -6,7 +6,7 @@ from datetime import datetime
 
 from evals_app.case_counts import Pick, counted_cases
 from evals_app.delta_queries import Delta, SuiteChange, delta_of, suite_changes
-from evals_app.models import Run, Suite, SuiteAttachment, SuiteVersion
+from evals_app.models import Run, RunOn, Suite, SuiteAttachment, SuiteVersion
 from evals_app.queries import Place, places_of
 from evals_app.run_queries import CaseRow, RunLine, lines, rows_of, runs_of, state_of
 from prompts_app.facts import current_policy, live_deployment
@@ -94,6 +94,18 @@ class ChecksPanel:
             if row.suite.last_number
             for cell in row.cells
             if cell.is_lacking
+        )
+
+    @property
+    def starting(self) -> tuple[int, ...]:
+        """Attachments of which a new version starts the runs by itself, where none has begun."""
+        return tuple(
+            row.attachment.pk
+            for row in self.rows
+            if row.attachment.run_on == RunOn.NEW_VERSION
+            and row.suite.last_number
+            and row.attachment.created_at < self.version.created_at
+            and any(cell.is_lacking and cell.line is None for cell in row.cells)
         )
 
     @property

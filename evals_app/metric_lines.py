@@ -10,7 +10,7 @@ from evals_app.interval_drawing import MINUS, Drawing, draw_difference, draw_sco
 from evals_app.metric_rules import MEASURES
 from evals_app.models import Run, RunMetric, RunSlice, SuiteVersion
 from evals_app.verdict_rules import Unit
-from evals_app.verdict_words import change, score
+from evals_app.verdict_words import change, plain, score
 
 NONE = "\N{EN DASH}"
 
@@ -66,7 +66,7 @@ def difference(delta: float | None, unit: Unit) -> str:
         return change(-delta)
     if unit == "rate":
         return signed_points(delta)
-    return f"{'+' if delta > 0 else MINUS if delta < 0 else ''}{abs(delta):.3g}"
+    return f"{'+' if delta > 0 else MINUS if delta < 0 else ''}{plain(abs(delta))}"
 
 
 def metric_lines(version: SuiteVersion, metrics: Iterable[RunMetric]) -> tuple[MetricLine, ...]:

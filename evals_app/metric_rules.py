@@ -24,6 +24,8 @@ SUPERIOR_ON: tuple[SuperiorOn, ...] = ("all", "any")
 MOST_METRICS = 20
 MARGIN, RATIO_MARGIN = 0.05, 0.10
 LARGEST = 1e9
+# The modes that take a score to have shown that it reaches a floor.
+ASKED_BY: Mapping[str, frozenset[Mode]] = {"floor": frozenset({"floor"}), "first_floor": COMPARING}
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +181,8 @@ def _mistakes(spec: MetricSpec, specs: Sequence[ScorerSpec]) -> list[tuple[str, 
     for field, value in (("floor", spec.floor), ("first_floor", spec.first_floor)):
         if value is not None and not least <= value <= most:
             found.append((field, "range", f"must be between {least:g} and {most:g}"))
+        elif value == most and scoring.is_binary and spec.mode in ASKED_BY[field]:
+            found.append((field, "range", f"must be below {most:g}, which no number of cases shows: choose all_pass"))
     width = math.inf if scoring.is_ratio else most - least
     for field, value in (("margin", spec.margin), ("least_gain", spec.least_gain)):
         if value is not None and value >= width:

@@ -20,6 +20,7 @@ PARAMETERS = (
     "presence_penalty",
     "frequency_penalty",
     "logit_bias",
+    "logprobs",
     "reasoning_effort",
     "verbosity",
     "tool_choice",

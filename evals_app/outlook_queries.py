@@ -5,12 +5,12 @@ from evals_app.outlook import Outlook, Plan, Seen, outlook
 from evals_app.suite_content import SuiteContent
 
 
-def outlooks(suite_id: int, content: SuiteContent) -> tuple[Outlook, ...]:
-    """How likely an equal version passes each metric of a suite that is judged by comparison; one query."""
+def outlooks(suite_id: int, content: SuiteContent, *, is_new: bool = False) -> tuple[Outlook, ...]:
+    """How likely an equal version passes each metric of a suite that is judged by comparison; one query, none of a new one."""
     rules = [rule for rule in content.rules() if rule.mode == "non_inferior"]
     if not rules:
         return ()
-    seen = _seen(suite_id, [rule.name for rule in rules])
+    seen = {} if is_new else _seen(suite_id, [rule.name for rule in rules])
     plan = Plan(content.clusters, len(content.cases), content.repeats)
     found = [outlook(rule, plan, seen.get(rule.name)) for rule in rules]
     return tuple(one for one in found if one is not None)

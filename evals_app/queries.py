@@ -49,27 +49,34 @@ def evidence_lasts(places: Sequence[Place]) -> timedelta:
 
 @dataclass(frozen=True)
 class Attempts:
-    """Earlier runs that answer the same question. `pooled` are those a new one is judged together with, oldest first."""
+    """Earlier runs that answer the same question. `pooled` are those a new one is judged together with, oldest first.
+
+    `is_broken`: another was begun after them and came to nothing, so that the check is an error.
+    """
 
     open: Run | None
     pooled: tuple[Run, ...]
     next_repeat: int
+    is_broken: bool = False
 
     @property
     def fresh(self) -> Run | None:
-        """The newest answer that still holds."""
-        return self.pooled[-1] if self.pooled else None
+        """The newest answer, where it still holds."""
+        return self.pooled[-1] if self.pooled and not self.is_broken else None
 
 
 def attempts_at(prompt_id: int, evidence_key: str, *, lasts: timedelta) -> Attempts:
-    """What was asked before; runs in error, cancelled, too old, purged or beyond the suite's looks are no looks. Three queries."""
+    """What was asked before; runs in error, cancelled, too old, purged or beyond the suite's looks are no looks. Four queries."""
     runs = Run.objects.of_evidence(prompt_id, evidence_key).select_related("suite_version__suite")
     finished = runs.filter(state=RunState.FINISHED, finished_at__gt=Now() - lasts)
     last = runs.aggregate(last=Max(F("first_repeat") + F("repeats")))["last"]
+    pooled = tuple(finished.filter(posts_check=True, purge=None).order_by("pk"))
+    broken = runs.filter(posts_check=True, state__in=[RunState.ERROR, RunState.CANCELLED])
     return Attempts(
         open=runs.open().first(),
-        pooled=tuple(finished.filter(posts_check=True, purge=None).order_by("pk")),
+        pooled=pooled,
         next_repeat=last or 0,
+        is_broken=bool(pooled) and broken.filter(pk__gt=pooled[-1].pk).exists(),
     )
 
 

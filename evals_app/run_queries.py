@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.paginator import Page, Paginator
 from django.db import connection
-from django.db.models import Aggregate, Count, FloatField, Q, QuerySet, Sum
+from django.db.models import Aggregate, Count, Exists, FloatField, Q, QuerySet, Sum
 from django.utils import timezone
 
 from evals_app.case_counts import Pick, counted_cases, flipped_cases
@@ -20,9 +20,11 @@ from evals_app.run_totals import Totals, judged_totals, totals_of
 from evals_app.stats import level_per_look
 from evals_app.tag_queries import tags_with_counts
 from registry.core.canonical import JSON
+from registry.core.models import JobState
 
 PAGE_SIZE = 50
 CASES_PER_PAGE = 50
+SOON = timedelta(seconds=15)  # within which a worker that is free has taken up a run
 _SUMS = """
   SELECT arm, (SELECT sum(n) FROM unnest(answers) n), (SELECT sum(n) FROM unnest(errors) n),
          cost, input_tokens, output_tokens, latency_median
@@ -40,11 +42,14 @@ class Median(Aggregate):
 
 @dataclass(frozen=True)
 class Progress:
-    """How many of a run's answers are in; errors are among the done ones."""
+    """How many of a run's answers are in; errors are among the done ones. `asking` counts
+    its chunks that are with a worker now; `is_busy`: a worker is at something, be it this run or another."""
 
     done: int = 0
     total: int = 0
     errors: int = 0
+    asking: int = 0
+    is_busy: bool = False
 
     @property
     def left(self) -> int:
@@ -92,7 +97,8 @@ class RunLine:
 
 @dataclass(frozen=True)
 class RunSheet:
-    """Everything about a run but its cases. `judged` is the judges' part of the `totals`."""
+    """Everything about a run but its cases. `judged` is the judges' part of the `totals`; `is_unrendered`: it ended in error, and
+    the prompt could not be rendered for some case, which asking again does not change."""
 
     run: Run
     progress: Progress
@@ -102,6 +108,21 @@ class RunSheet:
     judged: Totals
     time_left: timedelta | None
     slice_lines: tuple[SliceLine, ...] = ()
+    is_unrendered: bool = False
+
+    @property
+    def waits_for(self) -> str:
+        """What a run without any answer yet waits for, in a sentence; empty once there is one."""
+        if not self.run.is_open or self.progress.done:
+            return ""
+        if self.progress.asking:
+            asked = json.loads(self.run.candidate_settings)
+            return f"A worker asks {asked['model']} at {asked['provider']}: the first answer has not come yet."
+        if self.progress.is_busy:
+            return "It waits in the queue: workers are at other runs."
+        if timezone.now() - self.run.created_at < SOON:
+            return "It waits for a worker to take it up."
+        return "No worker has taken it up: is one running?"
 
     @property
     def cost(self) -> Decimal | None:
@@ -221,28 +242,36 @@ def lines(runs: Sequence[Run]) -> tuple[RunLine, ...]:
 
 
 def sheet(run: Run) -> RunSheet:
-    """Everything about one run; four queries, up to six while it is open."""
+    """Everything about one run; four queries, up to six while it is open, five where it ended in error."""
     progress = progress_of([run])[run.pk]
     metrics = tuple(metrics_of([run]).get(run.pk, ()))
     judged = judged_totals(run)
     totals = totals_of(run) if run.is_open else Totals(run.cost, run.input_tokens, run.output_tokens)
-    return RunSheet(run, progress, metrics, figures(run), totals, judged, _time_left(run, progress), slices_of(run))
+    unrendered = Result.objects.filter(run=run, error="template")
+    return RunSheet(
+        run,
+        progress,
+        metrics,
+        figures(run),
+        totals,
+        judged,
+        time_left=_time_left(run, progress),
+        slice_lines=slices_of(run),
+        is_unrendered=run.state == RunState.ERROR and unrendered.exists(),
+    )
 
 
 def progress_of(runs: Sequence[Run]) -> dict[int, Progress]:
     """How far each run is; one query."""
     found = dict.fromkeys((run.pk for run in runs), Progress())
     sums = RunChunk.objects.filter(run__in=[run.pk for run in runs]).values_list("run")
-    for pk, done, total, errors in sums.annotate(Sum("done"), Sum("total"), Sum("errors")).order_by():
-        found[pk] = Progress(done, total, errors)
+    asking = Count("pk", filter=Q(state=JobState.RUNNING))
+    is_busy = Exists(RunChunk.objects.filter(state=JobState.RUNNING))
+    for pk, *known in sums.annotate(
+        Sum("done"), Sum("total"), Sum("errors"), asking=asking, is_busy=is_busy
+    ).order_by():
+        found[pk] = Progress(*known)
     return found
-
-
-def costs_of(runs: Sequence[Run]) -> dict[int, Decimal | None]:
-    """What each run cost so far in US dollars; None where no price is known. One query."""
-    rows = Result.objects.filter(run__in=[run.pk for run in runs]).order_by().values_list("run")
-    sums = rows.annotate(Sum("cost"), Sum("judge_cost"))
-    return {run.pk: None for run in runs} | {pk: (Totals(own) + Totals(judged)).cost for pk, own, judged in sums}
 
 
 def figures(run: Run) -> tuple[ArmFigures, ...]:

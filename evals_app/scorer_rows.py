@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import Any
 
 from evals_app.scorer_texts import (
@@ -34,7 +35,7 @@ MARKER = "scorer"
 PLACE = re.compile(r"scorers\[(\d+)\]\.?(\w*)(.*)", re.DOTALL)
 FIRST_KIND = "contains"
 ABBREVIATED = {
-    "icontains": "contains, in any case", "json": "JSON", "jsonpath": "JSONPath", "pii": "PII", "bleu": "BLEU", "gleu": "GLEU",
+    "icontains": "contains, in any case", "json": "JSON", "xml": "XML", "html": "HTML", "jsonpath": "JSONPath", "pii": "PII", "bleu": "BLEU", "gleu": "GLEU",
     "rouge": "ROUGE", "l": "L", "n": "N",
 }  # fmt: skip
 JUDGED_BY = ("judge", "provider", "model")
@@ -152,9 +153,9 @@ def scorer_sheet(
 
 
 def kinds_offered() -> list[tuple[str, list[tuple[str, str]]]]:
-    """Every kind that can be chosen, with its label, by family."""
-    offered = [scorer for scorer in SCORERS.values() if scorer.is_run]
-    return [(one, [(kind.kind, _label(kind.kind)) for kind in offered if kind.family == one]) for one in FAMILIES]
+    """Every kind that can be chosen, with its label, by family, in the order of the labels."""
+    offered = sorted(((_label(one.kind), one) for one in SCORERS.values() if one.is_run), key=itemgetter(0))
+    return [(one, [(kind.kind, label) for label, kind in offered if kind.family == one]) for one in FAMILIES]
 
 
 def _posted(posted: Posted, begin: str) -> JSON:
@@ -171,7 +172,10 @@ def _posted(posted: Posted, begin: str) -> JSON:
     fields: Typed = {"kind": kind, "value": last("value"), "negate": last("negate")}
     fields |= {name: last(name).strip() for name in (*WORDS, *NUMBERS)}
     fields |= {"name": ""} if fields["name"] == last("was") != kind else {}
+    before = SCORERS.get(last("was"), SCORERS[kind])
     for option in SCORERS[kind].options:
+        if option not in before.options:
+            continue  # milliseconds at most are not words at most
         name = f"o-{option.name}"
         many = "\n".join(text for text in posted.get(f"{begin}-{name}", ()) if text in words(option))
         fields[name] = many if widget(option) == "choices" else last(name)

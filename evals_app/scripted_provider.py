@@ -137,10 +137,14 @@ def _text_of(content: object) -> str:
 
 
 class ScriptedProvider:
-    """The server in a thread of its own, with what it was asked. Usable as a context manager; `base_url` ends in /v1."""
+    """The server in a thread of its own, with what it was asked. Usable as a context manager; `base_url` ends in /v1.
+
+    Questions with `holds` in them are answered once it says something else.
+    """
 
     def __init__(self, rules: Iterable[Rule] = (), *, port: int = 0, latency_s: float = 0.0) -> None:
         self.latency_s = latency_s
+        self.holds = ""
         self.port = port
         self.asked: list[Asked] = []
         self.most_in_flight = 0
@@ -246,6 +250,8 @@ class ScriptedProvider:
             self.most_in_flight = max(self.most_in_flight, self._in_flight)
         try:
             await asyncio.sleep(rule.latency_s or self.latency_s)
+            while self.holds and self.holds in text:
+                await asyncio.sleep(0.02)
             return await _answer(writer, rule, asked)
         finally:
             with self._lock:

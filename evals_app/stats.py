@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Hashable, Sequence
 from typing import NamedTuple
 
-from scipy.special import ndtri, stdtrit
+from scipy.special import bdtr, ndtri, stdtrit
 
 
 class StatsError(ValueError):
@@ -41,7 +41,8 @@ def is_tango_above(b: float, c: float, n: float, alpha: float, *, least: float) 
         return -z * z / (n + z * z) >= least
     if observed <= -1 or least <= -1:
         return least <= -1
-    return least <= observed and _tango_excess(b, c, n, z, least) >= 0
+    # What was observed is never below its own bound; where it is 1 the excess there would be 0, for no variance is left.
+    return least < observed and _tango_excess(b, c, n, z, least) >= 0
 
 
 def _tango_lower(b: float, c: float, n: float, z: float) -> float:
@@ -129,9 +130,7 @@ def wilson(k: float, n: float, alpha: float) -> Interval:
 
 def mcnemar_exact(b: int, c: int) -> float:
     """Two-sided p-value that wins and losses are equally likely (McNemar's test, exact): shown, never gated on."""
-    changed = b + c
-    tail = sum(math.comb(changed, k) for k in range(min(b, c) + 1))
-    return min(1.0, 2 * tail / (1 << changed))
+    return min(1.0, 2 * float(bdtr(min(b, c), b + c, 0.5))) if b + c else 1.0
 
 
 def holm(count: int, alpha: float, rejects: Callable[[int, float], bool]) -> tuple[tuple[bool, float], ...]:

@@ -151,9 +151,14 @@ def case_mistakes(refused: Invalid) -> tuple[RowMistake, ...]:
     return tuple(RowMistake(int(match[1]), match[2], message) for match, message in found if match)
 
 
+def is_of_case(error: FieldError) -> bool:
+    """Whether a mistake stands in a case, and not in a rule."""
+    return CASE.fullmatch(error.field) is not None
+
+
 def rule_mistakes(refused: Invalid) -> Invalid:
-    """The same refusal without what it says of cases, its mistakes at the fields of the form."""
-    errors = [_placed(error) for error in refused.errors if not CASE.fullmatch(error.field)]
+    """The same refusal, its mistakes at the fields of the form."""
+    errors = [_placed(error) for error in refused.errors]
     return Invalid(refused.code, refused.detail, errors=errors)
 
 

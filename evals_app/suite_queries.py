@@ -1,5 +1,6 @@
 """Suites as pages read them: the list, and one version with cases, scorers, versions and where it is attached."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from django.core.paginator import Page, Paginator
@@ -131,6 +132,28 @@ def versions_of(suite: Suite) -> QuerySet[SuiteVersion]:
 def attachments_of(suite: Suite) -> QuerySet[SuiteAttachment]:
     """Where the suite is attached, by prompt."""
     return SuiteAttachment.objects.filter(suite=suite).select_related("prompt").order_by("prompt__name")
+
+
+def unfilled(
+    attachments: Iterable[SuiteAttachment], cases: Sequence[CaseLine], *, most: int = 3
+) -> list[tuple[str, list[str]]]:
+    """The prompts that could not be asked these cases, with the variables that each requires and none of the cases has.
+
+    Only the first attachments are looked at; two queries for each.
+    """
+    given = {name for line in cases for name in _names(line.content.get("variables"))}
+    found = []
+    for attachment in list(attachments)[:most] if cases else ():
+        newest = attachment.prompt.versions.order_by("-number").first()
+        required = ((newest.load().variables if newest else None) or {}).get("required")
+        names = [str(name) for name in required if name not in given] if isinstance(required, list) else []
+        if names:
+            found.append((attachment.prompt.name, names))
+    return found
+
+
+def _names(variables: JSON) -> Iterable[str]:
+    return variables if isinstance(variables, dict) else ()
 
 
 def recent_runs(suite: Suite) -> tuple[RunLine, ...]:

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
 
+from django.conf import settings
 from django.db.models import Count, Exists, F, OuterRef, Q, Sum
 from django.db.models.functions import Coalesce
 
@@ -12,6 +14,8 @@ from evals_app.queries import newest_suite_version, offers
 from evals_app.usage_queries import UsageLine
 from prompts_app.evaluation import Evaluation, ModelOffer, StartingSuite
 from prompts_app.models import Prompt
+from registry.core.clock import database_now
+from registry.core.errors import Conflict
 
 CASES_OFFERED = 300
 
@@ -72,6 +76,23 @@ def tried_in(workspace_id: int, month: date) -> UsageLine:
         cost=Sum("cost"),
     )
     return UsageLine("tried by hand", **found)
+
+
+def refuse_too_dear(workspace_id: int, most: Decimal) -> None:
+    """Raises Conflict `try.budget` where so much is not left of what trying may cost in a day by UTC; two queries.
+
+    What is held and not settled counts as spent: it may have been sent.
+    """
+    limit = Decimal(str(settings.TRY_DAILY_BUDGET))
+    midnight = datetime.combine(database_now().astimezone(UTC).date(), time.min, UTC)
+    today = Tryout.objects.filter(workspace_id=workspace_id, created_at__gte=midnight)
+    spent = today.aggregate(sum=Sum("cost"))["sum"] or Decimal(0)
+    if most and spent + most > limit:
+        detail = (
+            f"This may cost ${most.quantize(Decimal('0.0001')):f}, and ${spent.quantize(Decimal('0.01')):f} of the"
+            f" ${limit.normalize():f} that this workspace may spend on trying today (UTC) are used."
+        )
+        raise Conflict("try.budget", detail)
 
 
 def for_the_editor() -> Evaluation:

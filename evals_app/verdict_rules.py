@@ -22,8 +22,9 @@ COMPARING: frozenset[Mode] = frozenset({"non_inferior", "superior"})
 class CaseScores:
     """What one case scored: `new` and `base` hold every repeat of every attempt that is pooled.
 
-    An empty tuple says that the case ended in error on that side; `base` is None when nothing was live to compare with.
-    `cluster` is the case's own key unless cases belong together.
+    `lost` are answers, on either side, that brought no score: a case with any is in error, though what came still counts.
+    An empty tuple says that none came on that side; `base` is None when nothing was live to compare with. `cluster` is the
+    case's own key unless cases belong together.
     """
 
     case_key: str
@@ -32,6 +33,17 @@ class CaseScores:
     new: tuple[float, ...]
     base: tuple[float, ...] | None
     tags: tuple[str, ...] = ()
+    lost: int = 0
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether every side has something to compare."""
+        return bool(self.new) and self.base != ()
+
+    @property
+    def is_in_error(self) -> bool:
+        """Whether any of its answers is missing."""
+        return self.lost > 0 or not self.is_answered
 
 
 @dataclass(frozen=True, slots=True)

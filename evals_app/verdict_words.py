@@ -160,7 +160,7 @@ def asked(rule: Rule) -> str:
 
 
 def _points(value: float, rule: Rule) -> str:
-    return f"{abs(value) * 100:.1f} points" if rule.binary else f"{abs(value):.3g}"
+    return f"{abs(value) * 100:.1f} points" if rule.binary else plain(abs(value))
 
 
 def slice_sentence(told: Told, *, is_judged: bool, why_not: str = "") -> str:
@@ -232,7 +232,12 @@ def score(value: float, unit: Unit) -> str:
         return f"${value:.2g}" if abs(value) < 0.1 else f"${value:,.2f}"
     if unit == "ms":
         return f"{value:,.0f} ms" if value < 10_000 else f"{value / 1000:,.1f} s"
-    return f"{value:,.0f} tokens" if unit == "tokens" else f"{value:.3g}"
+    return f"{value:,.0f} tokens" if unit == "tokens" else plain(value)
+
+
+def plain(value: float) -> str:
+    """A number by its three leading digits, from a thousand on whole."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def change(log_ratio: float) -> str:

@@ -33,7 +33,8 @@ def judge(cases: Sequence[CaseScores], rule: Rule) -> MetricVerdict:
     """The verdict of `rule` on the cases; never raises for what scores can hold: that is verdict "error" with a reason.
 
     Errors: a score that is no finite number, more than 2 % of cases in error (or a critical one, or any that `all_pass`
-    looks at), fewer than two clusters, no case. Comparing modes with nothing live are judged by `first_floor`.
+    looks at), fewer than two clusters, no case. A case is in error when any of its answers is. Comparing modes with nothing
+    live are judged by `first_floor`.
     """
     if reason := _unusable(cases, rule):
         return _blank(rule, len(cases), "reported" if rule.mode == "report_only" else "error", reason)
@@ -91,14 +92,14 @@ def decide(cases: Sequence[CaseScores], rule: Rule) -> Decision:
 
 def usable_cases(cases: Sequence[CaseScores]) -> list[CaseScores]:
     """Those answered on every side."""
-    return [case for case in cases if case.new and case.base != ()]
+    return [case for case in cases if case.is_answered]
 
 
 def _unusable(cases: Sequence[CaseScores], rule: Rule) -> str:
     """Why these cases permit no verdict at all; empty when they do."""
     values = [value for case in cases for value in (*case.new, *(case.base or ()))]
-    failed = [case for case in cases if not case.new or case.base == ()]
-    if not cases or len(failed) == len(cases):
+    failed = [case for case in cases if case.is_in_error]
+    if not any(case.is_answered for case in cases):
         return words.error("no case was answered")
     if not all(math.isfinite(value) for value in values):
         return words.error("a score is not a finite number")
@@ -109,7 +110,7 @@ def _unusable(cases: Sequence[CaseScores], rule: Rule) -> str:
     if rule.mode != "report_only" and len(failed) > MAX_ERRORS * len(cases):
         return words.error(f"{len(failed)} of {len(cases)} cases {_lost(rule)}, more than 2 %")
     looked_at = _looked_at(cases) if rule.mode == "all_pass" else [case for case in cases if case.critical]
-    if rule.mode != "report_only" and (lost := [case.case_key for case in looked_at if case in failed]):
+    if rule.mode != "report_only" and (lost := [case.case_key for case in looked_at if case.is_in_error]):
         return words.error(f"a case that must pass ended in error: {words.names(lost)}")
     return ""
 

@@ -16,8 +16,9 @@ from evals_app.engine.starting import post_check
 from evals_app.models import Case, DraftCase, Purge, Result, ResultLabel, Run, Suite
 from evals_app.purging import emptied, empty_answers, empty_cases, empty_replies
 from evals_app.queries import newest_suite_version
+from prompts_app.actions.checks import note_change
 from prompts_app.actions.prompts import checked_text
-from prompts_app.models import CheckDefinition, CheckDefinitionChange, CheckState, VersionCheck
+from prompts_app.models import CheckDefinition, CheckState, VersionCheck
 from registry.core import audit
 from registry.core.actions.erasing import erase_in_places
 from registry.core.actor import Actor
@@ -211,7 +212,7 @@ def _retire(actor: Actor, run: Run, purge: Purge) -> None:
         return
     post_check(run, CheckState.ERROR, f"{purge.told} Answers that it rested on are gone: run it again.")
     definition = CheckDefinition.objects.get(workspace_id=run.workspace_id, name=name)
-    CheckDefinitionChange.objects.create(definition=definition, recipe=definition.recipe, by_id=actor.member_id)
+    note_change(definition, definition.recipe, by={actor.member_id})
 
 
 def _save_without(actor: Actor, suite: Suite) -> None:

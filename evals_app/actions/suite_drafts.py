@@ -85,6 +85,14 @@ def add_variable(actor: Actor, suite: Suite, name: str, *, based_on: int = 0) ->
 
 
 @transaction.atomic
+def drop_variable(actor: Actor, suite: Suite, name: str) -> SuiteDraft:
+    """Take a column away again that was added for a variable; values that cases have stay theirs."""
+    draft = _open(actor, suite, 0)
+    draft.names = [one for one in draft.names if one != name]
+    return _touch(draft)
+
+
+@transaction.atomic
 def add_cases(actor: Actor, suite: Suite, cases: Sequence[Case], *, how: How = "append", based_on: int = 0) -> int:
     """Put cases into the draft: at its end, in place of those with the same key (`merge`), or instead of all.
 

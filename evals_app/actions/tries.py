@@ -2,12 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
 from decimal import Decimal
 
-from django.conf import settings
 from django.db import transaction
-from django.db.models import Sum
 
 from evals_app.engine.budget import most_of
 from evals_app.engine.preparing import OpenDesk, open_desk
@@ -18,6 +15,7 @@ from evals_app.models import Provider, Tryout
 from evals_app.providers.talk import Question
 from evals_app.queries import offers
 from evals_app.suite_content import CaseSpec
+from evals_app.tryout_queries import refuse_too_dear
 from prompts_app.actions.versions import find_version, prepare
 from prompts_app.content import VersionContent
 from prompts_app.editing import from_draft
@@ -26,7 +24,6 @@ from prompts_app.models import Prompt, PromptVersion
 from registry.core import audit
 from registry.core.actor import Actor
 from registry.core.canonical import JSON
-from registry.core.clock import database_now
 from registry.core.errors import Conflict, Invalid, NotFound, invalid_field
 from registry.core.permissions import Permission, require, require_person
 
@@ -81,7 +78,7 @@ def start_try(actor: Actor, prompt: Prompt, columns: Sequence[Column], case: Cas
     mosts = [most_of(desks[one.settings.provider].desk.endpoint, one.question) for one in ready]
     with transaction.atomic():
         _record(actor, prompt, ready)  # holds the end of the chain: one try after the other is admitted
-        _refuse_too_dear(actor.workspace_id, sum(mosts, Decimal(0)))
+        refuse_too_dear(actor.workspace_id, sum(mosts, Decimal(0)))
         rows = [_row(actor, prompt, one, most) for one, most in zip(ready, mosts, strict=True)]
         Tryout.objects.bulk_create(rows)
     lines = [
@@ -133,20 +130,6 @@ def _row(actor: Actor, prompt: Prompt, one: Ready, most: Decimal) -> Tryout:
         model=one.question.model,
         cost=most,
     )
-
-
-def _refuse_too_dear(workspace_id: int, most: Decimal) -> None:
-    """What is held and not settled counts as spent: it may have been sent."""
-    limit = Decimal(str(settings.TRY_DAILY_BUDGET))
-    midnight = datetime.combine(database_now().astimezone(UTC).date(), time.min, UTC)
-    today = Tryout.objects.filter(workspace_id=workspace_id, created_at__gte=midnight)
-    spent = today.aggregate(sum=Sum("cost"))["sum"] or Decimal(0)
-    if most and spent + most > limit:
-        detail = (
-            f"This may cost ${most.quantize(Decimal('0.0001')):f}, and ${spent.quantize(Decimal('0.01')):f} of the"
-            f" ${limit.normalize():f} that this workspace may spend on trying today (UTC) are used."
-        )
-        raise Conflict("try.budget", detail)
 
 
 def _record(actor: Actor, prompt: Prompt, ready: Sequence[Ready]) -> None:

@@ -47,6 +47,10 @@ class ScoreDifference(serializers.Serializer[Any]):
     upper = serializers.FloatField(allow_null=True)
     wins = serializers.IntegerField(help_text="Cases with a better score.")
     losses = serializers.IntegerField(help_text="Cases with a worse one.")
+    p_value = serializers.FloatField(
+        allow_null=True,
+        help_text="McNemar's exact test, two-sided; null unless each case is one 0/1 answer on its own.",
+    )
     says = serializers.ChoiceField(WORDS)
     sentence = serializers.CharField()
 

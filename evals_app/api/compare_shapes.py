@@ -77,6 +77,7 @@ def _score(line: DifferenceLine) -> dict[str, JSON]:
         "upper": found.upper,
         "wins": found.wins,
         "losses": found.losses,
+        "p_value": found.p_value,
         "says": found.word,
         "sentence": found.sentence,
     }

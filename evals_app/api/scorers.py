@@ -57,6 +57,8 @@ class Trial(StrictSerializer):
     cost = serializers.FloatField(required=False, min_value=0, max_value=1e6)
     output_tokens = Whole(required=False)
     latency_ms = Whole(required=False)
+    finish_reason = Text(required=False, max_length=40)
+    perplexity = serializers.FloatField(required=False, min_value=1, max_value=1e300)
 
 
 class ScorersView(RegistryView):
@@ -83,7 +85,7 @@ class TryScorerView(RegistryView):
         scored = try_scorers([spec], _output(given), _asked(given))
         if not scored:
             is_graded = SCORERS[spec.kind].is_graded
-            message = "asks a model: try it in a run of one case" if is_graded else "is never run"
+            message = "asks a model: try it in the editor of a suite" if is_graded else "is never run"
             code = "scorer.graded" if is_graded else "scorer.disabled"
             error = FieldError("scorer.kind", "choice", message)
             raise Invalid(code, f"The kind {spec.kind} {message}.", errors=[error])
@@ -119,6 +121,8 @@ def _output(given: dict[str, Any]) -> Output:
         output_tokens=given.get("output_tokens"),
         cost=given.get("cost"),
         latency_ms=given.get("latency_ms"),
+        finish_reason=given.get("finish_reason", ""),
+        perplexity=given.get("perplexity"),
     )
 
 

@@ -4,7 +4,7 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 
 import structlog
 from django.db import transaction
@@ -16,11 +16,11 @@ from evals_app.engine.asking import Arrivals, Batch, Outcome
 from evals_app.engine.budget import Purse
 from evals_app.engine.grading import Grader
 from evals_app.engine.machinery import machinery
-from evals_app.engine.preparing import prepare
+from evals_app.engine.preparing import prepare, run_of
 from evals_app.engine.queue import claim_next
 from evals_app.engine.saving import copy_in
 from evals_app.engine.stopping import stop
-from evals_app.models import JudgeReply, Result, Run, RunChunk, RunState, SuiteVersion
+from evals_app.models import JudgeReply, Result, Run, RunChunk, RunState
 from registry.core import jobs
 
 LEASE_S = 20.0
@@ -45,8 +45,8 @@ def new_owner() -> str:
     return f"{socket.gethostname()[:32]}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
-def work() -> set[int]:
-    """Works through the chunks that come first, at least one if any waits; the runs they belong to.
+def work() -> Generator[int, None, None]:
+    """Works through the chunks that come first, at least one if any waits; the run of each as soon as the chunk has ended.
 
     The order is the database's, whichever chunk's message woke the worker. A chunk ends done, handed on after
     eight minutes, or left to whoever took it over. A bug leaves the lease to run out: the sweeper starts another
@@ -55,32 +55,34 @@ def work() -> set[int]:
     _free_from_the_dead()
     shift = _Shift()
     try:
-        shift.work()
+        yield from shift.work()
     finally:
         shift.abandon()
-    return shift.run_ids
 
 
 class _Shift:
     """The chunks that this process works on at the same time."""
 
     def __init__(self) -> None:
-        self.run_ids: set[int] = set()
         self._began = time.monotonic()
         self._arrivals = Arrivals()
         self._works: dict[Batch, _Work] = {}
-        self._has_read_ahead = False
+        self._ended: list[int] = []
 
-    def work(self) -> None:
+    def work(self) -> Iterator[int]:
+        """The runs of chunks that have ended; questions of the others are on their way meanwhile."""
         self._claim()
+        yield from self._runs_of_ended()
         while self._works:
             outcomes = self._arrivals.collect(most=self._until_room())
             for batch, one in list(self._works.items()):
                 self._go_on(batch, one, outcomes.get(batch, []))
             while self._has_room():
                 if not self._claim():
-                    self._read_ahead()
+                    # While the last answers are on their way: what the verdict takes.
+                    judging.read_ahead(one.suite_version for one in self._works.values())
                     break
+            yield from self._runs_of_ended()
 
     def abandon(self) -> None:
         """Stops asking; what is not saved will be asked again by whoever goes on."""
@@ -91,20 +93,17 @@ class _Shift:
         chunk = claim_next(owner=new_owner(), lease_s=LEASE_S)
         if chunk is None:
             return False
-        self.run_ids.add(chunk.run_id)
         Run.objects.filter(pk=chunk.run_id, state=RunState.QUEUED).update(state=RunState.RUNNING, started_at=Now())
-        run = Run.objects.only("budget_cost", "budget_requests").get(pk=chunk.run_id)
+        run = run_of(chunk)
         purse = Purse(chunk) if run.has_budget else None
         batch = Batch(machinery(), self._arrivals, purse)
-        self._works[batch] = work = _Work(chunk, batch, purse)
+        self._works[batch] = work = _Work(chunk, run, batch, purse)
         self._guarded(batch, work, work.begin)
         return True
 
-    def _read_ahead(self) -> None:
-        """While the last answers are on their way: what the verdict takes."""
-        if not self._has_read_ahead:
-            self._has_read_ahead = True
-            judging.read_ahead(one.suite_version for one in self._works.values() if one.suite_version)
+    def _runs_of_ended(self) -> Iterator[int]:
+        while self._ended:
+            yield self._ended.pop()
 
     def _has_room(self) -> bool:
         """Whether so little is left that the providers could soon bear more."""
@@ -143,24 +142,26 @@ class _Shift:
         if is_over:
             del self._works[batch]
             batch.abandon()
+            self._ended.append(one.chunk.run_id)
 
 
 class _Work:
     """One chunk being worked on. Each step returns whether it is over, and raises ChunkLostError when it is not ours."""
 
-    def __init__(self, chunk: RunChunk, batch: Batch, purse: Purse | None) -> None:
+    def __init__(self, chunk: RunChunk, run: Run, batch: Batch, purse: Purse | None) -> None:
         self.chunk = chunk
-        self._purse = purse
+        self.suite_version = run.suite_version
         self.capacity = 0
-        self.suite_version: SuiteVersion | None = None
+        self._run = run
+        self._purse = purse
         self._batch = batch
         self._beat_at = time.monotonic()
         self._grader: Grader | None = None
 
     def begin(self) -> bool:
-        prepared = prepare(self.chunk)
+        prepared = prepare(self.chunk, self._run)
         self._grader = Grader(prepared, self._beat)
-        self.capacity, self.suite_version = prepared.capacity, prepared.suite_version
+        self.capacity = prepared.capacity
         for piece in prepared.pieces(self._beat):
             self._grader.expect(piece)
             self._batch.add(piece.asks)

@@ -27,6 +27,7 @@ from evals_app.scorers.graded.prompts import schema_of
 from evals_app.scorers.kinds.pairwise import for_baseline
 from evals_app.scorers.protocol import UnscorableError, excerpt
 from evals_app.scorers.scoring import settled, target_of, unscorable
+from prompts_app.content import VersionContent
 from prompts_app.rendering import render_contents
 from registry.core.canonical import JSON
 from registry.core.errors import Invalid
@@ -260,10 +261,10 @@ class Grader:
                 unit.error = unit.error or f"{spec.name}: {outcome.error}"
                 continue
             try:
-                readings.append(_reading(outcome.answer, kind, spec, material, judge))
+                readings.append(reading_of(outcome.answer, kind, spec, material, judge.content))
             except JudgeError as mistake:
                 unit.misread.add((arm, spec.name, order))
-                unit.error = unit.error or f"{spec.name}: {_told(mistake, outcome.answer)}"
+                unit.error = unit.error or f"{spec.name}: {told_of(mistake, outcome.answer)}"
         if len(readings) < len(replies):
             return
         score = _signed(kind.combine(readings), replies.values())
@@ -289,13 +290,15 @@ def _check(answer: Answer, *, kind: Graded, spec: ScorerSpec, material: Material
     try:
         kind.read(reply_of(answer.text), material, spec)
     except JudgeError as mistake:
-        raise ProviderError(Failure.JUDGE, _told(mistake, answer)) from None
+        raise ProviderError(Failure.JUDGE, told_of(mistake, answer)) from None
 
 
-def _reading(answer: Answer, kind: Graded, spec: ScorerSpec, material: Material, judge: Judge) -> Score:
-    """What one reply says, held to the judge's own schema too; raises JudgeError."""
+def reading_of(
+    answer: Answer, kind: Graded, spec: ScorerSpec, material: Material, content: VersionContent | None
+) -> Score:
+    """What one reply says, held to the schema of the judge's prompt too (None: embeddings are compared); raises JudgeError."""
     reply = reply_of(answer.text)
-    schema = schema_of(judge.content.response_format) if judge.content else {}
+    schema = schema_of(content.response_format) if content else {}
     try:
         mistakes = TOOLS.schema_mistakes(schema, reply) if schema else ()
     except Invalid as refused:
@@ -311,7 +314,8 @@ def _signed(score: Score, replies: Iterable[Outcome]) -> Score:
     return replace(score, detail=f"({', '.join(sorted(others))} stood in) {score.detail}") if others else score
 
 
-def _told(mistake: JudgeError, answer: Answer) -> str:
+def told_of(mistake: JudgeError, answer: Answer) -> str:
+    """What is wrong with a judge's reply, and how it begins."""
     return f"the judge's reply does not fit its schema: {mistake}. It begins: {excerpt(answer.text, 200)}"
 
 

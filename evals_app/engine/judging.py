@@ -5,6 +5,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from django.db.models import Count
+
 from evals_app.claims import why_no_claim
 from evals_app.judge_agreement import labels_behind
 from evals_app.metric_rules import MEASURES
@@ -84,15 +86,23 @@ class Judgement:
 
 @dataclass
 class _Answers:
-    """Scores by arm and metric name, of one case, in the order of repeats."""
+    """Scores by arm and metric name, of one case, in the order of repeats; how many answers of the run itself are errors."""
 
     scores: dict[tuple[str, str], list[float]] = field(default_factory=lambda: defaultdict(list))
+    errors: int = 0
+
+    def lost(self, arms: Iterable[str], name: str) -> int:
+        """Answers without a score of that name: errors, and those of which it is not known."""
+        return self.errors + sum(len(self.scores[arm, PASSES]) - len(self.scores[arm, name]) for arm in arms)
 
 
 def read_ahead(versions: Iterable[SuiteVersion]) -> None:
     """Have at hand what judging runs of these suite versions takes; nothing of it changes while a run is open."""
-    _read_ahead.clear()
-    _read_ahead.update({version.pk: _read(version) for version in versions})
+    wanted = {version.pk: version for version in versions}
+    for pk in _read_ahead.keys() - wanted:
+        del _read_ahead[pk]
+    for pk in wanted.keys() - _read_ahead:
+        _read_ahead[pk] = _read(wanted[pk])
 
 
 def forget() -> None:
@@ -146,6 +156,7 @@ def _scores(
             new=tuple(answers[case_id].scores[Arm.CANDIDATE, name]),
             base=tuple(answers[case_id].scores[Arm.BASELINE, name]) if run.baseline_id else None,
             tags=spec.tags,
+            lost=answers[case_id].lost(run.arms, name),
         )
         for case_id, spec in specs.items()
         if is_for_all or any(one.name == name for one in suite.scorers_of(spec))
@@ -183,7 +194,17 @@ def _answers(run: Run, names: set[str]) -> dict[int, _Answers]:
             if value is not None:
                 # A clock that counts in milliseconds cannot tell less than one.
                 found[arm, name].append(max(1.0, float(value)) if name == "latency" else float(value))
+    for case_id, count in _errors(run):
+        answers[case_id].errors = count
     return answers
+
+
+def _errors(run: Run) -> Iterable[tuple[int, int]]:
+    """The cases of the run itself that have answers in error, and how many."""
+    if not run.chunks.filter(errors__gt=0).exists():
+        return ()
+    rows = Result.objects.filter(run=run).exclude(error="").order_by().values_list("case")
+    return rows.annotate(Count("pk"))
 
 
 def _fault(run: Run) -> str:

@@ -96,6 +96,7 @@ class Prepared:
         self.capacity = sum(desks[0].desk.limits.concurrency for desks in opened)
         self._limits_met = dict.fromkeys(self._arms, 0)
         self._span = (chunk.first_position, chunk.last_position)
+        self._is_begun = chunk.done > 0
 
     def known[A: Ask](self, asks: Sequence[A], *, of: type[Result] | type[JudgeReply]) -> dict[A, Outcome]:
         """What the cache answers of these; nothing where a check is posted: that rests on what was asked for it."""
@@ -122,7 +123,7 @@ class Prepared:
             rows = list(cases.filter(position__range=span)) if span[0] <= span[1] else []
             if rows:
                 self._suite = self.suite_version.load_rules(rows)
-                self._done = _done(self._run, [row.pk for row in rows])
+                self._done = _done(self._run, [row.pk for row in rows]) if self._is_begun else set()
                 yield [(row.pk, spec) for row, spec in zip(rows, self._suite.cases, strict=True)]
 
     def _piece(self, cases: list[tuple[int, CaseSpec]]) -> Piece:
@@ -209,10 +210,14 @@ class Prepared:
         )
 
 
-def prepare(chunk: RunChunk) -> Prepared:
-    """What a chunk needs before anything is rendered; a handful of queries."""
-    rows = Run.objects.select_related("candidate__prompt", "baseline__prompt", "suite_version")
-    return Prepared(chunk, rows.get(pk=chunk.run_id))
+def run_of(chunk: RunChunk) -> Run:
+    """The run of a chunk, with the versions that preparing reads; one query."""
+    return Run.objects.select_related("candidate__prompt", "baseline__prompt", "suite_version").get(pk=chunk.run_id)
+
+
+def prepare(chunk: RunChunk, run: Run) -> Prepared:
+    """What a chunk, just claimed, needs before anything is rendered; a handful of queries."""
+    return Prepared(chunk, run)
 
 
 def way_of(

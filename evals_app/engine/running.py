@@ -1,6 +1,8 @@
 """Runs from the first chunk to the verdict: what tasks call."""
 
+from contextlib import closing
 from dataclasses import asdict
+from itertools import chain
 
 import structlog
 from django.db import transaction
@@ -25,11 +27,12 @@ log = structlog.get_logger(__name__)
 
 
 def run_chunk(pk: int) -> None:
-    """Work through the chunks that come first; end their runs, and that of the chunk hinted at, if it was the last one."""
+    """Work through the chunks that come first; end each run with its last one, and that of the chunk hinted at."""
     hinted = RunChunk.objects.filter(pk=pk).values_list("run_id", flat=True)
-    for run_id in sorted({*chunks.work(), *hinted}):
-        if settle(run_id):
-            add_up(run_id)
+    with closing(chunks.work()) as ended:
+        for run_id in chain(ended, hinted):
+            if settle(run_id):
+                add_up(run_id)
     forget()
 
 
@@ -46,12 +49,20 @@ def settle_lost_runs() -> int:
     return ended
 
 
-@transaction.atomic
 def settle(run_id: int) -> bool:
     """Judge a run whose chunks have all ended, and post its check; False while some have not, or it has ended before."""
+    return not _is_going_on(run_id) and _end(run_id)
+
+
+def _is_going_on(run_id: int) -> bool:
+    return RunChunk.objects.filter(run=run_id, state__in=OPEN_CHUNKS).exists()
+
+
+@transaction.atomic
+def _end(run_id: int) -> bool:
     rows = Run.objects.select_related("prompt", "candidate", "baseline", "suite_version__suite")
     run = rows.select_for_update(of=("self",), no_key=True).filter(pk=run_id, state__in=OPEN_STATES).first()
-    if run is None or run.chunks.filter(state__in=OPEN_CHUNKS).exists():
+    if run is None or _is_going_on(run_id):  # looked at again under the lock: it may have been reopened
         return False
     judgement = _judged(run)
     run.metrics.all().delete()

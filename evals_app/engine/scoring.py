@@ -40,7 +40,8 @@ def result_of(outcome: Outcome, prepared: Prepared, graded: Mapping[str, Score] 
     answer, case = outcome.answer, prepared.cases[ask.slot.case_id]
     result.output, result.tool_calls = answer.text, json.dumps(answer.tool_calls, ensure_ascii=False)
     result.input_tokens, result.output_tokens = answer.input_tokens, answer.output_tokens
-    result.latency_ms = answer.latency_ms
+    result.latency_ms, result.finish_reason = answer.latency_ms, answer.finish_reason
+    result.perplexity = answer.perplexity
     result.cost = cost_of(
         base_url=way.desk.endpoint.base_url,
         model=way.question.model,
@@ -61,7 +62,16 @@ def result_of(outcome: Outcome, prepared: Prepared, graded: Mapping[str, Score] 
 def output_of(answer: Answer, cost: Decimal | None = None) -> Output:
     """An answer as scorers see it."""
     dollars = None if cost is None else float(cost)
-    return Output(answer.text, answer.tool_calls, answer.input_tokens, answer.output_tokens, dollars, answer.latency_ms)
+    return Output(
+        answer.text,
+        answer.tool_calls,
+        answer.input_tokens,
+        answer.output_tokens,
+        dollars,
+        answer.latency_ms,
+        answer.finish_reason,
+        answer.perplexity,
+    )
 
 
 def asked_of(question: Question, case: ScoredCase) -> Asked:

@@ -34,11 +34,15 @@ def start_runs_for_version(version_id: int) -> int:
 
 
 def start_missing_checks(promotion: Promotion, *, states: frozenset[str] = RUNS_WHEN_OPENED) -> int:
-    """A run for each required suite of a pending promotion whose check counts as one of `states`; how many are new."""
-    if not promotion.is_pending:
+    """A run for each required suite of a pending promotion whose check counts as one of `states`; how many are new.
+
+    None where what it asks for is live already: it was applied after it was read, and what is left to compare is
+    a content with itself, which costs answers and would be told as the newest word about it.
+    """
+    live = live_deployment(promotion.prompt, promotion.environment)
+    if not promotion.is_pending or (live and live.version and live.version.digest == promotion.version.digest):
         return 0
     policy = stricter(promotion.policy_opened.load(), current_policy(promotion.environment).load())
-    live = live_deployment(promotion.prompt, promotion.environment)
     facts = required_check_facts(promotion.prompt, promotion.version, policy, live)
     suites = _suites_of(promotion.prompt.workspace_id, facts, policy, states)
     return sum(

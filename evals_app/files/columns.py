@@ -18,6 +18,7 @@ COMBINING = ("combine", "threshold", "groups")
 CASE_FIELDS = frozenset(
     {"key", "variables", "messages", "expected", "tags", "critical", "cluster", "scorers", *COMBINING}
 )
+SAID_BY_ALL = frozenset({"variable", "key", "expected"})
 JSON_MARK = ":json"
 LONGEST_MADE_KEY, LONGEST_LOOKED_AT = 60, 10_000
 _NAMES: Mapping[str, tuple[str, ...]] = {
@@ -78,11 +79,13 @@ class ReadCase:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a file came to: the cases that are sound, and every mistake; `read` counts all its rows."""
+    """What a file came to: the cases that are sound, and every mistake; `read` counts all its rows, `unnamed` the sound
+    cases whose key had to be made of their text."""
 
     cases: tuple[ReadCase, ...]
     mistakes: tuple[Mistake, ...]
     read: int
+    unnamed: int = 0
 
 
 def is_native(table: Table) -> bool:
@@ -106,10 +109,11 @@ def read_cases(table: Table, columns: Sequence[Column]) -> Reading:
     """The table's rows as cases; a row with a mistake is none. Keys left out are made of the case's first text."""
     mistakes = [Mistake(line, "", text) for line, text in table.mistakes]
     cases: list[ReadCase] = []
-    keys = MadeKeys()
+    keys, unnamed = MadeKeys(), 0
     for row in table.rows:
-        errors: list[Mistake] = []
+        errors = _cut(row, columns)
         case = _case(row, columns, errors)
+        has_key = "key" in case
         _give_key(case, keys)
         errors += [_placed(row.line, columns, problem) for problem in case_problems(case)] if not errors else []
         key = case.get("key")
@@ -118,8 +122,24 @@ def read_cases(table: Table, columns: Sequence[Column]) -> Reading:
                 Mistake(row.line, _header_of(columns, "key"), f"is the key of line {keys[key]} too: keys are unique")
             )
         mistakes += errors
-        cases += [] if errors else [ReadCase(row.line, case)]
-    return Reading(tuple(cases), tuple(mistakes), len(table.rows) + len(table.mistakes))
+        if not errors:
+            cases.append(ReadCase(row.line, case))
+            unnamed += not has_key
+    mistakes.sort(key=lambda one: one.line)
+    return Reading(tuple(cases), tuple(mistakes), len(table.rows) + len(table.mistakes), unnamed)
+
+
+def _cut(row: Row, columns: Sequence[Column]) -> list[Mistake]:
+    """A row that ends before a column that every case has: most often a cell with a line break that is not in quotes.
+
+    Tags and the like may be missing at its end: some spreadsheets leave empty cells out there.
+    """
+    lost = [column.header for column in columns if column.use in SAID_BY_ALL and column.header in row.beyond]
+    return (
+        [Mistake(row.line, lost[0], "is missing: the row ends before it; quote cells that hold line breaks")]
+        if lost
+        else []
+    )
 
 
 def native_columns(table: Table) -> tuple[Column, ...]:

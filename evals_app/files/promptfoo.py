@@ -116,8 +116,8 @@ def read_promptfoo(text: str, offers: Sequence[Offer] = ()) -> PromptfooSuite:
     prompts = tuple(_prompts(reader, top.get("prompts", Part(0))))
     if not reader.cases and not reader.mistakes:
         reader.say(root.line, "there is no test to take over")
-    reading = Reading(tuple(reader.cases), tuple(reader.mistakes), reader.read)
-    return PromptfooSuite(reading, rules, tuple(reader.notes), prompts)
+    reading = Reading(tuple(reader.cases), tuple(reader.mistakes), reader.read, len(reader.cases))
+    return PromptfooSuite(reading, rules, tuple(sorted(reader.notes, key=lambda note: note.line or 0)), prompts)
 
 
 def _shared_rules(reader: _Reader, default: Part) -> dict[str, JSON]:

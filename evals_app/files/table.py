@@ -19,7 +19,7 @@ DELIMITERS = ",;\t|"
 _EXTENSIONS = {"csv": "csv", "tsv": "csv", "txt": "csv", "jsonl": "jsonl", "ndjson": "jsonl", "json": "json"}
 _EXTENSIONS |= {"yaml": "promptfoo", "yml": "promptfoo"}
 # Cells that a spreadsheet would run; a quote before them, as `writing` puts it, is taken away again.
-DEFUSED = re.compile(r"'+[=+\-@\t\r\0]")
+DEFUSED = re.compile(r"'+[=+\-@\t\r\n\0\uff1d\uff0b\uff0d\uff20]")
 
 type Form = Literal["csv", "jsonl", "json", "promptfoo"]
 
@@ -31,11 +31,11 @@ csv.field_size_limit(MOST_BYTES)
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What one row holds, by the header of its column; columns without a value are left out."""
+    """What one row holds, by the header of its column; columns without a value are left out. It ends before those `beyond`."""
 
     line: int
     values: Mapping[str, JSON]
-    is_short: bool = False
+    beyond: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def read_csv(text: str) -> Table:
             continue
         _refuse_many(len(rows))
         values = {header: _plain(cell) for header, cell in zip(headers, cells, strict=False) if cell != ""}
-        rows.append(Row(line, values, is_short=len(cells) < len(headers)))
+        rows.append(Row(line, values, headers[len(cells) :]))
     return Table(headers, tuple(rows), tuple(mistakes))
 
 

@@ -1,6 +1,6 @@
 """Suites and results as files: what a spreadsheet would run is made harmless, and reading takes that back.
 
-A cell that begins with `= + - @`, a tab, a carriage return or NUL gets a leading `'`; so does one that begins with quotes
+A cell that begins with `= + - @`, wide or not, a tab, a line break or NUL gets a leading `'`; so does one that begins with quotes
 before such a character, so that taking one quote away always gives the text itself.
 """
 
@@ -16,7 +16,8 @@ from evals_app.files.table import DEFUSED
 from evals_app.suite_cells import tags_cell
 from registry.core.canonical import JSON
 
-DANGEROUS = tuple("=+-@\t\r\0")
+# The last four are the full-width forms, which some locales take for the same.
+DANGEROUS = tuple("=+-@\t\r\n\0\uff1d\uff0b\uff0d\uff20")
 FIXED = ("expected", "tags", "critical", "cluster", "messages", "scorers", *COMBINING)
 
 type Case = Mapping[str, JSON]

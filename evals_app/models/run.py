@@ -209,6 +209,7 @@ class Result(Purgeable):
     score, passed, detail}` in the order of the scorers. `cost` is in US dollars, null where the price is not known; what judges
     used for the answer is told apart. `is_cached`: copied from an earlier run's answer to the same request instead of asked;
     its cost is what it cost then, and counts in no total.
+    `finish_reason` and `perplexity` are empty and null where the provider did not tell them.
     `is_fallback`: `provider_name` stood in for the provider that was to be asked.
     """
 
@@ -225,6 +226,8 @@ class Result(Purgeable):
     output_tokens = models.PositiveIntegerField(null=True)
     cost = models.DecimalField(max_digits=14, decimal_places=8, null=True)
     latency_ms = models.PositiveIntegerField(null=True)
+    finish_reason = models.CharField(max_length=40, blank=True, default="", db_default="")
+    perplexity = models.FloatField(null=True)
     judge_input_tokens = models.PositiveIntegerField(null=True)
     judge_output_tokens = models.PositiveIntegerField(null=True)
     judge_cost = models.DecimalField(max_digits=14, decimal_places=8, null=True)

@@ -10,12 +10,13 @@ from registry.core.models import Member, Workspace
 class Tryout(models.Model):
     """One question asked from a prompt's page; `version` is None for the person's draft.
 
+    Or one asked of a judge from a suite's editor: `prompt` is then the judge's, None where it is not kept yet or none judges.
     `cost` in US dollars is what the answer may cost at most until it is settled, then what it did cost: None where the price
     is not known. One that nobody settled counts as spent.
     """
 
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="+")
-    prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="+")
+    prompt = models.ForeignKey(Prompt, null=True, on_delete=models.PROTECT, related_name="+")
     version = models.ForeignKey(PromptVersion, null=True, on_delete=models.PROTECT, related_name="+")
     member = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="+")
     provider_name = models.CharField(max_length=63)

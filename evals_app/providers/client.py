@@ -16,6 +16,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from evals_app.providers import transport
+from evals_app.providers.choices import finish_reason_of, perplexity_of
 from evals_app.providers.embeddings import cosine_of
 from evals_app.providers.streams import Assembly, StreamCutError, StreamFailedError
 from evals_app.providers.talk import Answer, Endpoint, Failure, ProviderError, Question, excerpt_of
@@ -214,8 +215,9 @@ def _read(content: bytes, endpoint: Endpoint, *, latency_ms: int) -> Answer:
         raise ProviderError(Failure.NO_TEXT, excerpt_of(json.dumps(message), secret=endpoint.api_key))
     if not isinstance(text, str) or not _is_storable(text):
         raise _garbage(content, endpoint)
-    usage = reply.get("usage")
-    return Answer(text, _count(usage, "prompt_tokens"), _count(usage, "completion_tokens"), latency_ms, tuple(calls))
+    usage, choice = reply.get("usage"), reply["choices"][0]
+    read, written = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
+    return Answer(text, read, written, latency_ms, tuple(calls), finish_reason_of(choice), perplexity_of(choice))
 
 
 def _read_likeness(content: bytes, endpoint: Endpoint, *, latency_ms: int) -> Answer:

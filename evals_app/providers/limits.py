@@ -92,11 +92,15 @@ class SharedLimits:
                 await asyncio.shield(self._report(gate, is_alive=turn.is_alive))
 
     async def pause(self, provider_id: int, seconds: float) -> None:
-        """Nobody gets a turn at this provider for so long; a shorter pause never shortens a longer one."""
+        """Nobody gets a turn at this provider for so long; the longest of several pauses holds."""
         if provider_id in self._gates:
             self._gates[provider_id][0].hold_back(seconds)
+        key, pause_ms = key_of(provider_id, "pause"), max(1, int(seconds * 1000))
         try:
-            await self._valkey.set(key_of(provider_id, "pause"), 1, px=max(1, int(seconds * 1000)), nx=True)
+            async with self._valkey.pipeline(transaction=True) as both:
+                both.set(key, 1, px=pause_ms, nx=True)
+                both.pexpire(key, pause_ms, gt=True)
+                await both.execute()
         except RedisError as error:
             self._note_down(error)
 

@@ -115,6 +115,7 @@ class Answer:
     """A complete answer: text without NUL or lone surrogates, token counts as the provider gave them, None if it did not.
 
     An answer that only calls tools has no text; the calls are as the provider gave them, without such characters too.
+    `finish_reason` is empty, and `perplexity` None, where the provider does not tell them.
     """
 
     text: str
@@ -122,6 +123,8 @@ class Answer:
     output_tokens: int | None
     latency_ms: int
     tool_calls: tuple[JSON, ...] = ()
+    finish_reason: str = ""
+    perplexity: float | None = None
 
 
 def excerpt_of(text: str, *, secret: str = "") -> str:

@@ -70,6 +70,18 @@ def amount_option(name: str, about: str, *, most: float) -> Option[float]:
     return Option(name, 0.0, schema, read, is_required=True)
 
 
+def number_option(name: str, about: str, *, default: float, most: float) -> Option[float]:
+    """A number from 0 on."""
+    schema: dict[str, JSON] = {
+        "type": "number",
+        "minimum": 0,
+        "maximum": most,
+        "default": default,
+        "description": about,
+    }
+    return Option(name, default, schema, lambda given: given.number(name, default, least=0, most=most))
+
+
 def texts_option(
     name: str, about: str, *, most: int = 50, longest: int = 500, choices: Sequence[str] | None = None
 ) -> Option[Sequence[str]]:

@@ -39,6 +39,8 @@ class Output:
     output_tokens: int | None = None
     cost: float | None = None
     latency_ms: int | None = None
+    finish_reason: str = ""
+    perplexity: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,3 +238,9 @@ def excerpt(value: JSON, most: int = 80) -> str:
     """The beginning of a value on one line, in quotes."""
     text = " ".join(as_text(value).split())
     return f"“{text[:most]}…”" if len(text) > most else f"“{text}”"
+
+
+def refuse_longer(text: str, most: int, to: str) -> None:
+    """Raises UnscorableError for an output that is too long for something, such as `be read as XML`."""
+    if len(text) > most:
+        raise UnscorableError(f"The output is too long to {to}: more than {most:,} characters.")

@@ -5,11 +5,16 @@ from datetime import timedelta
 from decimal import Decimal
 
 from django import template
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 
-from evals_app.interval_drawing import signed_points
+from evals_app.comparison_queries import DifferenceLine
+from evals_app.interval_drawing import MINUS, signed_points
 from evals_app.scorers import SCORERS, Scorer, ScorerSpec
 from evals_app.scorers.graded.judging import prompt_name
 from evals_app.scorers.registry import FAMILIES
+from evals_app.verdict_rules import Unit
+from evals_app.verdict_words import score
 from registry.core.canonical import JSON
 from registry.core.templatetags.ui import distance
 
@@ -31,6 +36,29 @@ def points(value: float | None) -> str:
 
 
 @register.filter
+def scored(value: float | None, unit: Unit) -> str:
+    """A mean score in what it is told in; a dash for none."""
+    return rate(value) if value is None or unit == "rate" else score(value, unit)
+
+
+@register.filter
+def apart(value: float | None, line: DifferenceLine) -> str:
+    """A difference of two such means, above 0 for better: in points, with its sign, or in words where lower is better."""
+    if value is None or line.unit == "rate":
+        return points(value)
+    amount = score(abs(value), line.unit)
+    if line.higher_is_better:
+        return f"{'+' if value > 0 else MINUS if value < 0 else ''}{amount}"
+    return f"{amount} {'better' if value > 0 else 'worse'}" if value else amount
+
+
+@register.filter
+def chance(value: float) -> str:
+    """A p-value, by two digits."""
+    return f"p = {value:.2g}" if value >= 0.001 else "p < 0.001"
+
+
+@register.filter
 def money(value: Decimal | None) -> str:
     """US dollars: cents where there are any, else the two leading digits."""
     if value is None:
@@ -46,7 +74,7 @@ def milliseconds(value: float | None) -> str:
     """A latency: `340 ms`, `2.4 s`."""
     if value is None:
         return NONE
-    return f"{value:.0f} ms" if value < 1000 else f"{value / 1000:.1f} s"
+    return f"{value:.0f}\N{NO-BREAK SPACE}ms" if value < 1000 else f"{value / 1000:.1f}\N{NO-BREAK SPACE}s"
 
 
 @register.filter
@@ -98,6 +126,15 @@ def listed(value: JSON) -> list[JSON]:
 def scorer_kinds() -> list[tuple[str, list[Scorer]]]:
     """Every kind of scorer, by family."""
     return [(family, [one for one in SCORERS.values() if one.family == family]) for family in FAMILIES]
+
+
+@register.filter
+def marked(text: str) -> SafeString:
+    """Escaped text in which what stands between backticks is code."""
+    pieces = enumerate(text.split("`"))
+    return format_html_join(
+        "", "{}", ((format_html("<code>{}</code>", one) if place % 2 else one,) for place, one in pieces)
+    )
 
 
 @register.filter

@@ -15,7 +15,7 @@ from evals_app.budgets import Budget
 from evals_app.models import RunBatch
 from evals_app.queries import offers
 from evals_app.suite_queries import prompts_to_choose
-from evals_app.views.run_new import VERSIONS_OFFERED, suite_choices
+from evals_app.views.run_new import VERSIONS_OFFERED, offered_suites
 from prompts_app.actions.prompts import find_prompt
 from prompts_app.actions.versions import find_version
 from prompts_app.history_queries import numbers
@@ -53,13 +53,16 @@ class BatchForm(PageForm):
             for offer in offers(prompt.workspace_id)
         ]
         models = [("", "Not used"), (OWN, "As the version says"), *groups]
-        for name, choices in (("version", versions[:VERSIONS_OFFERED]), ("suite", suite_choices(prompt))):
+        for name, choices in (
+            ("version", versions[:VERSIONS_OFFERED]),
+            ("suite", [suite.choice for suite in offered_suites(prompt)]),
+        ):
             field = self.fields[name]
             assert isinstance(field, forms.ChoiceField)
             field.choices = choices
         for place in range(columns):
             self.fields[f"model_{place}"] = forms.ChoiceField(
-                label="Model" if place else "Model, which the others are told against",
+                label="Model" if place else "Model that the others are compared with",
                 choices=models, required=False, widget=forms.Select({"class": "input"}),
             )  # fmt: skip
             self.fields[f"settings_{place}"] = forms.CharField(
@@ -111,7 +114,7 @@ class BatchForm(PageForm):
 def batch_new(request: PageRequest) -> HttpResponse:
     """The form that compares models; without a prompt in the address it asks for that first."""
     require(request.actor, Permission.RUN)
-    name = request.GET.get("prompt", "").replace("\0", "")
+    name = request.GET.get("prompt", "")
     if not name:
         context = {"prompt_names": prompts_to_choose(request.workspace.pk), "suite": request.GET.get("suite", "")}
         return render(request, "evals/batch_new.html", context)

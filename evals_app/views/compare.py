@@ -42,7 +42,7 @@ def suite_compare(request: PageRequest, suite: str) -> HttpResponse:
     """Two versions by their newest answers on a suite; where one has none, what would bring them."""
     require(request.actor, Permission.READ)
     found = find_suite(request.workspace.pk, suite)
-    prompt = find_prompt(request.workspace.pk, request.GET.get("prompt", "").replace("\0", ""))
+    prompt = find_prompt(request.workspace.pk, request.GET.get("prompt", ""))
     old, new = (answers_of(found, _version(request, prompt, name)) for name in ("from", "to"))
     if old.ended and new.ended:
         runs = [request.workspace.slug, old.ended.run.pk, new.ended.run.pk]
@@ -63,7 +63,7 @@ def suite_history_page(request: PageRequest, suite: str) -> HttpResponse:
     """How a prompt's versions did on a suite over time."""
     require(request.actor, Permission.READ)
     found = find_suite(request.workspace.pk, suite)
-    prompt = find_prompt(request.workspace.pk, request.GET.get("prompt", "").replace("\0", ""))
+    prompt = find_prompt(request.workspace.pk, request.GET.get("prompt", ""))
     points = suite_history(found, prompt)
     context = {"suite": found, "prompt": prompt, "points": points, "width": max(320, STEP * (len(points) + 2))}
     return render(request, "evals/suite_history.html", context)

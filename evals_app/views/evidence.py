@@ -1,25 +1,33 @@
 """What suites say, for the prompts' pages: fragments that those load by name, and pages of their own without a script."""
 
+import json
 from collections.abc import Sequence
+from datetime import timedelta
 
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 
 from evals_app.actions.runs import start_run
 from evals_app.actions.suites import attach_suite, find_suite
 from evals_app.evidence_queries import Lack, checks_panel, evidence_between, judged_evidence
 from evals_app.models import Suite
 from evals_app.usage_queries import usage_of_version
-from evals_app.views.suites import RUN_ON
+from evals_app.views.suites import RUN_ON, attached_words
 from prompts_app.actions.promotions import find_promotion
 from prompts_app.actions.prompts import find_prompt
 from prompts_app.actions.versions import find_version
-from prompts_app.models import Prompt, PromptVersion
+from prompts_app.detours import stay_on_detour
+from prompts_app.facts import subject_of
+from prompts_app.models import Promotion, Prompt, PromptVersion
 from registry.core.errors import Conflict, Forbidden, Invalid, NotFound
 from registry.core.pages import page
 from registry.core.permissions import Permission, allows, require
 from registry.core.web import PageRequest
+
+# So long after a version was saved its runs may still be about to start: the panel looks again by itself.
+STARTS_WITHIN = timedelta(seconds=60)
 
 
 @page()
@@ -50,26 +58,43 @@ def prompt_checks_attach(request: PageRequest, name: str) -> HttpResponse:
     required, run_on = request.POST.get("required") == "on", request.POST.get("run_on", RUN_ON[0][0])
     try:
         attach_suite(request.actor, suite, prompt, required=required, run_on=run_on)
-        messages.success(request, f"{suite.title} is asked of {prompt.name}.")
+        messages.success(request, attached_words(suite, prompt.name, required=required))
     except (Invalid, Conflict, Forbidden) as refused:
         messages.error(request, refused.detail)
-    return redirect("prompt", request.workspace.slug, prompt.name)
+    return stay_on_detour(request, "prompt", request.workspace.slug, prompt.name)
 
 
 @page()
 def promotion_evidence(request: PageRequest, pk: int) -> HttpResponse:
-    """The required suites' answers in full, for one promotion."""
+    """The required suites' answers in full, for one promotion; a page that is open is kept by it as things are.
+
+    `seen` is the promotion's edition when the page was drawn; asked with `watch`, nothing is answered while it is the same.
+    What a vote is bound to (`subject`) does not change under the hands of who may vote: they are told to look again.
+    """
     require(request.actor, Permission.READ)
     promotion = find_promotion(request.workspace.pk, pk)
+    seen, subject = request.GET.get("seen") or promotion.edition, subject_of(promotion).hash
+    is_changed = seen != promotion.edition
+    if "watch" in request.GET and not is_changed:
+        return HttpResponse(status=204)
     found = judged_evidence(promotion)
+    has_ended = "moving" in request.GET and not found.is_moving
+    is_other = request.GET.get("subject", subject) != subject and allows(request.actor, Permission.REVIEW)
     context = {
         "promotion": promotion,
         "found": found,
+        "seen": promotion.edition,
+        "subject": subject,
+        "view": request.GET.get("view", ""),
+        "is_other": is_other,
+        "is_told_anew": (is_changed or has_ended) and not is_other,
         "may_run": allows(request.actor, Permission.RUN) and promotion.is_pending,
-        "was_moving": "moving" in request.GET,
     }
     template = "evals/promotion_evidence.html#evidence" if request.htmx else "evals/promotion_evidence.html"
-    return render(request, template, context)
+    answer = render(request, template, context)
+    if context["is_told_anew"] and request.htmx:
+        answer["HX-Trigger"] = json.dumps({"toast": {"text": _news(promotion, is_changed=is_changed)}})
+    return answer
 
 
 @page("POST")
@@ -87,11 +112,13 @@ def compare_evidence(request: PageRequest, name: str) -> HttpResponse:
     require(request.actor, Permission.READ)
     prompt = find_prompt(request.workspace.pk, name)
     old, new = find_version(prompt, _number(request, "from")), find_version(prompt, _number(request, "to"))
+    evidence = evidence_between(old, new)
     context = {
         "prompt": prompt,
         "old": old,
         "new": new,
-        "evidence": evidence_between(old, new),
+        "evidence": evidence,
+        "is_moving": any(one.line is not None and one.line.run.is_open for one in evidence),
         "may_run": allows(request.actor, Permission.RUN),
     }
     template = "evals/compare_evidence.html#evidence" if request.htmx else "evals/compare_evidence.html"
@@ -101,17 +128,29 @@ def compare_evidence(request: PageRequest, name: str) -> HttpResponse:
 def _panel(request: PageRequest, prompt: Prompt, number: int, version: PromptVersion) -> HttpResponse:
     panel = checks_panel(version)
     attached = [row.suite.pk for row in panel.rows]
+    is_new = timezone.now() - version.created_at < STARTS_WITHIN
     context = {
         "prompt": prompt,
         "panel": panel,
+        "starting": panel.starting if is_new else (),
         "usage": usage_of_version(version),
         "back": "version" if number else "prompt",
         "unattached": Suite.objects.in_workspace(request.workspace.pk).exclude(pk__in=attached),
         "run_on_choices": RUN_ON,
         "may_run": allows(request.actor, Permission.RUN),
-        "may_write": allows(request.actor, Permission.WRITE),
     }
     return render(request, "evals/checks.html#panel" if request.htmx else "evals/checks.html", context)
+
+
+def _news(promotion: Promotion, *, is_changed: bool) -> str:
+    """What somebody reads who has had the page open."""
+    if not is_changed:
+        return "The evidence is in: what stands in the way is told anew."
+    if promotion.deployment_id is not None:
+        return f"v{promotion.version.number} is live in {promotion.environment.label} now."
+    if not promotion.is_pending:
+        return f"This promotion has ended: {promotion.get_state_display().lower()}."
+    return "Something about this promotion has changed: the page shows it as it is now."
 
 
 def _start(request: PageRequest, version: PromptVersion, lacking: Sequence[Lack]) -> None:

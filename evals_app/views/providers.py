@@ -4,12 +4,14 @@ from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 
 from evals_app.actions.providers import create_provider, find_provider, settings_of, update_provider
 from evals_app.engine.trying import Tried, try_provider
+from evals_app.local_model import MODEL_NAME, SLOTS
 from evals_app.models import Provider
 from evals_app.provider_settings import parse_provider
+from prompts_app.detours import stay_on_detour
 from registry.core.canonical import JSON
 from registry.core.pages import PageForm, attempt, page, status_of
 from registry.core.permissions import Permission, require
@@ -46,7 +48,7 @@ class ChangeForm(PageForm):
     requests_per_minute = forms.IntegerField(required=False, help_text="Left empty: no limit.")
     tokens_per_minute = forms.IntegerField(required=False, help_text="Left empty: no limit.")
     timeout_s = forms.IntegerField(
-        label="Patience", initial=60, help_text="Seconds for one answer, all tries together."
+        label="Time limit", initial=60, help_text="Seconds for one answer, all tries together."
     )
     streams = forms.BooleanField(
         required=False,
@@ -73,7 +75,9 @@ class ProviderForm(ChangeForm):
     """A new provider; its name is for good."""
 
     field_order = ("name",)
-    name = forms.CharField(max_length=63, help_text="For good: versions name it. Lower-case letters, digits, - and _.")
+    name = forms.CharField(
+        max_length=63, help_text="Versions name it, so it cannot be changed later. Lower-case letters, digits, - and _."
+    )
 
     def create(self, request: PageRequest) -> Provider:
         """Add it."""
@@ -97,13 +101,28 @@ def settings_providers(request: PageRequest) -> HttpResponse:
     """All providers, and the form for a new one."""
     require(request.actor, Permission.ADMINISTER)
     rows = Provider.objects.in_workspace(request.workspace.pk).select_related("fallback")
-    form = ProviderForm(request.POST or None, others=[row.name for row in rows])
+    offered = None if rows else _local_model()
+    form = ProviderForm(request.POST or None, others=[row.name for row in rows], initial=offered)
     if request.method == "POST":
         made = attempt(form, lambda: form.create(request))
         if made:
             messages.success(request, f"{made.name} is there. Try it with a real question.")
-            return redirect("provider", request.workspace.slug, made.name)
-    return render(request, "evals/providers.html", {"providers": rows, "form": form}, status=status_of(form))
+            return stay_on_detour(request, "provider", request.workspace.slug, made.name)
+    context = {"providers": rows, "form": form, "offered": offered}
+    return render(request, "evals/providers.html", context, status=status_of(form))
+
+
+def _local_model() -> dict[str, object] | None:
+    """The small model that runs beside this server, as the form is filled in for it; None where none does."""
+    if not settings.LOCAL_MODEL_URL:
+        return None
+    return {
+        "name": "local",
+        "base_url": settings.LOCAL_MODEL_URL,
+        "models": MODEL_NAME,
+        "concurrency": SLOTS,
+        "default": True,
+    }
 
 
 @page("GET", "HEAD", "POST")
@@ -115,7 +134,7 @@ def provider_page(request: PageRequest, provider: str) -> HttpResponse:
     changed = attempt(form, lambda: form.update(request, found)) if request.method == "POST" else None
     if changed:
         messages.success(request, f"{found.name} is changed.")
-        return redirect("provider", request.workspace.slug, found.name)
+        return stay_on_detour(request, "provider", request.workspace.slug, found.name)
     return _provider_page(request, found, form)
 
 

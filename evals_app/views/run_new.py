@@ -1,17 +1,19 @@
 """A run started by hand: which prompt, then which version, asked by which suite, against what."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from urllib.parse import urlencode
 
 from django import forms
+from django.db.models import F
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
 from evals_app.actions.runs import start_run
 from evals_app.actions.suites import find_suite
 from evals_app.budgets import Budget
-from evals_app.models import Run, Suite, SuiteAttachment
+from evals_app.models import Run, SuiteAttachment, SuiteVersion
 from evals_app.queries import places_of
 from evals_app.suite_queries import prompts_to_choose
 from prompts_app.actions.environments import find_environment
@@ -26,6 +28,29 @@ from registry.core.permissions import Permission, require
 from registry.core.web import PageRequest
 
 VERSIONS_OFFERED = 200
+# A choice tells anew how much is asked; without scripts it is told for what is chosen first.
+CHOSEN = ("version", "suite", "baseline")
+REDRAW = {
+    "hx-trigger": "change",
+    "hx-include": ", ".join(f"#id_{name}" for name in CHOSEN),
+    "hx-target": "#questions",
+    "hx-select": "#questions",
+    "hx-swap": "outerMorph",
+}
+
+
+@dataclass(frozen=True)
+class Questions:
+    """What a run asks the model: each case so many times, of one version or two."""
+
+    cases: int
+    repeats: int
+    arms: int
+
+    @property
+    def total(self) -> int:
+        """How many questions that is."""
+        return self.cases * self.repeats * self.arms
 
 
 class RunForm(PageForm):
@@ -39,7 +64,7 @@ class RunForm(PageForm):
     again = forms.BooleanField(
         required=False,
         label="Ask again",
-        help_text="Also where the answer is fresh: pooled with it, as long as the suite has looks left.",
+        help_text="Also where the same was asked lately: the new answers count together with those, as often as the suite's looks allow.",
     )
 
     budget_cost = forms.DecimalField(
@@ -56,14 +81,23 @@ class RunForm(PageForm):
         versions = [(str(n), f"v{n}" + (f" · {said[:60]}" if said else "")) for n, said, _ in numbers(prompt)]
         offered = versions[:VERSIONS_OFFERED]
         self._choose("version", offered)
-        self._choose("suite", suite_choices(prompt))
+        self._suites = {suite.slug: suite for suite in offered_suites(prompt)}
+        self._choose("suite", [suite.choice for suite in self._suites.values()])
         live = [
             (f"live:{place.environment.name}", f"{place.environment.label}: v{place.live.number}")
-            for place in reversed(places_of(prompt))
+            for place in places_of(prompt)
             if place.live
         ]
         numbered = [(f"version:{number}", label) for number, label in offered]
         self._choose("baseline", [("", "Nothing"), ("What is live in", live), ("A version", numbered)])
+        for name in CHOSEN:
+            self.fields[name].widget.attrs |= {**REDRAW, "hx-get": f"?{urlencode({'prompt': prompt.name})}"}
+
+    @property
+    def questions(self) -> Questions | None:
+        """What the run asks as the form stands; None where its suite is none that can be chosen."""
+        suite = self._suites.get(str(self["suite"].value() or next(iter(self._suites), "")))
+        return Questions(suite.cases, suite.repeats, arms=2 if self["baseline"].value() else 1) if suite else None
 
     def start(self, request: PageRequest, prompt: Prompt) -> Run:
         """Start the run that the form describes."""
@@ -91,9 +125,14 @@ class RunForm(PageForm):
 def run_new(request: PageRequest) -> HttpResponse:
     """The form that starts a run; without a prompt in the address it asks for that first."""
     require(request.actor, Permission.RUN)
-    name = request.GET.get("prompt", "").replace("\0", "")
+    name = request.GET.get("prompt", "")
     if not name:
-        context = {"prompt_names": prompts_to_choose(request.workspace.pk), "suite": request.GET.get("suite", "")}
+        suite = request.GET.get("suite", "")
+        context = {
+            "prompt_names": prompts_to_choose(request.workspace.pk),
+            "suite": suite,
+            "asked_of": _only_prompt(request.workspace.pk, suite),
+        }
         return render(request, "evals/run_new.html", context)
     prompt = find_prompt(request.workspace.pk, name)
     form = RunForm(prompt, request.POST or None, initial=_initial(request, prompt))
@@ -104,19 +143,43 @@ def run_new(request: PageRequest) -> HttpResponse:
     return render(request, "evals/run_new.html", {"prompt": prompt, "form": form}, status=status_of(form))
 
 
-def suite_choices(prompt: Prompt) -> list[tuple[str, str]]:
-    """The workspace's suites that have a version, those attached to the prompt first."""
-    attached = set(SuiteAttachment.objects.filter(prompt=prompt).values_list("suite", flat=True))
-    rows = [suite for suite in Suite.objects.in_workspace(prompt.workspace_id) if suite.last_number]
-    ordered = sorted(rows, key=lambda suite: (suite.pk not in attached, suite.slug))
-    return [(suite.slug, f"{suite.title} ({suite.slug})") for suite in ordered]
+@dataclass(frozen=True)
+class Offered:
+    """A suite that can be chosen, with how many cases its newest version has and how often it asks each."""
+
+    slug: str
+    title: str
+    cases: int
+    repeats: int
+
+    @property
+    def choice(self) -> tuple[str, str]:
+        """As a form offers it."""
+        return self.slug, f"{self.title} ({self.slug})"
+
+
+def offered_suites(prompt: Prompt) -> list[Offered]:
+    """The workspace's suites that have a version, those attached to the prompt first; two queries."""
+    attached = set(SuiteAttachment.objects.filter(prompt=prompt).values_list("suite__slug", flat=True))
+    newest = SuiteVersion.objects.filter(suite__workspace=prompt.workspace_id, number=F("suite__last_number"))
+    rows = newest.values_list("suite__slug", "suite__title", "case_count", "repeats")
+    return sorted((Offered(*row) for row in rows), key=lambda one: (one.slug not in attached, one.slug))
+
+
+def _only_prompt(workspace_id: int, slug: str) -> str:
+    """The name of the one prompt that a suite is attached to; empty where there are none or more."""
+    rows = SuiteAttachment.objects.filter(suite__workspace=workspace_id, suite__slug=slug)
+    names = list(rows.values_list("prompt__name", flat=True)[:2])
+    return names[0] if len(names) == 1 else ""
 
 
 def _initial(request: PageRequest, prompt: Prompt) -> dict[str, object]:
-    live = [place for place in places_of(prompt) if place.live]
-    baseline = f"live:{live[-1].environment.name}" if live else ""
+    """The newest version against what is live highest up, unless that is the very same."""
     chosen = {name: request.GET[name] for name in ("version", "suite", "baseline") if name in request.GET}
-    return {"version": prompt.last_number, "baseline": baseline, **chosen}
+    version = str(chosen.get("version", prompt.last_number))
+    live = [(place.environment.name, str(place.live.number)) for place in places_of(prompt) if place.live]
+    baseline = f"live:{live[-1][0]}" if live and live[-1][1] != version else ""
+    return {"version": version, "baseline": baseline, **chosen}
 
 
 def _baseline(prompt: Prompt, chosen: str) -> PromptVersion | None:

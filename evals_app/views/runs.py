@@ -68,7 +68,7 @@ PICK_LABELS = [
 def runs_page(request: PageRequest) -> HttpResponse:
     """Runs by state, prompt and suite."""
     require(request.actor, Permission.READ)
-    chosen = {name: request.GET.get(name, "").replace("\0", "") for name in ("prompt", "suite", "state")}
+    chosen = {name: request.GET.get(name, "") for name in ("prompt", "suite", "state")}
     found = run_list(request.workspace.pk, **chosen, page=request.GET.get("page"))
     context = {
         "chosen": chosen,
@@ -231,7 +231,7 @@ def _cases(request: PageRequest, run: Run) -> dict[str, object]:
 
 
 def _pick(request: PageRequest) -> Pick:
-    status, tag, text = (request.GET.get(name, "").replace("\0", "") for name in ("status", "tag", "text"))
+    status, tag, text = (request.GET.get(name, "") for name in ("status", "tag", "text"))
     return Pick(status if status in PICKS else "", tag, text.strip()[:LONGEST_TEXT])
 
 

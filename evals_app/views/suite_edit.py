@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import messages
+from django.core.exceptions import NON_FIELD_ERRORS
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -16,6 +17,7 @@ from evals_app.actions.suite_drafts import (
     discard_suite_draft,
     draft_content,
     drop_case,
+    drop_variable,
     duplicate_case,
     find_draft,
     keep_page,
@@ -32,12 +34,13 @@ from evals_app.scorer_texts import listed
 from evals_app.scorers.spec import PASSES
 from evals_app.suite_cells import TypedPage
 from evals_app.suite_content import parse_suite
-from evals_app.suite_editing import case_mistakes, read_page, rule_mistakes, says_same
+from evals_app.suite_editing import case_mistakes, is_of_case, read_page, rule_mistakes, says_same
+from evals_app.suite_trial import asks_models
 from evals_app.views.suite_try import TryBox, empty_box, tried_box
 from registry.core.canonical import JSON
 from registry.core.errors import Conflict, Forbidden, Invalid, RegistryError
 from registry.core.pages import PageForm, page, say
-from registry.core.permissions import Permission, require
+from registry.core.permissions import Permission, allows, require
 from registry.core.web import PageRequest
 
 MOST_AT_ONCE = 25
@@ -77,7 +80,7 @@ class RulesForm(PageForm):
         required=False,
         label="Floor",
         widget=forms.TextInput(NUMBER),
-        help_text="What a first version, or the mode floor, has to reach.",
+        help_text="What the score has to reach, if only of a first version, with nothing live to compare.",
     )
     repeats = forms.CharField(
         required=False,
@@ -87,7 +90,7 @@ class RulesForm(PageForm):
     looks = forms.CharField(
         required=False,
         widget=forms.TextInput(NUMBER),
-        help_text="How many runs may be pooled before more of them no longer count.",
+        help_text="How often it may be run again for more certainty: later runs no longer count.",
     )
     alpha = forms.CharField(
         required=False,
@@ -153,8 +156,8 @@ def suite_edit(request: PageRequest, suite: str) -> HttpResponse:
         typed = _keep(request, found)
         if step == "save":
             return _save(request, found)
-        if step == "try":
-            return _editor(request, found, request.POST.get("page"), box=_tried(request, found))
+        if step in {"try", "judge"}:
+            return _editor(request, found, request.POST.get("page"), box=_tried(request, found, asks=step == "judge"))
         return _turn(request, found, step, argument, typed)
     except (Invalid, Conflict, Forbidden) as refused:
         return _editor(request, found, request.POST.get("page"), refused)
@@ -210,7 +213,12 @@ def _turn(request: PageRequest, suite: Suite, step: str, argument: str, typed: T
         drop_case(request.actor, suite, number)
         anchor = "#cases"
     elif step == "variable":
-        add_variable(request.actor, suite, request.POST.get("variable", ""), based_on=typed.based_on)
+        names = [name.strip() for name in request.POST.get("variable", "").split(",")]
+        for name in reversed([name for name in names if name] or [""]):
+            add_variable(request.actor, suite, name, based_on=typed.based_on)
+        anchor = "#cases"
+    elif step == "forget":
+        drop_variable(request.actor, suite, argument)
         anchor = "#cases"
     elif step in {"metric-add", "metric-drop"}:
         anchor = "#judged"
@@ -279,6 +287,8 @@ def _save(request: PageRequest, suite: Suite) -> HttpResponse:
 def _said(saved: SavedSuite) -> str:
     if not saved.is_new:
         return f"Nothing to save: version {saved.version.number} says the same."
+    if saved.version.number == 1:
+        return "Version 1 is saved."
     return f"Version {saved.version.number} is saved: earlier evidence is stale from now on."
 
 
@@ -291,7 +301,7 @@ def _editor(
     is_check: bool = False,
     box: TryBox | None = None,
 ) -> HttpResponse:
-    sheet = editor_sheet(suite, request.member.pk, page=turned)
+    sheet = editor_sheet(suite, request.member.pk, page=turned, marks_empty=refused is not None)
     form = RulesForm(data=dict(sheet.rules))
     places: list[Place] = []
     form.is_valid()
@@ -306,8 +316,9 @@ def _editor(
     if isinstance(refused, Invalid):
         drawn = {*about_metrics, *about_scorers} - {*metrics.left_over, *scorers.left_over}
         elsewhere = [error for error in told if error not in drawn]
-        say(form, rule_mistakes(Invalid(refused.code, refused.detail, errors=elsewhere)))
-        places = _places(request, suite, refused)
+        places, of_rules = _places(request, suite, refused), [error for error in elsewhere if not is_of_case(error)]
+        if of_rules or not places:
+            say(form, rule_mistakes(Invalid(refused.code, refused.detail, errors=of_rules)))
     context = {
         "suite": suite,
         "sheet": sheet,
@@ -321,17 +332,19 @@ def _editor(
         "refused": refused,
         "is_check": is_check,
         "places": places,
+        "is_rule_marked": bool({*form.errors} - {NON_FIELD_ERRORS}) or metrics.has_mistakes or scorers.has_mistakes,
         "may_overwrite": refused is not None and refused.code == "suite.moved",
         "next_number": suite.last_number + 1,
         "pages": _pages(sheet),
         "box": box or empty_box(),
+        "asks_models": asks_models(sheet.rules) and allows(request.actor, Permission.RUN),
     }
     return render(request, "evals/suite_edit.html", context, status=refused.status if refused and not is_check else 200)
 
 
-def _tried(request: PageRequest, suite: Suite) -> TryBox:
+def _tried(request: PageRequest, suite: Suite, *, asks: bool) -> TryBox:
     sheet = editor_sheet(suite, request.member.pk, page=None)
-    return tried_box(request.POST, dict(sheet.rules))
+    return tried_box(request, suite, dict(sheet.rules), asks=asks)
 
 
 def _places(request: PageRequest, suite: Suite, refused: Invalid) -> list[Place]:

@@ -37,7 +37,7 @@ from registry.core.web import PageRequest
 
 SHOWN_CASES, SHOWN_MISTAKES = 12, 50
 FORMS = [
-    ("", "By its name and beginning"),
+    ("", "Found out from the file"),
     ("csv", "CSV"),
     ("jsonl", "JSON, one object a line"),
     ("json", "JSON"),

@@ -1,13 +1,19 @@
 """The box of the suite editor in which its scorers are tried on an output."""
 
 from dataclasses import dataclass
+from itertools import islice
 
 from django import forms
-from django.http import QueryDict
 
-from evals_app.suite_trial import FIELDS, Trial, try_typed
-from registry.core.errors import FieldError, Invalid
+from evals_app.actions.judge_tries import convene
+from evals_app.engine.trying_judges import heard
+from evals_app.engine.tryouts import PLACES, ask_all
+from evals_app.models import Suite
+from evals_app.scorers import Scored
+from evals_app.suite_trial import FIELDS, Trial, TypedTrial, read_trial, trial_of
+from registry.core.errors import Conflict, FieldError, Invalid, TooManyRequests, Unavailable
 from registry.core.pages import PageForm, say
+from registry.core.web import PageRequest
 
 CODE = {"class": "mono", "spellcheck": "false", "autocapitalize": "off"}
 
@@ -25,6 +31,8 @@ class TryForm(PageForm):
     try_variables = _area("Variables", 2, 'One JSON object: {"message": "My card is lost"}')
     try_system = _area("System message", 2, "For scorers that look whether it leaked.")
     try_calls = _area("Tool calls", 2, "A JSON list, as a provider gives them.")
+    try_other = _area("Output of the other version", 2, "For scorers that compare two versions.")
+    try_measured = _area("Measured", 2, 'For cost and speed: {"cost": 0.002, "output_tokens": 80, "latency_ms": 900}')
 
 
 @dataclass(frozen=True)
@@ -51,13 +59,22 @@ def empty_box() -> TryBox:
     return TryBox(TryForm())
 
 
-def tried_box(posted: QueryDict, rules: dict[str, str]) -> TryBox:
-    """What the scorers of these rules say of what is typed, or what of it cannot be read."""
-    typed = {name: posted.get(name, "").replace("\r\n", "\n") for name in FIELDS}
+def tried_box(request: PageRequest, suite: Suite, rules: dict[str, str], *, asks: bool) -> TryBox:
+    """What the scorers of these rules say of what is typed, or what of it cannot be read; with `asks` judges are asked too."""
+    typed = {name: request.POST.get(name, "").replace("\r\n", "\n") for name in FIELDS}
     form = TryForm(typed)
     form.is_valid()
     try:
-        return TryBox(form, try_typed(rules, typed))
-    except Invalid as refused:
+        trial = read_trial(rules, typed)
+        return TryBox(form, trial_of(trial, _judged(request, suite, trial) if asks else ()))
+    except (Invalid, Conflict, TooManyRequests, Unavailable) as refused:
         say(form, refused)
         return TryBox(form, mistakes=tuple(refused.errors))
+
+
+def _judged(request: PageRequest, suite: Suite, trial: TypedTrial) -> list[Scored]:
+    """What those say that ask a model; waits for their replies."""
+    with PLACES.held(request.member.pk, in_thread=True):
+        convened = convene(request.actor, suite, trial.specs, trial.output, trial.asked, other=trial.other)
+        replies = iter(ask_all(convened.lines))
+    return [heard(one, list(islice(replies, len(one.questions)))) for one in convened.hearings]

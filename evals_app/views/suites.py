@@ -2,6 +2,7 @@
 
 from django import forms
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.text import slugify
@@ -10,9 +11,18 @@ from evals_app.actions.newer_judges import take_judge
 from evals_app.actions.suites import MOST_SLUG, attach_suite, create_suite, detach_suite, find_suite, find_suite_version
 from evals_app.judge_reports import suite_judges
 from evals_app.models import RunOn, Suite
-from evals_app.suite_queries import attachments_of, prompts_to_choose, recent_runs, suite_list, suite_sheet, versions_of
+from evals_app.suite_queries import (
+    attachments_of,
+    prompts_to_choose,
+    recent_runs,
+    suite_list,
+    suite_sheet,
+    unfilled,
+    versions_of,
+)
 from prompts_app.actions.prompts import find_prompt
-from registry.core.errors import Conflict, Forbidden, Invalid, NotFound, RegistryError
+from prompts_app.models import Prompt
+from registry.core.errors import Conflict, Forbidden, Invalid, NotFound, RegistryError, invalid_field
 from registry.core.pages import PageForm, attempt, page, status_of
 from registry.core.permissions import Permission, allows, require
 from registry.core.web import PageRequest
@@ -26,11 +36,24 @@ RUN_ON = [
 class SuiteForm(PageForm):
     """A new suite; its slug is for good, and made of the title where none is typed."""
 
-    title = forms.CharField(max_length=200, help_text="The question it asks: Finds the intent, Stays polite.")
+    title = forms.CharField(
+        max_length=200,
+        help_text="What a good answer does, such as: Finds the intent. Stays polite.",
+        widget=forms.TextInput(attrs={"autofocus": True}),
+    )
+    prompt = forms.CharField(
+        max_length=255,
+        strip=False,
+        required=False,
+        label="Asked of",
+        help_text="The prompt whose variables its cases give values for. It can be asked of more prompts later.",
+        widget=forms.TextInput(attrs={"list": "prompt-names", "autocomplete": "off"}),
+    )
     slug = forms.CharField(
         max_length=63,
         required=False,
-        help_text="Its name in addresses and checks, for good: lower-case letters, digits, - and _. Empty: the title so written.",
+        help_text="Its name in addresses and checks, which cannot be changed later: lower-case letters, digits, - and _. "
+        "Left empty, it is made of the title.",
     )
     is_safety = forms.BooleanField(
         required=False,
@@ -41,8 +64,20 @@ class SuiteForm(PageForm):
     def create(self, request: PageRequest) -> Suite:
         """Make it as the form says."""
         given = self.cleaned_data
-        slug = given["slug"] or slugify(given["title"])[:MOST_SLUG].strip("-_")
-        return create_suite(request.actor, slug, title=given["title"], is_safety=given["is_safety"])
+        prompt = _named(request, given["prompt"]) if given["prompt"] else None
+        return make_suite(request, given["title"], slug=given["slug"], is_safety=given["is_safety"], prompt=prompt)
+
+
+@transaction.atomic
+def make_suite(
+    request: PageRequest, title: str, *, slug: str = "", is_safety: bool = False, prompt: Prompt | None = None
+) -> Suite:
+    """A new suite, asked of a prompt where one is given; without a slug that is made of the title."""
+    named = slug or slugify(title)[:MOST_SLUG].strip("-_")
+    made = create_suite(request.actor, named, title=title, is_safety=is_safety)
+    if prompt is not None:
+        attach_suite(request.actor, made, prompt)
+    return made
 
 
 class AttachForm(PageForm):
@@ -66,7 +101,7 @@ def suites_page(request: PageRequest) -> HttpResponse:
     """All suites of the workspace."""
     require(request.actor, Permission.READ)
     found, lines = suite_list(request.workspace.pk, page=request.GET.get("page"))
-    context = {"page": found, "lines": lines, "may_write": allows(request.actor, Permission.WRITE)}
+    context = {"page": found, "lines": lines}
     return render(request, "evals/suites.html", context)
 
 
@@ -74,12 +109,13 @@ def suites_page(request: PageRequest) -> HttpResponse:
 def suite_new(request: PageRequest) -> HttpResponse:
     """The form for a new suite; then its cases."""
     require(request.actor, Permission.WRITE)
-    form = SuiteForm(request.POST or None)
+    form = SuiteForm(request.POST or None, initial={"prompt": request.GET.get("prompt", "")})
     if request.method == "POST":
         made = attempt(form, lambda: form.create(request))
         if made:
             return redirect("suite_edit", request.workspace.slug, made.slug)
-    return render(request, "evals/suite_new.html", {"form": form}, status=status_of(form))
+    context = {"form": form, "prompt_names": prompts_to_choose(request.workspace.pk)}
+    return render(request, "evals/suite_new.html", context, status=status_of(form))
 
 
 @page()
@@ -97,8 +133,16 @@ def suite_attach(request: PageRequest, suite: str) -> HttpResponse:
     attempt(form, lambda: form.attach(request, found), also=(RegistryError,))
     if form.errors:
         return _answer(request, found, form)
-    messages.success(request, f"{found.title} is asked of {form.cleaned_data['prompt']}.")
+    given = form.cleaned_data
+    messages.success(request, attached_words(found, given["prompt"], required=given["required"]))
     return redirect("suite", request.workspace.slug, found.slug)
+
+
+def attached_words(suite: Suite, prompt: str, *, required: bool) -> str:
+    """What became of a suite that was attached, or attached otherwise than before."""
+    return (
+        f"{suite.title} is required of {prompt}." if required else f"{suite.title} is asked of {prompt}, not required."
+    )
 
 
 @page("POST")
@@ -130,23 +174,33 @@ def suite_judge(request: PageRequest, suite: str) -> HttpResponse:
 
 def _answer(request: PageRequest, suite: Suite, form: AttachForm | None = None) -> HttpResponse:
     names = prompts_to_choose(request.workspace.pk)
+    attachments = attachments_of(suite)
     context = {
         "suite": suite,
         "versions": versions_of(suite),
-        "attachments": attachments_of(suite),
+        "attachments": attachments,
         "recent": recent_runs(suite),
         "form": form or AttachForm(initial={"prompt": names[0] if len(names) == 1 else ""}),
         "run_on_choices": RUN_ON,
         "prompt_names": names,
-        "may_write": allows(request.actor, Permission.WRITE),
         "may_run": allows(request.actor, Permission.RUN),
     }
     if suite.last_number:
         version = find_suite_version(suite, _number(request) or suite.last_number)
-        tag = request.GET.get("tag", "").replace("\0", "")
-        context |= {"tag": tag, "sheet": suite_sheet(suite, version, tag=tag, page=request.GET.get("page"))}
-        context["judges"] = suite_judges(version)
+        tag = request.GET.get("tag", "")
+        sheet = suite_sheet(suite, version, tag=tag, page=request.GET.get("page"))
+        context |= {"tag": tag, "sheet": sheet, "judges": suite_judges(version)}
+        if sheet.is_newest and not tag:
+            context["unfilled"] = unfilled(attachments, sheet.cases)
     return render(request, "evals/suite.html", context, status=status_of(form) if form else 200)
+
+
+def _named(request: PageRequest, name: str) -> Prompt:
+    """The prompt that is typed; raises Invalid at its field."""
+    try:
+        return find_prompt(request.workspace.pk, name)
+    except NotFound:
+        raise invalid_field("prompt", "choice", "There is no prompt of that name.") from None
 
 
 def _number(request: PageRequest) -> int:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -15,14 +16,17 @@ from evals_app.actions.tries import MOST_COLUMNS, Column, Ready, content_of, sta
 from evals_app.draft_queries import place_of
 from evals_app.engine.machinery import machinery
 from evals_app.engine.tryouts import PLACES, Said, ask_all, tell_all
+from evals_app.models import Suite
 from evals_app.suite_cells import value_of
 from evals_app.trying import DRAFT, KEY, TypedColumn, TypedTry, asked_for, filled, read_try
 from evals_app.tryout_queries import case_names, find_case, model_choices, suites_to_fill
+from evals_app.views.suites import make_suite
 from prompts_app.actions.prompts import find_prompt
 from prompts_app.content import Placeholder, VersionContent
-from prompts_app.editing import from_draft, problems_of
+from prompts_app.editing import from_draft
 from prompts_app.history_queries import draft_of, numbers
 from prompts_app.models import Prompt
+from prompts_app.problems import problems_of
 from registry.core.api.problems import problem_response
 from registry.core.canonical import JSON
 from registry.core.errors import Conflict, Invalid, NotFound, RegistryError, TooManyRequests
@@ -90,10 +94,11 @@ def prompt_try_add(request: PageRequest, name: str) -> HttpResponse:
     prompt = find_prompt(request.workspace.pk, name)
     typed = read_try(dict(request.POST.lists()))
     refused: RegistryError | None = None
-    if request.POST.get("suite"):
+    if request.POST.get("suite") or request.POST.get("title"):
         try:
-            suite = find_suite(request.workspace.pk, request.POST["suite"].replace("\0", ""))
-            made = add_to_suite(request.actor, suite, _case(request, typed))
+            with transaction.atomic():
+                suite = _suite(request, prompt)
+                made = add_to_suite(request.actor, suite, _case(request, typed))
         except (Invalid, Conflict, NotFound) as error:
             refused = error
         else:
@@ -108,6 +113,14 @@ def prompt_try_add(request: PageRequest, name: str) -> HttpResponse:
         "key": _key(request),
     }
     return render(request, "evals/try_add.html", context, status=refused.status if refused else 200)
+
+
+def _suite(request: PageRequest, prompt: Prompt) -> Suite:
+    """The suite that was chosen; where a title was typed instead, a new one that is asked of the prompt."""
+    chosen = request.POST.get("suite", "").replace("\0", "")
+    if chosen:
+        return find_suite(request.workspace.pk, chosen)
+    return make_suite(request, request.POST["title"].replace("\0", "").strip(), prompt=prompt)
 
 
 def _case(request: PageRequest, typed: TypedTry) -> dict[str, JSON]:

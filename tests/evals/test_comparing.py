@@ -55,6 +55,7 @@ def test_compare__two_runs_of_one_suite__pairs_their_cases(cast: Cast, prompt: P
     assert found.counts == {"better": 1, "worse": 4, "passed": 54, "failed": 0, "error": 1}
     passes, contains, old_words = (line.found for line in found.differences)
     assert (passes.name, passes.n, passes.wins, passes.losses) == ("passes", 59, 1, 4)
+    assert passes.p_value == pytest.approx(12 / 32)
     assert passes.delta == pytest.approx(-3 / 59) and passes.word == "unclear"
     assert (passes.lower, passes.upper) == pytest.approx(stats.tango_bounds(1, 4, 59, 0.05))
     assert contains.delta == passes.delta
@@ -104,7 +105,7 @@ def test_compare__arms_of_one_run__is_what_the_run_says(cast: Cast, prompt: Prom
     found = compare(RunArm(run, Arm.BASELINE), RunArm(run))
 
     passes = found.differences[0].found
-    assert found.is_one_run and found.counts["worse"] == 4
+    assert found.counts["worse"] == 4
     assert (passes.delta, passes.lower, passes.upper) == pytest.approx((metric.delta, metric.lower, metric.upper))
 
 

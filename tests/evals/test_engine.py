@@ -5,6 +5,7 @@ import socket
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import redis
@@ -55,8 +56,8 @@ def test_chunk__worked_on_by_two__the_second_finds_nothing(
     run = started(cast, version)
     pk = run.chunks.order_by("pk")[0].pk
     run.chunks.exclude(pk=pk).update(state=JobState.DONE)
-    assert chunks.work() == {run.pk}
-    assert chunks.work() == set()
+    assert set(chunks.work()) == {run.pk}
+    assert set(chunks.work()) == set()
     assert provider.calls == run.chunks.get(pk=pk).total == run.chunks.get(pk=pk).done
 
 
@@ -106,13 +107,13 @@ def test_chunk__taken_over_while_asking__the_first_writes_nothing_more(
     run.chunks.exclude(pk=pk).update(state=JobState.DONE)
     real = chunks.prepare
 
-    def prepare_and_be_robbed(chunk: RunChunk) -> object:
-        prepared = real(chunk)
+    def prepare_and_be_robbed(chunk: RunChunk, run: Run) -> object:
+        prepared = real(chunk, run)
         RunChunk.objects.filter(pk=pk).update(owner="somebody else", attempt=2)
         return prepared
 
     monkeypatch.setattr(chunks, "prepare", prepare_and_be_robbed)
-    assert chunks.work() == {run.pk}
+    assert set(chunks.work()) == {run.pk}
     assert run.results.count() == 0
     assert RunChunk.objects.get(pk=pk).state == JobState.RUNNING
 
@@ -125,7 +126,7 @@ def test_chunk__its_time_is_up__is_handed_on_and_goes_on_where_it_was(
     provider.latency_s = 0.6
     pk = run.chunks.order_by("pk")[0].pk
     run.chunks.exclude(pk=pk).update(state=JobState.CANCELLED)
-    chunks.work()
+    list(chunks.work())
     run.chunks.filter(state=JobState.CANCELLED).update(state=JobState.QUEUED)
     chunk = RunChunk.objects.get(pk=pk)
     assert (chunk.state, chunk.attempt) == (JobState.QUEUED, 0)
@@ -153,7 +154,7 @@ def test_run__every_chunk_ended_but_nobody_said_so__the_sweep_ends_it(
 ):
     run = started(cast, version)
     for _ in range(run.chunks.count()):
-        chunks.work()
+        list(chunks.work())
     assert running.settle_lost_runs() == 1
     run.refresh_from_db()
     assert (run.state, run.verdict) == ("finished", "passed")
@@ -178,6 +179,27 @@ def test_answers__one_error_in_sixty__is_left_out(cast: Cast, provider: Scripted
     run = work(started(cast, version))
     assert (run.state, run.verdict) == ("finished", "passed")
     assert run.metrics.get().case_count == 59
+
+
+@pytest.mark.parametrize(
+    "rules", [{"mode": "all_pass", "of": cases(60)}, {"of": cases(20, critical=True)}, {"of": cases(20)}]
+)
+def test_answers__one_of_a_case_s_three_is_an_error__the_case_is_and_asking_it_again_cures_that(
+    cast: Cast, provider: ScriptedProvider, version: PromptVersion, rules: dict[str, Any]
+):
+    provider.script(Rule(contains="17", status=400, times=1))
+    run = work(started(cast, version, repeats=3, **rules))
+    assert run.results.exclude(error="").count() == 1
+    assert (run.state, run.verdict, newest_check()) == ("error", "", "error"), run.summary
+    assert work(retry_errors(cast.ada, run)).verdict == "passed"
+
+
+def test_answers__one_of_180_is_an_error__its_case_counts_by_the_others(
+    cast: Cast, provider: ScriptedProvider, version: PromptVersion
+):
+    provider.script(Rule(contains="17", status=400, times=1))
+    run = work(started(cast, version, repeats=3))
+    assert (run.verdict, run.metrics.get().case_count) == ("passed", 60)
 
 
 def test_retry_errors__after_an_error__asks_only_those_and_is_no_look(

@@ -103,6 +103,22 @@ def test_again__earlier_attempt_ended_in_error__was_no_look(cast: Cast, provider
     assert (second.look, second.posts_check, second.verdict, second.first_repeat) == (1, True, "passed", 1)
 
 
+def test_again__a_second_look_came_to_nothing__asking_once_more_is_that_look(
+    cast: Cast, provider: ScriptedProvider, prompt: Prompt
+):
+    made = suite(cast.ada, looks=2)
+    require(cast.ada, made, prompt)
+    first = work(start_run(cast.ada, only(prompt), made, baseline=None))
+    provider.script(Rule(status=400))
+    assert work(start_run(cast.ada, only(prompt), made, baseline=None, again=True)).state == "error"
+    assert gate(cast, prompt) == "error"
+    provider.script()
+    once_more = work(start_run(cast.ada, only(prompt), made, baseline=None))
+    assert (once_more.look, once_more.posts_check, once_more.verdict) == (2, True, "passed")
+    assert gate(cast, prompt) == "passed" and once_more.pk != first.pk
+    assert start_run(cast.ada, only(prompt), made, baseline=None) == once_more
+
+
 def test_again__earlier_attempt_is_too_old__leaves_the_pool(cast: Cast, provider: ScriptedProvider, prompt: Prompt):
     made = suite(cast.ada)
     first = work(start_run(cast.ada, only(prompt), made, baseline=None))

@@ -255,7 +255,7 @@ def test_chunk__stopped_while_its_judges_are_asked__is_resumed_without_a_double(
         return outcomes
 
     monkeypatch.setattr(Arrivals, "collect", collect_until_judges_are_asked)
-    chunks.work()
+    list(chunks.work())
     in_vain = len(to_judge(provider))
     assert (run.results.count(), in_vain > 0) == (0, True)
     monkeypatch.undo()
@@ -276,7 +276,7 @@ def test_chunk__taken_over_while_its_judges_are_asked__writes_nothing_more(
         return real(grader)
 
     monkeypatch.setattr(chunks.Grader, "questions", questions_while_robbed)
-    chunks.work()
+    list(chunks.work())
     monkeypatch.undo()
     assert run.results.count() == 0
     RunChunk.objects.filter(run=run).update(state=JobState.QUEUED, owner="", attempt=0, lease_until=None)

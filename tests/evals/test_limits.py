@@ -11,6 +11,7 @@ from evals_app.providers.gate import Gate, Standing, Timing
 from evals_app.providers.limits import Limits, SharedLimits
 
 _numbers = count(9_000_000)
+CEILING_S = 30  # ends what hangs; what is asserted is far below, on a busy machine too
 
 
 @pytest.fixture
@@ -35,12 +36,15 @@ async def _hold(limits: SharedLimits, limit: Limits, held: list[int], *, for_s: 
 
 
 def _run(limit: Limits, *, questions: int, workers: int, for_s: float, tokens: int = 0) -> tuple[list[float], int]:
+    """When each of them began, in seconds from before the first, and how many were under way at most."""
+    start = time.monotonic()
+
     async def work() -> tuple[list[float], int]:
         shared = [SharedLimits(settings.VALKEY_URL) for _ in range(workers)]
         held = [0, 0]
         try:
             jobs = (_hold(shared[n % workers], limit, held, for_s=for_s, tokens=tokens) for n in range(questions))
-            return sorted(await asyncio.gather(*jobs)), held[1]
+            return sorted(began - start for began in await asyncio.gather(*jobs)), held[1]
         finally:
             for limits in shared:
                 await limits.close()
@@ -54,15 +58,15 @@ def test_concurrency__three_workers__never_more_in_flight_than_allowed(provider_
 
 
 def test_requests_per_minute__two_workers__share_one_rate(provider_id: int):
-    # 1,200 a minute: a burst of 120, then 18 a second.
+    # 1,200 a minute: a burst of 120, then 18 a second. Without the burst it would be eight seconds.
     began, _ = _run(Limits(provider_id, 64, requests_per_minute=1200), questions=140, workers=2, for_s=0)
-    assert 0.6 < began[-1] - began[0] < 3
+    assert 0.6 < began[-1] < 7
 
 
 def test_tokens_per_minute__estimates__hold_questions_back(provider_id: int):
-    # 60,000 a minute: 6,000 at once, then 900 a second.
+    # 60,000 a minute: 6,000 at once, then 900 a second. Without those at once it would be nine seconds.
     began, _ = _run(Limits(provider_id, 64, tokens_per_minute=60_000), questions=8, workers=2, for_s=0, tokens=1000)
-    assert 1.0 < began[-1] - began[0] < 4
+    assert 1.0 < began[-1] < 8
 
 
 def test_tokens__fewer_used_than_reserved__are_given_back(provider_id: int):
@@ -76,21 +80,23 @@ def test_tokens__fewer_used_than_reserved__are_given_back(provider_id: int):
         await shared.close()
         return time.monotonic() - began
 
-    assert asyncio.run(work()) < 2
+    assert asyncio.run(work()) < 30, "with what was reserved it would be a minute"
 
 
-def test_pause__told_to_one_worker__holds_all(provider_id: int):
+@pytest.mark.parametrize("pauses", [[0.8], [0.1, 0.8], [0.8, 0.1]])
+def test_pause__told_to_one_worker__holds_all_for_the_longest(provider_id: int, pauses: list[float]):
     async def work() -> float:
         one, other = SharedLimits(settings.VALKEY_URL), SharedLimits(settings.VALKEY_URL)
-        await one.pause(provider_id, 0.8)
         began = time.monotonic()
+        for pause in pauses:
+            await one.pause(provider_id, pause)
         async with other.turn(Limits(provider_id, 4), tokens=0):
             waited = time.monotonic() - began
         await one.close()
         await other.close()
         return waited
 
-    assert 0.7 < asyncio.run(work()) < 3
+    assert 0.7 < asyncio.run(work()) < CEILING_S
 
 
 def test_slot__its_worker_died__is_free_after_its_lease(provider_id: int, monkeypatch: pytest.MonkeyPatch):
@@ -99,23 +105,23 @@ def test_slot__its_worker_died__is_free_after_its_lease(provider_id: int, monkey
     async def work() -> float:
         dead, alive = SharedLimits(settings.VALKEY_URL), SharedLimits(settings.VALKEY_URL)
         limit = Limits(provider_id, 1)
+        began = time.monotonic()
         await dead._gate(limit).enter(tokens=0, is_patient=True)
         dead._gates[provider_id][1].cancel()
-        began = time.monotonic()
         async with alive.turn(limit, tokens=0):
             waited = time.monotonic() - began
         await dead.close()
         await alive.close()
         return waited
 
-    assert 0.5 < asyncio.run(work()) < 3
+    assert 0.5 < asyncio.run(work()) < CEILING_S
 
 
 def test_slot__held_longer_than_a_lease__is_renewed(provider_id: int, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("evals_app.providers.limits.LEASE_S", 0.6)
-    monkeypatch.setattr("evals_app.providers.limits.RENEWED_EVERY_S", 0.2)
-    began, most = _run(Limits(provider_id, 1), questions=2, workers=2, for_s=1.5)
-    assert most == 1 and began[1] - began[0] > 1.4
+    monkeypatch.setattr("evals_app.providers.limits.LEASE_S", 1.5)
+    monkeypatch.setattr("evals_app.providers.limits.RENEWED_EVERY_S", 0.1)
+    began, most = _run(Limits(provider_id, 1), questions=2, workers=2, for_s=2.5)
+    assert most == 1 and began[1] - began[0] > 2.4
 
 
 def test_valkey__unreachable__questions_wait_and_can_be_cancelled(provider_id: int):

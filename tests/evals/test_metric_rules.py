@@ -66,6 +66,8 @@ def test_rules__of_measures_and_scorers__have_their_own_scale_and_direction():
         ([{"name": "cost", "first_floor": -1}], ["metrics[0].first_floor"]),
         ([{"name": "tone", "margin": 1}], ["metrics[0].margin"]),
         ([{"name": "tone", "mode": "floor", "floor": 2}], ["metrics[0].floor"]),
+        ([{"name": "tone", "mode": "floor", "floor": 1}], ["metrics[0].floor"]),
+        ([{"name": "tone", "first_floor": 1}], ["metrics[0].first_floor"]),
     ],
 )
 def test_metrics__mistaken__are_named_one_by_one(metrics, fields):
@@ -99,6 +101,19 @@ def test_chunk__of_cases_without_the_scorer_that_a_metric_names__is_read_all_the
 def test_too_small__looks_at_every_metric_that_is_judged(fields, why):
     found = too_small(parse_suite(suite(60, **{"margin": 0.05, **fields})))
     assert (why in found) and (bool(found) == bool(why))
+
+
+def test_too_small__a_scorer_that_some_cases_bring__counts_these():
+    body = suite(60, margin=0.1, metrics=[{"name": "late", "margin": 0.1}])
+    for case in body["cases"][:5]:
+        case["scorers"] = [{"kind": "contains", "name": "late"}]
+    assert "at least 25 cases to pass, and the scorer is asked of 5: add 20 more" in too_small(parse_suite(body))
+
+
+def test_too_small__saved_with_a_floor_that_nothing_shows__says_so():
+    body = suite(60, margin=0.1, metrics=[{"name": "tone", "mode": "floor", "floor": 0.9}])
+    rules = {**body, "metrics": [{**body["metrics"][0], "floor": 1.0}]}
+    assert "No number of cases shows a floor of 1 of tone" in too_small(load_suite(rules, rules.pop("cases")))
 
 
 def test_suite__whose_metrics_alone_are_judged__posts_checks():

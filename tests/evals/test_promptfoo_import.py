@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from evals_app.files.promptfoo import PromptfooSuite, read_promptfoo
-from evals_app.files.promptfoo_assertions import MAKERS, comma_separated, python_pattern
+from evals_app.files.promptfoo_makers import MAKERS, comma_separated, python_pattern
 from evals_app.model_settings import Offer
 from evals_app.scorers import SCORERS
 from evals_app.suite_content import parse_suite
@@ -221,8 +221,9 @@ def test_similar__without_an_embedding_model__is_kept_disabled_and_says_what_it_
 
 
 def test_makers__of_every_assertion__name_kinds_that_there_are() -> None:
-    members = {"type": Part(1, "x"), "threshold": Part(1, 1), "provider": Part(1, "openai:embedding:small")}
-    assert {make(Part(1, "x"), members)["kind"] for make in MAKERS.values()} <= set(SCORERS)
+    members = {"type": Part(1, "x"), "threshold": Part(1, 0.5), "provider": Part(1, "openai:embedding:small")}
+    values = {name: Part(1, {} if "sql" in name else "x") for name in MAKERS}
+    assert {make(values[name], members)["kind"] for name, make in MAKERS.items()} <= set(SCORERS)
 
 
 OFFERS = (Offer("main", ("large", "gpt-4o-mini"), is_default=True), Offer("openai", ("gpt-4o-mini", "gpt-4o")))

@@ -1,4 +1,4 @@
-"""Who is worked on first: what a gate waits for, then the workspace with the least under way, then who came first."""
+"""Who is worked on first: what a gate waits for, then the workspace with the least under way, or by lot."""
 
 from django.db.models.functions import Now
 
@@ -43,9 +43,20 @@ def test_claim__two_workspaces_wait__they_take_turns_by_what_is_under_way(cast: 
         other = make_cast("other")
         late = _run(other, provider, name="late")
     order = [_next().workspace_id for _ in range(8)]
-    assert order == [cast.workspace.pk, other.workspace.pk] * 4
+    for turn in range(0, 8, 2):
+        assert set(order[turn : turn + 2]) == {cast.workspace.pk, other.workspace.pk}
     assert late.chunks.filter(state=JobState.RUNNING).count() == 4
     assert {_next().run_id for _ in range(8)} <= {run.pk for run in many}
+
+
+def test_waiting__two_workspaces_and_nothing_under_way__either_may_be_first(cast: Cast):
+    with scripted() as provider:
+        for number in range(3):
+            _run(cast, provider, name=f"p{number}")
+        other = make_cast("other")
+        _run(other, provider, name="late")
+    first = {RunChunk.objects.get(pk=waiting()[0]).workspace_id for _ in range(50)}
+    assert first == {cast.workspace.pk, other.workspace.pk}
 
 
 def test_claim__a_lease_ran_out__comes_before_its_kind_and_counts_as_another_attempt(cast: Cast):

@@ -124,6 +124,19 @@ def test_tags__one_got_worse__fails_the_run_is_stored_and_is_told_everywhere(
     assert "By tag" in page and "These cases got worse" in page and "not shown to be worse" in page
 
 
+def test_amounts__beside_each_other__are_told_in_their_own_units(
+    cast: Cast, provider: ScriptedProvider, client: Client
+):
+    of_words = {"kind": "output_tokens", "name": "length", "most": 3, "weight": 0}
+    own = [{"kind": "edit_distance", "most": 50}]
+    run = ran(cast, scorers=[{"kind": "contains"}, of_words], of=cases(4, scorers=own))
+    client.force_login(Member.objects.get(pk=cast.vera.member_id).user)
+    for rest in (f"compare/{run.pk}?old_arm=baseline", "figures"):
+        page = client.get(f"/w/acme/runs/{run.pk}/{rest}").content.decode()
+        assert "1 tokens" in page and "4 tokens" in page and "3 tokens worse" in page, rest
+        assert "16 worse" in page and "400\N{NO-BREAK SPACE}%" not in page, rest
+
+
 def test_inconclusive__over_the_api__says_what_would_settle_it(cast: Cast, provider: ScriptedProvider):
     run = ran(cast, of=cases(20))
     told = Api(cast.ada).get(f"runs/{run.pk}").json["metrics"][0]

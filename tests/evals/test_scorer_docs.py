@@ -13,7 +13,7 @@ from evals_app.suite_content import parse_suite
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "scorers.md").read_text()
 SECTIONS = dict(re.findall(r"^### (\w+)\n(.*?)(?=^##)", PAGE, re.MULTILINE | re.DOTALL))
-BLOCKS = {kind: re.findall(r"```jsonl\n(.*?)^```$", text, re.DOTALL | re.MULTILINE) for kind, text in SECTIONS.items()}
+BLOCKS = {kind: re.findall(r"^```jsonl\n(.*?)^```$", text, re.DOTALL | re.MULTILINE) for kind, text in SECTIONS.items()}
 EXAMPLES = [(kind, line) for kind, blocks in BLOCKS.items() for block in blocks for line in block.splitlines()]
 DETERMINISTIC = [kind for kind, scorer in SCORERS.items() if scorer.is_run and not scorer.is_graded]
 
@@ -28,6 +28,8 @@ def test_example__as_documented__is_what_the_scorer_says(kind, line):
         output_tokens=given.get("output_tokens"),
         cost=given.get("cost"),
         latency_ms=given.get("latency_ms"),
+        finish_reason=given.get("finish_reason", ""),
+        perplexity=given.get("perplexity"),
     )
     asked = Asked(
         given.get("variables", {}),

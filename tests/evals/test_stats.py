@@ -5,7 +5,7 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from statsmodels.regression.linear_model import OLS
 from statsmodels.stats.contingency_tables import mcnemar
@@ -73,6 +73,7 @@ def test_tango__any_counts__bounds_enclose_the_difference_and_swapping_arms_nega
     assert (swapped.lower, swapped.upper) == (-bounds.upper, -bounds.lower)
 
 
+@example((1, 0, 1), 0.001, 1.0)
 @given(counts(), alphas, st.floats(-1, 1))
 def test_tango__asked_whether_it_is_above__says_what_the_bound_says(given_counts, alpha, least):
     b, c, n = given_counts

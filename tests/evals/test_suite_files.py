@@ -52,10 +52,12 @@ def test_cases__exported_as_csv_and_imported__are_the_same(found: list[dict[str,
         assert not any(cell.startswith(DANGEROUS) for cell in row)
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\tx", "\rx", "\0x", "'=x", "''-", "'plain", "plain", ""])
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+1", "-1", "@x", "\tx", "\rx", "\nx", "\0x", "\uff1d1", "'=x", "''-", "'plain", "plain", ""]
+)
 def test_cell__that_a_spreadsheet_would_run__gets_a_quote_that_reading_takes_away(text: str) -> None:
     cell = defused(text)
-    assert (cell != text) == (text.lstrip("'")[:1] in tuple("=+-@\t\r\0") and text != "")
+    assert (cell != text) == (text.lstrip("'")[:1] in DANGEROUS and text != "")
     [line] = csv_lines([["key", "v"]])
     assert line == "key,v\r\n"
 
@@ -65,6 +67,7 @@ def test_cell__that_a_spreadsheet_would_run__gets_a_quote_that_reading_takes_awa
     [
         ('key,text\na,"open\nb,c\n', 2, "", "close its quotes"),
         ("key,text\na,b,c\n", 2, "", "more cell"),
+        ("text,answer\nfirst\nhalf,card\n", 2, "answer", "ends before it"),
         ("key,text,messages\na,b,\nc,d,[{\n", 3, "messages", "is not JSON"),
         ("key,text,critical\na,b,perhaps\n", 2, "critical", "write true or false"),
         ('key,text\n"a\nb",c\n', 2, "key", "without control characters"),
@@ -81,7 +84,13 @@ def test_file__with_a_mistake__names_line_and_column_and_what_to_do(
 
 @pytest.mark.parametrize(
     "text",
-    ["text\tanswer\na\tb\n", "sep=;\r\ntext;answer\r\na;b\r\n", "\ufefftext|answer\na|b", '"text";"answer"\n"a";"b"'],
+    [
+        "text\tanswer\na\tb\n",
+        "text,answer,tags\na,b\n",
+        "sep=;\r\ntext;answer\r\na;b\r\n",
+        "\ufefftext|answer\na|b",
+        '"text";"answer"\n"a";"b"',
+    ],
 )
 def test_file__of_other_spreadsheets__is_read_as_it_is_meant(text: str) -> None:
     [one] = read_file("csv", text.removeprefix("\ufeff")).reading.cases

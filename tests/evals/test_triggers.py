@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from evals_app.actions.suites import attach_suite, detach_suite
+from evals_app.engine.triggers import start_missing_checks
 from evals_app.models import Provider, Run, RunOn
 from evals_app.scripted_provider import Rule, ScriptedProvider
 from prompts_app.actions.applying import apply_promotion
@@ -126,6 +127,21 @@ def test_promotion__rebased_over_other_content__needs_evidence_against_it(
     builders.deliver()
     assert (3, 2, "promotion") in runs(prompt)
     assert "check.suite/numbers.pending" in codes(promotion, cast.rosa)
+
+
+def test_promotion__applied_between_reading_it_and_what_is_live__is_not_compared_with_itself(
+    cast: Cast, provider: ScriptedProvider, prompt: Prompt
+):
+    require(cast.ada, suite(cast.ada, scorers=[{"kind": "contains"}]), prompt)
+    version = builders.version(cast.ada, prompt, "{{ q }}")
+    builders.deliver()
+    work_all()
+    promotion = open_promotion(cast.ada, version, cast.environment("production"))
+    read = fresh(promotion)
+    apply_promotion(cast.rosa, fresh(promotion), stamp=None)
+    assert read.is_pending
+    assert start_missing_checks(read) == 0
+    assert runs(prompt) == [(1, None, "new_version")]
 
 
 def test_gate__a_regression__stays_shut_and_a_good_version_opens_it(

@@ -143,6 +143,23 @@ def test_all_pass__a_case_it_looks_at_in_error__is_an_error():
     assert judge(many, ANY).verdict == "passed"
 
 
+@pytest.mark.parametrize(
+    ("rule", "critical", "of", "verdict"),
+    [
+        (Rule("answer", mode="all_pass"), False, 60, "error"),
+        (Rule("answer"), True, 60, "error"),
+        (Rule("answer", mode="report_only"), True, 60, "reported"),
+        (Rule("answer"), False, 30, "error"),
+        (Rule("answer"), False, 60, "passed"),
+    ],
+)
+def test_judge__one_of_the_answers_to_a_case_is_missing__the_case_is_in_error(rule, critical, of, verdict):
+    torn = CaseScores("torn", "torn", critical, (1.0, 1.0), (1.0,) * 3, lost=1)
+    metric = judge([torn, *cases(counts(both=of - 1), repeats=3)], rule)
+    assert metric.verdict == verdict
+    assert metric.n == of
+
+
 def test_report_only__any__is_reported_and_never_gates():
     metric = judge(cases(counts(both=3, losses=9)), Rule("answer", mode="report_only"))
     assert metric.verdict == "reported"

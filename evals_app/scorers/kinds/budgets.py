@@ -21,6 +21,7 @@ from registry.core.canonical import JSON
 
 DOLLARS = amount_option("most", "The budget of one answer in US dollars.", most=1000)
 TOKENS = amount_option("most", "The most tokens of one answer.", most=10_000_000)
+PERPLEXITY = amount_option("most", "The highest perplexity of one answer.", most=1e12)
 MILLISECONDS = amount_option("most", "The longest time that one answer may take, in milliseconds.", most=600_000)
 
 
@@ -83,6 +84,28 @@ class OutputTokens(_Budget):
 
     def _words(self, amount: float) -> str:
         return f"{amount:,.0f} tokens"
+
+
+class Perplexity(_Budget):
+    """How surprised the model was by its own words: e to the mean of their negative log probabilities.
+
+    Providers tell those where the version's config has `"logprobs": true`, and not in answers that come in pieces.
+    """
+
+    kind: ClassVar[str] = "perplexity"
+    about: ClassVar[str] = "the answer's perplexity is at most `most`, where the provider tells log probabilities"
+    most = PERPLEXITY
+    options: ClassVar[tuple[Option[Any], ...]] = (PERPLEXITY,)
+    unknown = "The perplexity is not known: the provider does not tell log probabilities."
+    example: ClassVar[Example] = Example(
+        {"kind": "perplexity", "most": 2}, Output("", perplexity=1.3), Output("", perplexity=4.2)
+    )
+
+    def _amount(self, output: Output) -> float | None:
+        return output.perplexity
+
+    def _words(self, amount: float) -> str:
+        return f"{amount:,.3g}"
 
 
 class Latency(_Budget):

@@ -18,6 +18,7 @@ from evals_app.scorers.protocol import (
     UnscorableError,
     as_json,
     excerpt,
+    refuse_longer,
 )
 from evals_app.scorers.schemas import first_mistake, schema_mistake
 from registry.core.canonical import JSON, InvalidJson, parse_json
@@ -76,8 +77,7 @@ class ContainsJson(Scorer):
 
 def json_within(text: str) -> Iterator[JSON]:
     """Objects and lists in a text, from left to right, none inside another; raises UnscorableError for a very long text."""
-    if len(text) > LONGEST:
-        raise UnscorableError(f"The output is too long to look for JSON in it: more than {LONGEST:,} characters.")
+    refuse_longer(text, LONGEST, "look for JSON in it")
     decoder, at, found = json.JSONDecoder(), 0, 0
     for _ in range(MOST_STARTS):
         starts = [place for place in (text.find("{", at), text.find("[", at)) if place >= 0]

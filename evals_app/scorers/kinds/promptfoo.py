@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from evals_app.scorers.options import Option, text_option
+from evals_app.scorers.overlap import f1, runs
 from evals_app.scorers.protocol import (
     Asked,
     Example,
@@ -119,11 +120,7 @@ class Disabled(Scorer):
 def rouge_1(said: str, references: Sequence[str]) -> float:
     """ROUGE-1 F1 with clipped counts over Penn Treebank tokens in lower case, of the first reference."""
     one, other = Counter(treebank(said.lower())), Counter(treebank(references[0].lower()))
-    hits = (one & other).total()
-    if not hits:
-        return 0.0
-    precision, recall = hits / one.total(), hits / other.total()
-    return 2 * precision * recall / (precision + recall)
+    return f1((one & other).total(), one.total(), other.total())
 
 
 def bleu(said: str, references: Sequence[str]) -> float:
@@ -134,9 +131,9 @@ def bleu(said: str, references: Sequence[str]) -> float:
     closest = min((abs(len(one) - len(words)), len(one)) for one in others)[1]
     logs = []
     for n in range(1, min(4, len(words)) + 1):
-        runs = _runs(words, n)
-        hits = max((runs & _runs(one, n)).total() for one in others)
-        logs.append(math.log(hits / runs.total() if hits else 1e-7))
+        ours = runs(words, n)
+        hits = max((ours & runs(one, n)).total() for one in others)
+        logs.append(math.log(hits / ours.total() if hits else 1e-7))
     penalty = 1.0 if len(words) > closest else math.exp(1 - closest / len(words))
     return penalty * math.exp(sum(logs) / len(logs))
 
@@ -152,17 +149,13 @@ def _gleu(words: Sequence[str], wanted: Sequence[str]) -> float:
         return 1.0
     one, other = Counter[tuple[str, ...]](), Counter[tuple[str, ...]]()
     for n in range(1, 5):
-        one, other = one + _runs(words, n), other + _runs(wanted, n)
+        one, other = one + runs(words, n), other + runs(wanted, n)
     return (one & other).total() / max(one.total(), other.total(), 1)
 
 
 def _without_stops(text: str) -> list[str]:
     words = [word.rstrip(".") for word in text.lower().split()]
     return words if any(words) else []
-
-
-def _runs(words: Sequence[str], n: int) -> Counter[tuple[str, ...]]:
-    return Counter(zip(*(words[start:] for start in range(n)), strict=False))
 
 
 _CONTRACTIONS = [

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from rapidfuzz.distance import LCSseq, Levenshtein
 
 from evals_app.scorers.options import EXACT, Option, amount_option, choice_option, whole_option
+from evals_app.scorers.overlap import f1, runs
 from evals_app.scorers.protocol import (
     Asked,
     Example,
@@ -103,7 +104,7 @@ class RougeN(Scorer):
         return Score(value, True, f"{self.kind.upper().replace('_', '-')} {MEASURE.of(spec)} is {value:.3f}.")
 
     def _share(self, said: Sequence[str], wanted: Sequence[str], spec: ScorerSpec) -> float:
-        one, other = _runs(said, N.of(spec)), _runs(wanted, N.of(spec))
+        one, other = runs(said, N.of(spec)), runs(wanted, N.of(spec))
         return _measured((one & other).total(), one.total(), other.total(), MEASURE.of(spec))
 
 
@@ -160,14 +161,14 @@ def bleu(said: str, references: Sequence[str]) -> float:
     closest = min((abs(len(one) - len(tokens)), len(one)) for one in wanted)[1]
     logs, doublings = [], 0
     for n in range(1, min(4, len(tokens)) + 1):
-        runs, best = _runs(tokens, n), Counter[tuple[str, ...]]()
+        ours, best = runs(tokens, n), Counter[tuple[str, ...]]()
         for one in wanted:
-            best |= _runs(one, n)
-        hits = (runs & best).total()
+            best |= runs(one, n)
+        hits = (ours & best).total()
         if n == 1 and not hits:
             return 0.0
         doublings += not hits
-        logs.append(math.log(hits or 0.5**doublings) - math.log(runs.total()))
+        logs.append(math.log(hits or 0.5**doublings) - math.log(ours.total()))
     brevity = min(0.0, 1 - closest / len(tokens)) if tokens else -math.inf
     return min(1.0, math.exp(brevity + sum(logs) / len(logs))) if logs else 0.0
 
@@ -192,15 +193,10 @@ def _tokens(text: str) -> list[str]:
     return text.split()
 
 
-def _runs(words: Sequence[str], n: int) -> Counter[tuple[str, ...]]:
-    return Counter(zip(*(words[start:] for start in range(n)), strict=False))
-
-
 def _measured(hits: int, said: int, wanted: int, measure: str) -> float:
-    precision, recall = hits / max(said, 1), hits / max(wanted, 1)
     if measure == "f1":
-        return 2 * precision * recall / (precision + recall) if hits else 0.0
-    return precision if measure == "precision" else recall
+        return f1(hits, said, wanted)
+    return hits / max(said if measure == "precision" else wanted, 1)
 
 
 def _references(target: JSON) -> list[str]:
