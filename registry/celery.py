@@ -36,6 +36,7 @@ app.conf.update(
     broker_transport_options={
         **VISIBILITY,
         "unacked_restore_interval": 5,
+        "unacked_restore_throttle": 1,  # else Kombu looks at every tenth of these moments only
         "socket_timeout": 2,
         "socket_connect_timeout": 2,
     },

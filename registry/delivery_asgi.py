@@ -18,5 +18,13 @@ from registry.core.wsgi_bridge import WsgiBridge  # noqa: E402
 
 tracing.set_up("greenroom-delivery", endpoint=settings.OTEL_ENDPOINT)
 bridge = WsgiBridge(handler, threads=settings.WEB_THREADS)
-server = Server(OnlyReads(BodyLimit(bridge, settings.LARGEST_BODY)), on_stop=bridge.close)
+
+
+def stop() -> None:
+    """Let requests under way end, and send the spans that were not sent yet."""
+    bridge.close()
+    tracing.stop()
+
+
+server = Server(OnlyReads(BodyLimit(bridge, settings.LARGEST_BODY)), on_stop=stop)
 application = BehindProxies(server, settings.TRUSTED_PROXIES) if settings.TRUSTED_PROXIES else server

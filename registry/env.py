@@ -24,7 +24,7 @@ VARIABLES: dict[str, str] = {
     "METRICS_TOKEN": "Bearer token for `/metrics`. Left out: only this machine itself may read them.",
     "WEB_THREADS": "Requests of pages and the control API that each web process works on at once. Default 8.",
     "WORKER_NICENESS": "By how much background workers give way to web processes on the same processors, 0 to 19. Default 10.",
-    "API_REQUESTS_PER_MINUTE": "Requests to the control API that one key or person may send in a minute. Default 1200.",
+    "API_REQUESTS_PER_MINUTE": "Requests to the control API that one key or person may send in a minute, and as many forms of pages. Default 1200.",
     "DELIVERY_MEMORY_MB": "Memory that each process may use to hold what services fetch. Default 256.",
     "DELIVERY_REQUESTS_PER_MINUTE": "Fetches each process answers to one key in a minute. Default 60000.",
     "TRY_DAILY_BUDGET": "US dollars that the people of one workspace may spend on trying prompts in a day (UTC), as far as prices are known. Default 20.",

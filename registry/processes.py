@@ -84,14 +84,6 @@ def marked(marker: str) -> Iterator[Identity]:
             yield identity
 
 
-def command_of(pid: int) -> str:
-    """The short name of a process, "" when it cannot be read."""
-    try:
-        return (PROC / str(pid) / "comm").read_text().strip()
-    except OSError:
-        return ""
-
-
 def give_way(niceness: int) -> None:
     """Let this process, and all that it starts from now on, come after others on the same processors; 0 changes nothing.
 

@@ -29,7 +29,8 @@ IS_PRODUCTION = ENV.is_production
 OTEL_ENDPOINT = ENV.otel_endpoint
 # Loopback is always served: health checks come that way. Links are made from PUBLIC_URL, never from the Host header.
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
-ALLOWED_HOSTS = sorted({PUBLIC.hostname or "localhost", *ENV.allowed_hosts, *LOOPBACK_HOSTS})
+# Over plain http nothing else is (`registry.core.checks` holds PUBLIC_URL to that).
+ALLOWED_HOSTS = sorted({PUBLIC.hostname or "localhost", *(ENV.allowed_hosts if IS_HTTPS else ()), *LOOPBACK_HOSTS})
 CSRF_TRUSTED_ORIGINS = [f"{PUBLIC.scheme}://{PUBLIC.netloc}"]
 
 INSTALLED_APPS = [

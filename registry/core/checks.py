@@ -6,15 +6,18 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError, connection
 
+from registry.core.models import AuditEvent
 from registry.core.secrets import is_key
 
 MIN_SECRET_LENGTH = 50
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @register(Tags.security)
 def production_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """Errors stop every command of a production server; the two-roles remark is a warning."""
+    """What stops every command of a production server."""
     if not settings.IS_PRODUCTION:
         return []
     found: list[CheckMessage] = []
@@ -37,14 +40,46 @@ def production_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMes
         found.append(
             Error("FAILPOINT is set.", hint="It ends processes on purpose: leave it to the tests.", id="greenroom.E004")
         )
-    if not settings.DATABASE_HAS_TWO_ROLES:
-        hint = "Set DATABASE_OWNER_URL to another role: with one role, code that goes wrong could drop the triggers that keep history."
-        found.append(Warning("One database role both migrates and serves.", hint=hint, id="greenroom.W001"))
     return found
 
 
+@register(Tags.security)
+def plain_http(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """On a laptop plain http will do, for the laptop itself: cookies and keys go over it in clear."""
+    public = urlsplit(settings.PUBLIC_URL)
+    if settings.IS_PRODUCTION or public.scheme == "https" or public.hostname in LOOPBACK:
+        return []
+    hint = "Set PUBLIC_URL=http://127.0.0.1:8000, or serve people over TLS and set PUBLIC_URL=https://…"
+    return [Error("PUBLIC_URL is plain http and not this machine itself.", hint=hint, id="greenroom.E006")]
+
+
+@register(Tags.security, deploy=True)
+def serving_role(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """A warning where the role that serves could rewrite history; asks the database, and says so where it does not answer."""
+    if not settings.IS_PRODUCTION:
+        return []
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT has_table_privilege(oid, 'UPDATE') OR pg_has_role(relowner, 'USAGE') FROM pg_class WHERE relname = %s",
+                [AuditEvent._meta.db_table],
+            )
+            row = cursor.fetchone()
+    except DatabaseError as away:
+        hint = f"Ask again once it does ({type(away).__name__})."
+        return [Warning("The database does not say what its role may do.", hint=hint, id="greenroom.W002")]
+    if row is None or not row[0]:
+        return []
+    hint = (
+        "Give DATABASE_URL a role of its own: as it is, code that goes wrong could drop the triggers that keep history."
+    )
+    return [Warning("The database role that serves may rewrite history.", hint=hint, id="greenroom.W001")]
+
+
 def refuse_unsafe_start() -> None:
-    """Raise ImproperlyConfigured for what a production server must not start with; every process asks at start."""
-    errors = [f"{message.msg} {message.hint}" for message in production_settings() if isinstance(message, Error)]
+    """Raise ImproperlyConfigured for what no server must start with, or none in production; every process asks at start."""
+    found = [*production_settings(), *plain_http()]
+    errors = [f"{message.msg} {message.hint}" for message in found if isinstance(message, Error)]
     if errors:
-        raise ImproperlyConfigured("Greenroom refuses to start in production: " + " ".join(errors))
+        where = " in production" if settings.IS_PRODUCTION else ""
+        raise ImproperlyConfigured(f"Greenroom refuses to start{where}: " + " ".join(errors))

@@ -22,18 +22,18 @@ def once(name: str, *, for_s: int) -> bool:
         raise _away(name) from None
 
 
-def count(bucket: str, limit: int, *, fail_closed: bool = False) -> None:
-    """Count one use of `bucket` in this minute; raises TooManyRequests past `limit`.
+def count(bucket: str, limit: int, *, fail_closed: bool = False, window_s: int = WINDOW_S) -> None:
+    """Count one use of `bucket` in this minute, or whichever window; raises TooManyRequests past `limit`.
 
     Without Valkey everything passes, unless `fail_closed` (signing in), which raises Unavailable.
     """
-    minute, second = divmod(int(time.time()), WINDOW_S)
-    name = f"limit:{bucket}:{minute}"
+    window, second = divmod(int(time.time()), window_s)
+    name = f"limit:{bucket}:{window}"
     try:
         with valkey.circuit.asking():
             pipe = valkey.client().pipeline()
             pipe.incr(name)
-            pipe.expire(name, WINDOW_S * 2)
+            pipe.expire(name, window_s * 2)
             used = int(pipe.execute()[0])
     except redis.RedisError:
         away = _away(bucket)
@@ -41,8 +41,9 @@ def count(bucket: str, limit: int, *, fail_closed: bool = False) -> None:
             raise away from None
         return
     if used > limit:
+        span = "a minute" if window_s == WINDOW_S else f"{window_s // 3600} hours"
         raise TooManyRequests(
-            "rate.limited", f"More than {limit} requests in a minute: slow down.", retry_after=WINDOW_S - second
+            "rate.limited", f"More than {limit} requests in {span}: slow down.", retry_after=window_s - second
         )
 
 

@@ -23,27 +23,31 @@ REFUSED = "The sign-in did not work out at your organisation's server. Try again
 
 @dataclass(frozen=True)
 class Journey:
-    """What is kept here while somebody is at the provider."""
+    """What is kept here while somebody is at the provider; `is_again` asks it to make sure of them anew."""
 
     state: str
     nonce: str
     verifier: str = field(repr=False)
+    is_again: bool = False
 
     @classmethod
-    def begin(cls) -> "Journey":
+    def begin(cls, *, is_again: bool = False) -> "Journey":
         """Fresh random values of 256 bits each."""
-        return cls(*(secrets.token_urlsafe(32) for _ in range(3)))
+        state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
+        return cls(state, nonce, verifier, is_again)
 
 
 @dataclass(frozen=True)
 class Claims:
-    """Who somebody is, by a token that was checked."""
+    """Who somebody is, by a token that was checked; `proved_at`, in seconds since the epoch, is when they last proved it to
+    the provider, as far as it says so."""
 
     issuer: str
     subject: str
     email: str
     name: str
     groups: frozenset[str]
+    proved_at: float | None = None
 
 
 _known: dict[str, tuple[float, dict[str, JSON]]] = {}
@@ -61,6 +65,7 @@ def authorization_url(journey: Journey, *, back: str) -> str:
         "nonce": journey.nonce,
         "code_challenge": challenge,
         "code_challenge_method": "S256",
+        **({"prompt": "login", "max_age": "0"} if journey.is_again else {}),
     }
     return f"{_endpoint('authorization_endpoint')}?{urlencode(query)}"
 
@@ -115,13 +120,14 @@ def _checked(token: str, journey: Journey) -> Claims:
         )
     groups = found.get(settings.OIDC_ROLE_CLAIM, [])
     listed = [groups] if isinstance(groups, str) else groups if isinstance(groups, list) else []
-    name = found.get("name")
+    name, proved_at = found.get("name"), found.get("auth_time")
     return Claims(
         issuer=settings.OIDC_ISSUER,
         subject=str(found["sub"]),
         email=email,
         name=name if isinstance(name, str) and name.isprintable() else "",
         groups=frozenset(one for one in listed if isinstance(one, str)),
+        proved_at=float(proved_at) if isinstance(proved_at, int | float) else None,
     )
 
 

@@ -6,6 +6,7 @@ from functools import wraps
 from typing import Any, cast
 
 from django import forms
+from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import resolve_url
@@ -15,6 +16,7 @@ from django_htmx.http import HttpResponseClientRefresh
 from registry.core.canonical import is_storable
 from registry.core.errors import Conflict, Invalid, NotFound, RegistryError
 from registry.core.identity import actor_of_member, memberships
+from registry.core.limits import count
 from registry.core.models import User
 from registry.core.signing_in import is_confirmed
 from registry.core.times import is_tellable
@@ -26,7 +28,8 @@ type View = Callable[..., HttpResponse]
 def page(*methods: str) -> Callable[[View], View]:
     """A view of a signed-in member inside the workspace of the address: others sign in first, or get 404.
 
-    `methods` are what it answers to; none given means reading only. The page may not be kept by caches.
+    `methods` are what it answers to; none given means reading only. The page may not be kept by caches. What is sent to
+    pages is counted by person, as calls of the API are.
     """
     allowed = methods or ("GET", "HEAD")
 
@@ -37,9 +40,12 @@ def page(*methods: str) -> Callable[[View], View]:
                 return _sign_in_first(cast("PageRequest", request))
             if request.method not in allowed:
                 return HttpResponseNotAllowed(allowed)
-            if not all(is_storable(part) for part in kwargs.values() if isinstance(part, str)):
+            asked = [*kwargs.values(), *(value for _, values in request.GET.lists() for value in values)]
+            if not all(is_storable(part) for part in asked if isinstance(part, str)):
                 raise NotFound("not_found", "There is nothing at this address.")
             entered = _enter(cast("PageRequest", request), workspace)
+            if request.method == "POST":
+                count(f"page:{entered.actor.id}", settings.API_REQUESTS_PER_MINUTE)
             with timezone.override(entered.user.time_zone or None):
                 response = view(entered, **kwargs)
             response.headers.setdefault("Cache-Control", "no-store")

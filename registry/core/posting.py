@@ -163,4 +163,6 @@ def _reason(destination: Destination, failed: Exception, is_over: bool) -> str:
         return "took too long"
     if isinstance(failed, OutboundError):
         return f"this address is not allowed: {failed}"
+    if isinstance(failed, socket.gaierror):
+        return f"no server of the name {destination.host} is known"
     return f"{destination.host} does not answer ({type(failed).__name__})"

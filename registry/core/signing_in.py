@@ -1,6 +1,7 @@
 """A browser's session: begun under a new id, noted for its owner, ended when it rests too long or has lasted long enough."""
 
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 
 from django.conf import settings
@@ -10,6 +11,7 @@ from django.utils import timezone
 
 from registry.core.actions.sessions import note_seen, note_session
 from registry.core.models import User
+from registry.core.oidc import Claims
 from registry.core.sign_in_limits import know_browser
 from registry.core.web import address_of
 
@@ -24,30 +26,51 @@ HALF_WAY_FOR = JOURNEY_FOR = timedelta(minutes=10)
 BROWSER_KNOWN_S = 365 * 24 * 3600
 
 
-def sign_in_here(request: HttpRequest, user: User) -> None:
-    """Sign somebody in, in this browser; its session gets a new id."""
+@dataclass(frozen=True)
+class Waiting:
+    """Somebody between the two factors: who, where they were going, and what single sign-on said of them, if it is to be
+    kept."""
+
+    user: User
+    onward: str
+    claims: Claims | None = None
+
+
+def sign_in_here(request: HttpRequest, user: User, *, proved_at: float | None = None) -> None:
+    """Sign somebody in, in this browser; its session gets a new id.
+
+    `proved_at`, in seconds since the epoch, is when they said who they are where that was not just now.
+    """
     request.session.pop(HALF_WAY, None)
     login(request, user)
     now = timezone.now().timestamp()
-    request.session[SEEN] = request.session[SIGNED_IN] = request.session[CONFIRMED] = now
+    request.session[SEEN] = request.session[SIGNED_IN] = now
+    request.session[CONFIRMED] = now if proved_at is None else min(proved_at, now)
     request.session.save()
     agent = request.headers.get("User-Agent", "")
     note_session(user, str(request.session.session_key), address=address_of(request), agent=agent)
 
 
-def wait_for_factor(request: HttpRequest, user: User, *, onward: str) -> None:
-    """The first factor was right; the second one is asked for before there is a session of theirs."""
+def wait_for_factor(request: HttpRequest, user: User, *, onward: str, claims: Claims | None = None) -> None:
+    """The first factor was right; the second one is asked for before there is a session of theirs. `claims` are of single
+    sign-on where the account is not known to it yet."""
     request.session.cycle_key()
-    request.session[HALF_WAY] = {"user": user.pk, "at": timezone.now().timestamp(), "onward": onward}
+    request.session[HALF_WAY] = {
+        "user": user.pk,
+        "at": timezone.now().timestamp(),
+        "onward": onward,
+        "claims": {**asdict(claims), "groups": sorted(claims.groups)} if claims else None,
+    }
 
 
-def who_waits(request: HttpRequest) -> tuple[User, str] | None:
-    """Whose second factor is waited for here, and where they were going; None after ten minutes, or for nobody."""
+def who_waits(request: HttpRequest) -> Waiting | None:
+    """Whose second factor is waited for here; None after ten minutes, or for nobody."""
     waiting = request.session.get(HALF_WAY)
     if not waiting or timezone.now().timestamp() - waiting["at"] > HALF_WAY_FOR.total_seconds():
         return None
-    user = User.objects.filter(pk=waiting["user"], is_active=True).first()
-    return (user, waiting["onward"]) if user else None
+    user, kept = User.objects.filter(pk=waiting["user"], is_active=True).first(), waiting.get("claims")
+    claims = Claims(**{**kept, "groups": frozenset(kept["groups"])}) if kept else None
+    return Waiting(user, waiting["onward"], claims) if user else None
 
 
 def keep_session(request: HttpRequest, user: User) -> None:

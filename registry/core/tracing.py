@@ -76,10 +76,12 @@ def set_up(service: str, *, endpoint: str) -> None:
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+        exporter = OTLPSpanExporter()  # imports what it sends by
     except ImportError:
         log.warning("tracing.not_installed", needed="the extra `otel`")
         return
-    start(service, BatchSpanProcessor(OTLPSpanExporter()))
+    start(service, BatchSpanProcessor(exporter))
 
 
 def start(service: str, processor: Any) -> None:

@@ -46,10 +46,8 @@ def test_contract__of_every_operation__holds_for_whatever_is_sent(cast: Cast, se
         tally.note(f"contract: answers {kind}", count)
     tally.note("contract: findings", len(wrong.wrong))
     assert not wrong.wrong, wrong.text()
-    reached = answers.get("2xx", 0)
-    assert reached == 0 if who == "nobody" else reached > sum(answers.values()) // 50, (
-        "too little gets as far as the work"
-    )
+    if who != "nobody":
+        assert answers.get("2xx", 0) > sum(answers.values()) // 50, "too little gets as far as the work"
 
 
 def sent_by(world: World, who: str) -> tuple[dict[str, str], dict[str, str]]:

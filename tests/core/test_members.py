@@ -99,6 +99,8 @@ def test_find__in_another_workspace__is_not_found(free: Cast) -> None:
     assert find_member(free.workspace.pk, "ADA@example.com").pk == free.ada.member_id
     with pytest.raises(NotFound):
         find_member(free.linus.workspace_id, "ada@example.com")
+    with pytest.raises(NotFound):
+        find_member(free.workspace.pk, "ada\0@example.com")
 
 
 def test_every_change__is_one_audit_row__with_before_and_after(free: Cast) -> None:
@@ -127,3 +129,11 @@ def test_rename__keeps__the_old_name_on_old_rows(free: Cast) -> None:
     rename_person(free.ada, member(free.ada).user, name="Countess")
     assert person(member(free.ada)).name == "Countess"
     assert AuditEvent.objects.get(event="member.renamed").actor_name == "Ada"
+
+
+@pytest.mark.parametrize("name", ["Olga\u200b", "\u202eaglO", "Olga\nSubject: x", " \t "])
+def test_rename__to_what_looks_like_another_or_breaks_a_line__is_invalid(free: Cast, name: str) -> None:
+    """A name stands beside approvals, in mail subjects and in chats."""
+    with pytest.raises(Invalid):
+        rename_person(free.ada, member(free.ada).user, name=name)
+    assert person(member(free.ada)).name == "Ada"

@@ -14,7 +14,7 @@ REFUSED = [
     "http://metadata.google.internal/", "http://\uff45xample.com/", "http://①②⑦.⓪.⓪.①/", "http://example.com:22/",
     "http://example.com:99999/", "http://example.com:x/", "http://exa mple.com/", "http://example.com\r\nx: y/",
     "http://example.com\\@127.0.0.1/", "http://example.com/v1?key=1", "http://example.com/#a", "http://-a.com/",
-    "http://[64:ff9b::7f00:1]/", "http://[2002:7f00:1::]/", "http://a..b/", "https://" + "a" * 600 + ".com",
+    "http://[fec0::1]/", "http://[::127.0.0.1]/", "http://[64:ff9b::7f00:1]/", "http://[2002:7f00:1::]/", "http://a..b/", "https://" + "a" * 600 + ".com",
 ]  # fmt: skip
 
 

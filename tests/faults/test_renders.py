@@ -1,28 +1,36 @@
-"""Templates that want all time and memory, many at once: F37. Others are answered meanwhile, and afterwards it is as before."""
+"""Templates that want all time and memory, many at once: F37. Others are answered meanwhile, and afterwards it is as before.
+
+Beside them stands what as many harmless previews do to who fetches, which is what hostile ones are to be compared with.
+"""
 
 import json
-import threading
 import time
-from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx2 as httpx
 import pytest
 
-from tests.builders import make_cast, prompt
+from tests.builders import Key, make_cast, prompt
 from tests.faults import table
+from tests.faults.crowd import crowd
 from tests.faults.ledger import Account
 from tests.faults.processes import descendants, memory_mb
-from tests.faults.test_clients import fetch_often, words
-from tests.servers import run_web
+from tests.faults.test_clients import fetch_often, percentiles
+from tests.prompts.test_sandbox_process import SLOW
+from tests.servers import Web, run_delivery, run_web
 
 PAYLOADS = Path(__file__).parent.parent / "data" / "sandbox_payloads.jsonl"
-AT_ONCE, ROUNDS = 50, 3
+AT_ONCE = 50
 UNLIMITED = {"API_REQUESTS_PER_MINUTE": "1000000", "DELIVERY_REQUESTS_PER_MINUTE": "1000000"}
 PLACE = "/api/v1/environments/development/prompts/support/triage"
+ADA = {"name": "Ada"}
+PLAIN = {"kind": "text", "template_format": "plain", "text": "Hello {{name}}", "variables": ADA}
+HARMLESS = {"kind": "text", "text": "Hello {{ name }}", "variables": ADA}
+BURNING = {"kind": "text", "text": SLOW.text, "variables": {}}
 
 
-def payloads() -> list[dict[str, object]]:
+def payloads() -> list[object]:
     """Those that no server should spend much on."""
     rows = [json.loads(line) for line in PAYLOADS.read_text().splitlines()]
     return [
@@ -32,47 +40,66 @@ def payloads() -> list[dict[str, object]]:
     ]
 
 
+@dataclass
+class Scene:
+    """A web process, a process that only delivers, who fetches from both, and who asks the first for previews."""
+
+    web: Web
+    delivery: Web
+    key: Key
+    ci: Key
+    account: Account = field(default_factory=Account)
+    most_mb: float = 0.0
+    told: list[str] = field(default_factory=list)
+
+    def measure(self, what: str, bodies: list[object], *, allowed: set[int], rounds: int = 3) -> None:
+        """Fetch while so many ask for these previews, and note how long that took and what was answered to them."""
+        port = _port(self.web)
+        beside: dict[str, list[float]] = {"web": [], "delivery": []}
+        with crowd(port, self.ci.headers, bodies, at_once=AT_ONCE, rounds=rounds) as callers:
+            while callers.is_at_work:
+                beside["web"] += fetch_often(port, self.key)
+                beside["delivery"] += fetch_often(_port(self.delivery), self.key)
+                self.most_mb = max(self.most_mb, memory_mb({self.web.process.pid, *descendants(self.web.process.pid)}))
+            answered, lost = callers.found()
+        self.account.lost += lost
+        assert set(answered) <= allowed, (what, answered)
+        assert sum(answered.values()) + len(lost) == AT_ONCE * rounds
+        self.note(f"{what} {dict(sorted(answered.items()))}", beside["web"], beside["delivery"])
+
+    def note(self, what: str, web: list[float], delivery: list[float]) -> None:
+        self.told.append(f"{what} {percentiles(web)}, {percentiles(delivery)}")
+
+
 @pytest.mark.faults
 def test_renders__that_want_all_there_is__keep_nobody_from_fetching(transactional_db: None, tmp_path: Path) -> None:
     cast = make_cast(f"w{time.monotonic_ns()}")
     prompt(cast.ada)
     key, ci = cast.key("service", environment="development"), cast.key()
-    account, answered = Account(), Counter[int]()
-    with run_web(tmp_path, **UNLIMITED) as web:
-        port, hostile = int(web.url.rpartition(":")[2]), payloads()
+    with run_web(tmp_path, **UNLIMITED) as web, run_delivery(tmp_path, **UNLIMITED) as delivery:
+        scene, hostile = Scene(web, delivery, key, ci), payloads()
         assert len(hostile) > 10
-        served = httpx.get(f"{web.url}{PLACE}", headers=key.headers, trust_env=False).content
-        before = fetch_often(port, key)
-
-        def attack(number: int) -> None:
-            for turn in range(ROUNDS):
-                body = hostile[(number * ROUNDS + turn) % len(hostile)]
-                try:
-                    answer = httpx.post(
-                        f"{web.url}/api/v1/preview", json=body, headers=ci.headers, timeout=120, trust_env=False
-                    )
-                    answered[answer.status_code] += 1
-                except httpx.TransportError as error:
-                    account.lost.append(f"{number}: {error!r}")
-
-        threads = [threading.Thread(target=attack, args=(number,)) for number in range(AT_ONCE)]
-        for one in threads:
-            one.start()
-        most_mb, during = 0.0, []
-        while any(one.is_alive() for one in threads):
-            during += fetch_often(port, key)
-            most_mb = max(most_mb, memory_mb({web.process.pid, *descendants(web.process.pid)}))
-        began = time.monotonic()
-        fine = httpx.post(
-            f"{web.url}{PLACE}/render", json={"variables": {"name": "Ada"}}, headers=key.headers, trust_env=False
+        served = _fetched(scene)
+        scene.note(
+            "nobody", *([took for _ in range(3) for took in fetch_often(_port(one), key)] for one in (web, delivery))
         )
+        scene.measure("plain", [PLAIN], allowed={200})
+        scene.measure("harmless", [HARMLESS], allowed={200, 503})
+        scene.measure("hostile", hostile, allowed={200, 422, 503})
+        scene.measure("burning", [BURNING], allowed={422, 503}, rounds=1)
+        began = time.monotonic()
+        fine = httpx.post(f"{web.url}{PLACE}/render", json={"variables": ADA}, headers=key.headers, trust_env=False)
         took = time.monotonic() - began
+        account = scene.account
         account.wrong += [] if fine.status_code == 200 and fine.json()["text"] == "Hello Ada" else [fine.text]
-        again = httpx.get(f"{web.url}{PLACE}", headers=key.headers, trust_env=False).content
-        account.wrong += [] if again == served else ["another body than before"]
-    assert set(answered) <= {200, 422, 503}, answered
-    assert sum(answered.values()) == AT_ONCE * ROUNDS
-    told = (
-        f"next render after {took:.1f} s; {words(before, sorted(during))}; {most_mb:.0f} MB at most; {dict(answered)}"
-    )
-    table.note(f"F37 {AT_ONCE} hostile renders at once", account, recovery=told, schedules=AT_ONCE * ROUNDS)
+        account.wrong += [] if _fetched(scene) == served else ["another body than before"]
+    told = f"next render after {took:.1f} s; fetch p50/p99 in ms, of web, of delivery: {'; '.join(scene.told)}; {scene.most_mb:.0f} MB at most"
+    table.note(f"F37 {AT_ONCE} hostile renders at once", account, recovery=told, schedules=AT_ONCE * 4)
+
+
+def _port(web: Web) -> int:
+    return int(web.url.rpartition(":")[2])
+
+
+def _fetched(scene: Scene) -> bytes:
+    return httpx.get(f"{scene.web.url}{PLACE}", headers=scene.key.headers, trust_env=False).content

@@ -3,11 +3,13 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
 from django.test import Client
 
+from registry.core.actions.sessions import create_sign_in_link
 from registry.core.models import Member
 from tests.builders import Cast, prompt, signed_in
 from tests.pages.conftest import SignedIn
@@ -70,8 +72,11 @@ def test_16_17__cookies_and_headers__where_people_use_https() -> None:
     import runpy
 
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ALLOWED_HOSTS", "other.example")
         patch.setenv("PUBLIC_URL", "https://greenroom.example")
         made = runpy.run_path(str(ROOT / "registry" / "settings.py"))
+        patch.setenv("PUBLIC_URL", "http://127.0.0.1:8000")
+        plain = runpy.run_path(str(ROOT / "registry" / "settings.py"))
 
     names = [made[f"{name}_COOKIE_NAME"] for name in ("SESSION", "CSRF", "BROWSER")]
     assert all(name.startswith("__Host-") for name in names)
@@ -79,7 +84,9 @@ def test_16_17__cookies_and_headers__where_people_use_https() -> None:
         assert (made[f"{name}_COOKIE_SECURE"], made[f"{name}_COOKIE_HTTPONLY"]) == (True, True)
         assert made[f"{name}_COOKIE_SAMESITE"] == "Lax"
     assert made["SECURE_HSTS_SECONDS"] >= 31_536_000 and made["SECURE_SSL_REDIRECT"]
-    assert settings.SESSION_COOKIE_NAME == "session"
+    assert settings.SESSION_COOKIE_NAME == plain["SESSION_COOKIE_NAME"] == "session"
+    assert {"greenroom.example", "other.example"} < set(made["ALLOWED_HOSTS"])
+    assert set(plain["ALLOWED_HOSTS"]) == {"localhost", "127.0.0.1", "[::1]"}, "in clear the machine itself alone"
 
 
 def test_17__every_answer__carries_the_headers_that_browsers_heed(cast: Cast, as_: SignedIn) -> None:
@@ -92,3 +99,27 @@ def test_17__every_answer__carries_the_headers_that_browsers_heed(cast: Cast, as
 @pytest.mark.parametrize("address", ["/w/acme/", "/w/acme/settings/keys", "/w/acme/settings/profile", "/sign-in"])
 def test_68__pages_of_a_session__are_kept_by_no_cache(cast: Cast, as_: SignedIn, address: str) -> None:
     assert "no-store" in as_(cast.olga).get(address)["Cache-Control"]
+
+
+def test_18__way_back_from_an_error__leads_to_no_other_host(db: None) -> None:
+    """Two slashes at the beginning of an address are another host to a browser."""
+    page = Client().get("/nothing", headers={"Referer": "http://testserver//evil.example/x"}).content.decode()
+    assert 'href="/%2Fevil.example/x"' in page and 'href="//' not in page
+
+
+def test_25__forms_that_one_person_sends__are_counted_and_reading_is_not(cast: Cast, settings: Any) -> None:
+    settings.API_REQUESTS_PER_MINUTE = 2
+    client = signed_in(Client(), Member.objects.select_related("user").get(pk=cast.ada.member_id).user)
+    told = [client.post("/w/acme/settings/profile/name", {"name": "Ada"}) for _ in range(6)]
+    refused = [one for one in told if one.status_code == 429]
+    assert {one.status_code for one in told} == {302, 429} and 1 <= int(refused[0]["Retry-After"]) <= 60
+    assert client.get("/w/acme/settings/profile").status_code == 200
+
+
+def test_14__session_asked_for_by_a_page_of_another_site__is_refused(cast: Cast) -> None:
+    """Who is signed in unawares, as somebody of the site's choice, would type their prompts into that account."""
+    user = Member.objects.select_related("user").get(pk=cast.ada.member_id).user
+    for origin, status in (("https://evil.example", 403), ("null", 403), (settings.PUBLIC_URL, 200)):
+        body = {"token": create_sign_in_link(user)}
+        answer = Client().post("/api/v1/session", body, content_type="application/json", headers={"Origin": origin})
+        assert answer.status_code == status, origin

@@ -13,7 +13,9 @@ from evals_app.files.columns import guessed, read_cases
 from evals_app.files.promptfoo import read_promptfoo
 from evals_app.files.table import decode, read_csv
 from evals_app.scorers.kinds.deep_equal import DeepEqual
+from evals_app.scorers.kinds.markup_text import signs_of_html
 from evals_app.scorers.kinds.regex import Regex
+from evals_app.scorers.markup import elements_in, has_path, not_well_formed
 from evals_app.scorers.paths import find_places, find_values, path_mistake
 from evals_app.scorers.protocol import Asked, Output, ScorerSpec, Tools, UnscorableError
 from prompts_app.secret_rules import suspects_in
@@ -247,3 +249,11 @@ def test_traces__compressed_badly_or_nested_deep__are_refused_or_passed_over(cas
         spans = export(used(1, **{"langfuse.observation.usage_details": usage}), used(10**18))
         sent = key.call("POST", "otel/v1/traces", raw=spans.SerializeToString(), content_type=PROTOBUF)
         assert (sent.status, sent.json) == (200, {})
+
+
+@pytest.mark.parametrize(
+    "text", ["<a " * 60_000, "<a>" * 60_000, "<!--" * 50_000, '<a b="' * 30_000, "</" * 90_000, "<a '>" * 30_000]
+)
+def test_markup__unclosed_again_and_again__is_read_once(text: str) -> None:
+    assert has_path([one for group in elements_in(text) for one in group], ["a"]) is False
+    assert not_well_formed(text) and signs_of_html(text) <= 4

@@ -83,6 +83,18 @@ def test_64__refusals__name_who_where_and_what(cast: Cast, ada: User, lines: lis
     assert (by_key["actor_kind"], by_key["workspace_id"], by_key["status"]) == ("key", cast.workspace.pk, 403)
 
 
+def test_64__what_programs_send_past_the_rules__is_noted_without_a_word_of_it(cast: Cast, lines: list[str]) -> None:
+    api = Api(cast.key())
+    api.post("prompts", {"name": "a", "kind": "text", "canary-owner": "canary-root"})
+    api.post("preview", {"kind": "text", "text": "{{ 'canary'.__class__ }}", "variables": {}})
+    noted = events(lines, "request.invalid")
+    assert [(one["route"], one["status"], one["actor_kind"]) for one in noted] == [
+        ("/api/v1/prompts", 422, "key"),
+        ("/api/v1/preview", 422, "key"),
+    ]
+    assert noted[1]["code"] == "template.refused" and "canary" not in "\n".join(lines)
+
+
 def test_39__tokens_keys_and_links__are_in_no_line(cast: Cast, ada: User, lines: list[str]) -> None:
     link, key = create_sign_in_link(ada), cast.key()
     client = Client(raise_request_exception=False)

@@ -15,6 +15,7 @@ from django.utils import timezone
 from registry.core import relying_party
 from registry.core.actions.passkeys import WRONG, add_passkey, check_passkey, remove_passkey
 from registry.core.actions.second_factors import check_factor, recovery_codes_left
+from registry.core.actions.sessions import create_sign_in_link
 from registry.core.actions.workspaces import require_second_factor
 from registry.core.actor import Actor
 from registry.core.ceremonies import CEREMONY
@@ -352,3 +353,37 @@ def test_32__recovery_code__lets_in_whoever_lost_the_passkey(cast: Cast) -> None
     check_factor(user_of(cast.grace), added.codes[0], address="")
     with pytest.raises(Unauthenticated):
         check_factor(user_of(cast.grace), code("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"), address="")
+
+
+def test_32__session_over_the_api__of_whoever_has_passkeys_alone__takes_a_recovery_code_and_nothing_less(
+    cast: Cast,
+) -> None:
+    """A passkey is for browsers; the API has no way past it, and takes the session of one who signed in there."""
+    device = Device()
+    ceremony = new_ceremony(handle=new_handle())
+    asked = json.loads(relying_party.creation_options(ceremony, account="a", person="A", known=()))
+    added = add_passkey(cast.grace, user_of(cast.grace), name="Phone", answer=device.create(asked), ceremony=ceremony)
+    user = user_of(cast.grace)
+    user.set_password(PASSWORD)
+    user.save()
+    token = create_sign_in_link(user)
+    api = Client()
+
+    def post(**given: str) -> Any:
+        return api.post("/api/v1/session", given, content_type="application/json")
+
+    by_password = {"email": user.email, "password": PASSWORD}
+    for given in (by_password, {"token": token}):
+        refused = post(**given)
+        assert (refused.status_code, refused.json()["code"]) == (401, "session.second_factor")
+        assert "/sign-in" in refused.json()["detail"]
+        assert post(**given, code="123456").json()["code"] == "session.refused"
+    answer = device.get(options(api, "sign-in"))
+    assert post(**by_password, credential=answer).status_code == 422
+    assert not is_in(api), "nothing of that was a way in"
+    assert post(token=token, code=added.codes[0]).status_code == 200 and is_in(api)
+    assert post(**by_password, code=added.codes[0]).status_code == 401, "a recovery code works once"
+
+    browser = Client()
+    assert sign_in(device, browser).status_code == 302
+    assert browser.get("/api/v1/prompts").status_code == 200

@@ -68,6 +68,19 @@ def test_32__codes__are_those_of_rfc_6238() -> None:
     assert step_of(new_secret(), "०१२३४५", at=NOW) is None
 
 
+def test_32__codes__wrong_all_day__are_a_hundred_at_most(cast: Cast) -> None:
+    """Of a million codes three are right at a time: five tries a minute all day would be one chance in fifty."""
+    equip(cast.grace)
+    user, tried = user_of(cast.grace), 0
+    for minute in range(60):
+        with patch("registry.core.limits.time.time", return_value=NOW - NOW % 86_400 + 60 * minute):
+            for _ in range(4):
+                with pytest.raises((Unauthenticated, TooManyRequests)) as refused:
+                    check_factor(user, "000000", address="")
+                tried += refused.type is Unauthenticated
+    assert tried <= 100
+
+
 def test_32__a_code__works_once_and_no_earlier_one_after_it(cast: Cast) -> None:
     secret, _ = equip(cast.grace)
     user = user_of(cast.grace)

@@ -8,20 +8,29 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from django.test import Client
 
-from registry.core.models import AuditEvent, ExternalIdentity, Member, User
+from registry.core.actions.invitations import create_invitation
+from registry.core.actions.sessions import create_sign_in_link, peek_link
+from registry.core.actions.single_sign_on import SAID_OF_TYING
+from registry.core.actions.workspaces import add_member, find_or_create_user
+from registry.core.actor import Role
+from registry.core.models import AuditEvent, ExternalIdentity, Member, Notification, User
 from registry.env import read_environment
 from tests.builders import Cast
 from tests.security.provider import CLIENT, SECRET, Provider, serving
+from tests.security.test_second_factor import PASSWORD, equip
+
+PUBLIC = "http://127.0.0.1:8000"
+RULES = (("staff", "editor"), ("leads", "releaser"), ("admins", "admin"))
 
 
 @pytest.fixture
 def provider(settings: Any) -> Iterator[Provider]:
-    """A provider that this server trusts: `staff` may edit and `leads` may release in acme."""
+    """A provider that this server trusts: `staff` may edit, `leads` release and `admins` administer in acme."""
     made = Provider()
     with serving(made) as address:
         settings.OIDC_ISSUER = address
         settings.OIDC_CLIENT_ID, settings.OIDC_CLIENT_SECRET = CLIENT, SECRET
-        settings.OIDC_ROLES = (("acme", "staff", "editor"), ("acme", "leads", "releaser"))
+        settings.OIDC_ROLES = tuple(("acme", *rule) for rule in RULES)
         settings.OUTBOUND_ALLOW = frozenset({address.removeprefix("http://")})
         yield made
 
@@ -68,6 +77,75 @@ def test_sso__somebody_who_is_here__is_found_by_the_verified_address_and_then_by
     identity = ExternalIdentity.objects.get()
     assert identity.user.email == "ada@example.com"
     assert other.status_code == 401 and not User.objects.filter(email="ada.new@example.com").exists()
+
+
+def test_sso__an_account_made_before_with_a_colleagues_address__is_no_way_in_any_more(
+    cast: Cast, provider: Provider
+) -> None:
+    """Whoever comes by an invitation chooses an address that nobody verifies: a leader's, and waits for the leader."""
+    waiting = Client()
+    join = create_invitation(cast.olga, role=Role.VIEWER).address.partition(PUBLIC)[2]
+    waiting.post(join, {"name": "Nina", "email": "nina@example.com", "password": PASSWORD})
+    user = User.objects.get(email="nina@example.com")
+    link = create_sign_in_link(user)
+    assert waiting.get("/w/acme/").status_code == 200
+
+    nina = Client()
+    arrive(provider, nina, groups=["leads"])
+
+    assert nina.get("/w/acme/").status_code == 200
+    assert waiting.get("/w/acme/").status_code == 302 and peek_link(link) is None
+    assert Client().post("/sign-in", {"email": user.email, "password": PASSWORD}).status_code == 422
+    assert Member.objects.get(user=user, workspace=cast.workspace).role == "releaser"
+    assert AuditEvent.objects.filter(event="member.single_sign_on_tied").count() == 1
+    assert Notification.objects.get(user=user).text == SAID_OF_TYING
+
+
+def test_sso__an_account_with_a_second_factor__is_tied_once_that_was_right(cast: Cast, provider: Provider) -> None:
+    secret, codes = equip(cast.ada)
+    client, somebody = Client(), Client()
+
+    asked = arrive(provider, client, email="ada@example.com", groups=["leads"])
+    before = (ExternalIdentity.objects.count(), Member.objects.get(pk=cast.ada.member_id).role)
+    wrong = client.post("/sign-in/code", {"code": "000000"})
+    arrive(provider, somebody, email="ada@example.com", groups=["leads"])
+    right = client.post("/sign-in/code", {"code": codes[0]})
+
+    assert asked["Location"] == "/sign-in/code" and wrong.status_code == 422
+    assert before == (0, "editor")
+    assert right["Location"] == "/w/acme/reviews" and client.get("/w/acme/").status_code == 200
+    assert Member.objects.get(pk=cast.ada.member_id).role == "releaser"
+    assert ExternalIdentity.objects.get().user.has_usable_password(), "who showed the second factor made the account"
+    assert somebody.get("/w/acme/").status_code == 302 and secret
+
+
+def test_sso__an_address_that_the_database_takes_for_anothers__is_another_one(cast: Cast, provider: Provider) -> None:
+    """The dotless i has the capital I, the Kelvin sign the small k: neither is Kim's."""
+    add_member(cast.olga, find_or_create_user("kim@example.com"), role=Role.ADMIN)
+    for email in ("k\u0131m@example.com", "\u212aim@example.com"):
+        assert arrive(provider, Client(), email=email, sub=email, groups=[]).status_code == 401
+    assert arrive(provider, Client(), email="KIM@example.com", groups=["staff"]).status_code == 302
+    assert ExternalIdentity.objects.get().user.email == "kim@example.com"
+
+
+@pytest.mark.parametrize(
+    ("query", "ago", "is_confirmed"),
+    [("", None, False), ("", 3600, False), ("", 60, True), ("?again=1", None, True), ("?again=1", 3600, False)],
+)
+def test_sso__a_session_there_that_is_old__does_not_say_again_who_somebody_is(
+    cast: Cast, provider: Provider, query: str, ago: int | None, is_confirmed: bool
+) -> None:
+    """A browser that was left alone goes there and back without a question; only what was proved lately counts."""
+    said = {} if ago is None else {"auth_time": int(time.time()) - ago}
+    provider.claims |= {"groups": ["admins"], **said}
+    client = Client()
+    away = client.get(f"/sign-in/sso{query}")["Location"]
+    client.get(provider.authorize(away))
+
+    asked = client.post("/w/acme/settings/keys", {"kind": "ci", "name": "mine"})
+
+    assert ("prompt=login" in away, "max_age=0" in away) == (bool(query), bool(query))
+    assert (asked.status_code == 403 and "Confirm that it is you" in asked.content.decode()) is not is_confirmed
 
 
 def test_sso__last_owner_without_a_group__stays_the_owner(cast: Cast, provider: Provider) -> None:

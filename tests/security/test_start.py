@@ -9,9 +9,11 @@ import pytest
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
+from ruamel.yaml import YAML
 
-from registry.core.checks import refuse_unsafe_start
+from registry.core.checks import refuse_unsafe_start, serving_role
 from registry.env import VARIABLES
+from tests.scenes import as_superuser
 from tests.servers import ROOT, environment
 
 SAFE = {
@@ -39,6 +41,40 @@ def test_production__set_up_unsafely__does_not_start(name: str, value: object, s
         refuse_unsafe_start()
     with override_settings(**{**SAFE, name: value}), pytest.raises(ImproperlyConfigured, match=said):
         refuse_unsafe_start()
+
+
+@pytest.mark.parametrize("url", ["http://192.168.1.5:8000", "http://greenroom.lan", "http://0.0.0.0:8000"])
+def test_laptop__that_would_serve_others_in_clear__does_not_start(url: str) -> None:
+    for fine in ("http://127.0.0.1:8000", "http://localhost:8123", "http://[::1]:8000", "https://greenroom.lan"):
+        with override_settings(IS_PRODUCTION=False, PUBLIC_URL=fine):
+            refuse_unsafe_start()
+    with (
+        override_settings(IS_PRODUCTION=False, PUBLIC_URL=url),
+        pytest.raises(ImproperlyConfigured, match="plain http"),
+    ):
+        refuse_unsafe_start()
+
+
+@pytest.mark.django_db
+def test_serving_role__that_may_rewrite_history__is_warned_of() -> None:
+    with override_settings(**SAFE):
+        assert serving_role() == []
+        with as_superuser():
+            assert [message.id for message in serving_role()] == ["greenroom.W001"]
+
+
+def test_compose__each_variable_of_the_operators__reaches_the_processes_and_the_owners_password_the_migration_alone() -> (
+    None
+):
+    """What is set in .env and not named there would silently do nothing."""
+    composed = YAML(typ="safe").load(ROOT / "docker-compose.yml")
+    services, shared = composed["services"], composed["x-greenroom"]["environment"]
+    left_out = {"DATABASE_OWNER_URL", "DATA_DIR", "FAILPOINT", "LOCAL_MODEL_URL", "SCRIPTED_PROVIDER_URL"}
+    assert VARIABLES.keys() - shared.keys() == left_out
+    assert [name for name, one in services.items() if "DATABASE_OWNER_URL" in one.get("environment", {})] == ["migrate"]
+    assert shared["AUDIT_CHECKPOINT_DIR"] == "/checkpoints"
+    for name in ("worker", "web", "migrate"):
+        assert any(volume.startswith("checkpoints:/checkpoints") for volume in services[name]["volumes"])
 
 
 def test_debug__is_off_for_good__whatever_the_environment_says() -> None:

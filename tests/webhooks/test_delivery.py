@@ -17,6 +17,7 @@ from django.test import override_settings
 
 from registry.core import events, outbox, signing
 from registry.core.actions.deliveries import DELAYS_S, DISABLED_AFTER, deliver_webhook
+from registry.core.actions.people import rename_person
 from registry.core.actions.webhooks import (
     change_webhook,
     create_webhook,
@@ -29,6 +30,7 @@ from registry.core.errors import Invalid
 from registry.core.models import (
     AuditEvent,
     JobState,
+    Member,
     Notification,
     OutboxMessage,
     Webhook,
@@ -38,7 +40,7 @@ from registry.core.models import (
 )
 from registry.core.posting import post
 from registry.core.webhook_settings import WebhookInput, WebhookSettings
-from tests.builders import Cast, deliver, prompt
+from tests.builders import Cast, again, deliver, prompt
 from tests.scenes import go_live
 from tests.webhooks.receiver import Got, Receiver, receiver
 
@@ -135,6 +137,18 @@ def test_chat_form__is_one_line_with_a_link(cast: Cast, far: Receiver) -> None:
     send_all()
     [got] = far.got
     assert json.loads(got.body) == {"text": f"Ada saved greet v1 {settings.PUBLIC_URL}/w/acme/prompts/greet/versions/1"}
+
+
+def test_chat_form__names_in_it__make_no_link_and_call_nobody(cast: Cast, far: Receiver) -> None:
+    """Chat tools read `<https://…|words>` and `<!channel>` as they read ours, and people choose their names."""
+    hook(cast, far, format="text", events=("version.created",))
+    ada = Member.objects.get(pk=cast.ada.member_id)
+    rename_person(cast.ada, ada.user, name="<!channel> <https://evil.example|Approve> @Here & <@U1>")
+    prompt(again(cast.ada), "greet")
+    deliver()
+    send_all()
+    said = json.loads(far.got[0].body)["text"]
+    assert said.startswith("&lt;!channel&gt; &lt;https://evil.example|Approve&gt; @\u2060Here &amp; &lt;@U1&gt; saved")
 
 
 def test_message__handed_over_twice__is_recorded_once(cast: Cast, far: Receiver) -> None:

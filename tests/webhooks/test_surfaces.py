@@ -68,6 +68,7 @@ def test_page__makes_changes_tests_and_deletes_an_endpoint(cast: Cast, browser: 
     assert "No webhook yet" in browser.get(at).content.decode()
     made = browser.post(at, {"url": URL, "format": "event"})
     row = Webhook.objects.get()
+    assert f"{row.host}, events as JSON" in browser.get(at).content.decode()
     assert made.status_code == 201 and "whsec_" in made.content.decode()
     assert "whsec_" not in browser.get(f"{at}/{row.pk}").content.decode().replace("whsec_…", "")
     same = {"url": URL, "name": "chat", "format": "text", "is_active": "on", "events": ["run.finished"]}

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import uuid
 from datetime import datetime, timedelta
 
@@ -40,6 +41,8 @@ GONE = 410
 MOST_AT_ONCE = 2
 BUSY_S = 3.0
 DISABLED = "webhook.disabled"
+# What makes chat tools call everybody, wherever it stands in a text.
+_CALL = re.compile(r"@(?=(?:all|channel|everyone|here)\b)", re.IGNORECASE)
 _chance = random.SystemRandom()
 
 log = structlog.get_logger(__name__)
@@ -67,7 +70,7 @@ def body_of(webhook: Webhook, event: WebhookEvent) -> bytes:
     """What is sent: one line for chat tools, or the event as JSON."""
     if webhook.format == WebhookFormat.TEXT:
         where = f" {settings.PUBLIC_URL}{event.url}" if event.url else ""
-        return json.dumps({"text": f"{event.text}{where}"}, ensure_ascii=False).encode()
+        return json.dumps({"text": f"{_for_chat(event.text)}{where}"}, ensure_ascii=False).encode()
     data = json.loads(event.data)
     if event.content and webhook.with_content:
         data["content"] = json.loads(event.content)
@@ -80,6 +83,12 @@ def body_of(webhook: Webhook, event: WebhookEvent) -> bytes:
         "data": data,
     }
     return json.dumps(value, ensure_ascii=False).encode()
+
+
+def _for_chat(text: str) -> str:
+    """A line that chat tools show as it is: names in it make no link, and call nobody."""
+    plain = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _CALL.sub("@\u2060", plain)
 
 
 def secrets_of(webhook: Webhook, now: datetime) -> list[str]:

@@ -66,6 +66,7 @@ def create_key(
         scopes=_scopes(kind, scopes),
         environment=environment,
         responsible=answerable,
+        made_by_id=actor.member_id or None,
         expires_at=expires_at,
     )
     _record(actor, "key.created", row)
@@ -90,6 +91,7 @@ def rotate_key(actor: Actor, key: ApiKey) -> IssuedKey:
         scopes=key.scopes,
         environment=key.environment,
         responsible=key.responsible,
+        made_by_id=actor.member_id or None,
         expires_at=key.expires_at,
         rotated_from=key,
     )
@@ -127,7 +129,7 @@ def _usable(key: ApiKey) -> ApiKey:
         .first()
     )
     if row is None:
-        raise Conflict("key.ended", "This key is revoked or expired: make a new one.")
+        raise Conflict("key.ended", "This key is revoked or expired, or nobody active answers for it: make a new one.")
     return row
 
 

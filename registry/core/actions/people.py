@@ -50,9 +50,7 @@ def refuse_weak(password: str, user: User) -> None:
 @transaction.atomic
 def sign_up(email: str, *, name: str, password: str) -> User:
     """An account of somebody new; the caller has seen their invitation. Raises Invalid where there is one already."""
-    if not name.strip() or not name.isprintable():
-        raise invalid_field("name", "format", "A name of printable characters.")
-    user = User(email=email, name=name.strip())
+    user = User(email=email, name=_checked_name(name))
     refuse_weak(password, user)
     user.set_password(password)
     try:
@@ -84,7 +82,8 @@ def set_time_zone(actor: Actor, user: User, *, time_zone: str) -> None:
 
 @transaction.atomic
 def rename_person(actor: Actor, user: User, *, name: str) -> None:
-    """Change one's own name; what was written under the old one keeps it."""
+    """Change one's own name; what was written under the old one keeps it. Raises Invalid."""
+    name = _checked_name(name)
     before = User.objects.select_for_update(no_key=True).get(pk=user.pk).name
     User.objects.filter(pk=user.pk).update(name=name)
     audit.record(
@@ -95,3 +94,10 @@ def rename_person(actor: Actor, user: User, *, name: str) -> None:
         subject_name=user.email,
         detail={"name_before": before, "name": name},
     )
+
+
+def _checked_name(name: str) -> str:
+    """A name as others see it: no line ends, and nothing invisible, by which two people could look alike."""
+    if not name.strip() or not name.isprintable():
+        raise invalid_field("name", "format", "A name of printable characters.")
+    return name.strip()

@@ -24,6 +24,8 @@ from registry.core.totp import new_secret, step_of
 CODES, CODE_LENGTH = 10, 16  # 16 characters of 31 are 79 random bits
 ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 GUESSES_PER_MINUTE = 5
+# Who knows the password has one chance in 3,300 a day to guess a code of six digits, of which three are right at a time.
+GUESSES_PER_DAY, DAY_S = 100, 86_400
 CHANGED = "factor.changed"
 WRONG = "This code is not right, or it was used before."
 
@@ -123,8 +125,9 @@ def tell_of_factor(actor: Actor, user: User, text: str) -> None:
 
 @transaction.atomic
 def check_factor(user: User, code: str, *, address: str) -> None:
-    """A code of the person's app, or one of their recovery codes; each works once. Raises Unauthenticated."""
+    """A code of the person's app, or one of their recovery codes; each works once. Raises Unauthenticated, and TooManyRequests."""
     count(f"factor:{user.pk}", GUESSES_PER_MINUTE, fail_closed=True)
+    count(f"codes:{user.pk}", GUESSES_PER_DAY, fail_closed=True, window_s=DAY_S)
     if _is_code_of_app(user, code) or _is_recovery_code(user, code):
         return
     log.warning("sign_in.refused", method="second_factor", user_id=user.pk, address=address)

@@ -19,7 +19,7 @@ from registry.core.models import PersonSession, SignInLink, User
 from registry.core.sign_in_limits import count_link, count_password
 
 LINK_LIFETIME = timedelta(days=7)
-WRONG = "That is not right, or it was used before. Ask an admin for a new link if you cannot sign in."
+WRONG = "That is not right; a code counts only once. Ask an admin for a new link if you cannot sign in."
 
 log = structlog.get_logger(__name__)
 
@@ -59,8 +59,8 @@ def check_credentials(email: str, password: str, *, address: str, browser: str =
     `browser` is what `know_browser` gave to a browser that signed in before.
     """
     count_password(email, address=address, browser=browser)
-    user = User.objects.filter(email__iexact=email, is_active=True).first()
-    if user is None or not user.has_usable_password():
+    user = User.objects.by_address(email)
+    if user is None or not user.is_active or not user.has_usable_password():
         make_password(password)
         raise _refused("password", user, address)
     if not check_password(password, user.password):

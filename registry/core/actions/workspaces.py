@@ -10,7 +10,7 @@ from registry.core import audit
 from registry.core.actions.sessions import create_sign_in_link
 from registry.core.actor import Actor, Role
 from registry.core.broadcast import announce
-from registry.core.canonical import JSON
+from registry.core.canonical import JSON, is_storable
 from registry.core.errors import Conflict, Forbidden, NotFound, invalid_field
 from registry.core.models import ApiKey, Member, User, Workspace
 from registry.core.permissions import Permission, require, require_confirmed, require_person
@@ -19,8 +19,9 @@ GRANTS = frozenset({"override"})
 
 
 def find_or_create_user(email: str, *, name: str = "") -> User:
-    """The person with that address, made without a password when there is none yet."""
-    found = User.objects.filter(email__iexact=email).first()
+    """The person with that address, made without a password when there is none yet. Raises Invalid for an address that is
+    taken for another one's."""
+    found = User.objects.by_address(email)
     if found is not None:
         return found
     user = User(email=email, name=name or email.partition("@")[0].replace(".", " ").title())
@@ -28,8 +29,11 @@ def find_or_create_user(email: str, *, name: str = "") -> User:
     try:
         with transaction.atomic():
             user.save()
-    except IntegrityError:  # somebody else made them a moment ago
-        return User.objects.get(email__iexact=email)
+    except IntegrityError:  # somebody else made them a moment ago, or the database takes two addresses for one
+        found = User.objects.by_address(email)
+        if found is None:
+            raise invalid_field("email", "taken", "This address cannot be told from another one's.") from None
+        return found
     return user
 
 
@@ -186,7 +190,7 @@ def require_second_factor(actor: Actor, *, required: bool) -> Workspace:
 def find_member(workspace_id: int, email: str) -> Member:
     """The member with that address; raises NotFound."""
     rows = Member.objects.in_workspace(workspace_id).select_related("user", "workspace")
-    member = rows.filter(user__email__iexact=email).first()
+    member = rows.of_address(email).first() if is_storable(email) else None
     if member is None:
         raise NotFound("member.not_found", "No member of this workspace has that address.")
     return member

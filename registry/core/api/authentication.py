@@ -1,20 +1,27 @@
 """Who calls the API: a key, or a signed-in person's session with the CSRF token on writes."""
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
+from django.conf import settings
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from registry.core.actor import Actor
-from registry.core.errors import NotFound, Unauthenticated
+from registry.core.errors import Forbidden, NotFound, Unauthenticated
 from registry.core.identity import actor_of_key, actor_of_member, memberships
+from registry.core.limits import count
 from registry.core.models import User
+from registry.core.sign_in_limits import network_of
 from registry.core.signing_in import is_confirmed
 from registry.core.web import address_of, request_id_of
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView
+
+
+UNUSABLE_KEYS_PER_MINUTE = 600
 
 
 class RegistryAuthentication(BaseAuthentication):
@@ -24,7 +31,7 @@ class RegistryAuthentication(BaseAuthentication):
         """The caller, or None when there are no credentials at all. Raises Unauthenticated or NotFound (workspace)."""
         origin = {"request_id": request_id_of(request._request), "address": address_of(request._request)}
         if "Authorization" in request.headers:
-            return None, actor_of_key(request.headers["Authorization"], **origin)
+            return None, _actor_of_key(request.headers["Authorization"], **origin)
         user = getattr(request._request, "user", None)
         if not isinstance(user, User) or not user.is_active:
             return None
@@ -35,6 +42,23 @@ class RegistryAuthentication(BaseAuthentication):
     def authenticate_header(self, request: Request) -> str:
         """What a 401 asks for."""
         return 'Bearer realm="greenroom"'
+
+
+def _actor_of_key(authorization: str, **origin: str) -> Actor:
+    """The actor; an address that sends one unusable key after the other is told to stop, by TooManyRequests."""
+    try:
+        return actor_of_key(authorization, **origin)
+    except Unauthenticated:
+        count(f"unusable:{network_of(origin['address'])}", UNUSABLE_KEYS_PER_MINUTE)
+        raise
+
+
+def refuse_other_sites(request: Request) -> None:
+    """Raise Forbidden for what a page of another site sends: browsers say in Origin whose page it is."""
+    origin = request.headers.get("Origin", "")
+    if origin and origin not in settings.CSRF_TRUSTED_ORIGINS:
+        own = urlsplit(settings.PUBLIC_URL).netloc
+        raise Forbidden("origin.unknown", f"Pages of other sites may not ask here, only those of {own}.")
 
 
 def require_csrf(request: Request) -> None:

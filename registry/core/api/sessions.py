@@ -11,13 +11,18 @@ from rest_framework.response import Response
 
 from registry.core.actions.second_factors import check_factor
 from registry.core.actions.sessions import check_credentials, redeem_link
-from registry.core.api.authentication import require_csrf
+from registry.core.api.authentication import refuse_other_sites, require_csrf
 from registry.core.api.bodies import StrictSerializer, Text
 from registry.core.api.views import RegistryView
 from registry.core.errors import Invalid, Unauthenticated
 from registry.core.models import User
 from registry.core.signing_in import browser_of, sign_in_here
 from registry.core.web import address_of
+
+NEEDS_CODE = (
+    "This person has a second factor: send a `code` too, of the authenticator app or a recovery code. A passkey answers "
+    "to a browser only: sign in on the page /sign-in, whose session the API takes as well."
+)
 
 
 class SessionBody(StrictSerializer):
@@ -36,7 +41,8 @@ class SessionAnswer(serializers.Serializer[dict[str, str]]):
 
 
 class SessionView(RegistryView):
-    """Signing in needs neither key nor CSRF token: there is no session yet that could be abused."""
+    """Signing in needs neither key nor CSRF token: there is no session yet that could be abused. A page of another site may not
+    sign its reader in here all the same, as somebody of its choice."""
 
     authentication_classes = []
     permission_classes = []
@@ -45,12 +51,13 @@ class SessionView(RegistryView):
     @extend_schema(request=SessionBody, responses=SessionAnswer)
     def post(self, request: Request) -> Response:
         """Sign in, by a one-time token or by address and password, with a `code` where there is a second factor."""
+        refuse_other_sites(request)
         given = self.body(SessionBody)
         code = given.pop("code", "")
         with transaction.atomic():  # a token is not used up by a code that is missing or wrong
             user = _who(request._request, given)
             if user.has_second_factor and not code:
-                raise Unauthenticated("session.second_factor", "This person has a second factor: send its `code` too.")
+                raise Unauthenticated("session.second_factor", NEEDS_CODE)
             if user.has_second_factor:
                 check_factor(user, code, address=address_of(request._request))
         sign_in_here(request._request, user)

@@ -2,10 +2,12 @@
 
 import uuid
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from registry.core.models.jobs import LeasedJob
 from registry.core.models.workspace import Workspace
@@ -69,6 +71,11 @@ class Webhook(models.Model):
         return f"webhook:{self.pk}"
 
     @property
+    def host(self) -> str:
+        """Where its address leads, without what else it holds: paths of chat tools are secrets."""
+        return urlsplit(self.url).hostname or ""
+
+    @property
     def state(self) -> str:
         """`active`, `paused` by somebody, or `disabled` by its failures."""
         if self.disabled_at is not None:
@@ -121,6 +128,11 @@ class WebhookDelivery(LeasedJob):
 
     def __str__(self) -> str:
         return f"delivery {self.pk}"
+
+    @property
+    def is_due(self) -> bool:
+        """Whether its next try no longer waits for a time."""
+        return self.not_before <= timezone.now()
 
 
 class WebhookTry(models.Model):

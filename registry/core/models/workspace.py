@@ -1,23 +1,46 @@
 """People, the workspaces they belong to, and the keys that machines use."""
 
-from typing import ClassVar
+import string
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Q
+from django.db.models import Func, Q, Value
 from django.db.models.functions import Lower, Now
 
 from registry.core.actor import KeyKind, Role
 
 
+class _AsciiLower(Func):
+    """Lower case of ASCII letters alone."""
+
+    function = "translate"
+    template = f"%(function)s(%(expressions)s, '{string.ascii_uppercase}', '{string.ascii_lowercase}')"
+    output_field = models.TextField()
+
+
+def of_address[Rows: models.QuerySet[Any]](rows: Rows, column: str, email: str) -> Rows:
+    """Rows with that e-mail address, ignoring the case of ASCII letters alone: databases take some other letters for these,
+    and an address with one of them is another address. The index is that of `lower`."""
+    alike = rows.alias(lowered=Lower(column), plain=_AsciiLower(column))
+    return alike.filter(lowered=Lower(Value(email)), plain=_AsciiLower(Value(email)))
+
+
 class UserManager(BaseUserManager["User"]):
     """Finds people by e-mail address, whatever its case."""
 
+    def by_address(self, email: str) -> "User | None":
+        """The person with that address; None without."""
+        return of_address(self.all(), "email", email).first()
+
     def get_by_natural_key(self, username: str | None) -> "User":
-        """The user with that address, ignoring case."""
-        return self.get(email__iexact=username or "")
+        """The same; raises DoesNotExist."""
+        found = self.by_address(username or "")
+        if found is None:
+            raise self.model.DoesNotExist
+        return found
 
 
 class User(AbstractBaseUser):
@@ -64,6 +87,10 @@ class MemberQuerySet(models.QuerySet["Member"]):
     def in_workspace(self, workspace_id: int) -> "MemberQuerySet":
         """Members of one workspace."""
         return self.filter(workspace_id=workspace_id)
+
+    def of_address(self, email: str) -> "MemberQuerySet":
+        """Memberships of the person with that address."""
+        return of_address(self, "user__email", email)
 
     def active(self) -> "MemberQuerySet":
         """Members who can act: neither they nor their user is deactivated."""
@@ -229,6 +256,16 @@ class ApiKey(models.Model):
     # The permanent name of the environment a service key is bound to; empty for CI keys.
     environment = models.CharField(max_length=63, blank=True, default="")
     responsible = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="answers_for_keys")
+    # To whom it was shown, whoever answers for it; None where that was the operator.
+    made_by = models.ForeignKey(
+        Member,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
+    )
     created_at = models.DateTimeField(db_default=Now())
     expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)

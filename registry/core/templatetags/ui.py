@@ -1,6 +1,7 @@
 """What every page draws the same way: icons, states, times, people, environments. Built in: no `{% load %}` needed."""
 
 import json
+import re
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ from django.utils.safestring import SafeString
 from registry.core.invisible import code_point, pieces
 
 register = template.Library()
+
+UNIT = re.compile(r"(?<=\d) (?=%|(?:ms|s|points|kB|MB)\b)")
+MOMENT = re.compile(r"\b20\d\d-\d\d-\d\d \d\d:\d\d UTC\b")
 
 PALETTE = ("slate", "sky", "blue", "violet", "pink", "red", "orange", "amber", "green", "teal")
 
@@ -77,6 +81,7 @@ LOOKS: dict[str, Look] = {
     "frozen": Look("info", "snowflake", "Frozen"),
     "active": Look("pass", "circle-check", "Active"),
     "revoked": Look("idle", "ban", "Revoked"),
+    "stopped": Look("fail", "circle-slash", "Stopped"),
     "paused": Look("idle", "circle-slash", "Paused"),
     "disabled": Look("fail", "triangle-alert", "Disabled"),
     "deactivated": Look("idle", "circle-slash", "Deactivated"),
@@ -215,6 +220,14 @@ def as_text(value: object) -> str:
 
 
 @register.filter
+def plainly(value: object) -> str:
+    """A rule's value for a reader: yes and no, none for an empty list, anything else as `as_text`."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "none" if value == [] else as_text(value)
+
+
+@register.filter
 def members(value: Mapping[str, object]) -> list[tuple[str, object]]:
     """An object's members in order, also those called as a method is."""
     return list(value.items())
@@ -224,6 +237,12 @@ def members(value: Mapping[str, object]) -> list[tuple[str, object]]:
 def spaced(name: str) -> str:
     """A name in words: `made_required` as `made required`."""
     return name.replace("_", " ")
+
+
+@register.filter
+def part_words(path: str) -> str:
+    """A part of a prompt in words: `messages[0]` as `message 1`."""
+    return re.sub(r"\Amessages\[(\d+)\]", lambda found: f"message {int(found[1]) + 1}", path)
 
 
 @register.filter
@@ -238,6 +257,26 @@ def visible(text: str) -> SafeString:
     if text.isascii() and text.isprintable():
         return format_html("{}", text)
     return format_html_join("", "{}", ((piece,) for piece in visible_pieces(text)))
+
+
+@register.filter
+def moments(text: SafeString) -> SafeString:
+    """Escaped text in which a moment as programs write it (`2030-01-31 09:00 UTC`) stands in the reader's zone."""
+    return SafeString(MOMENT.sub(_in_zone, text))
+
+
+def _in_zone(found: re.Match[str]) -> str:
+    try:
+        return moment(datetime.strptime(found[0], "%Y-%m-%d %H:%M UTC").replace(tzinfo=UTC))
+    except ValueError:  # somebody wrote a day that there is not
+        return found[0]
+
+
+@register.filter
+def sentence(text: str) -> SafeString:
+    """`visible`, for what the server says itself: a number and its unit stay on one line."""
+    together = (UNIT.sub("\N{NO-BREAK SPACE}", one) if type(one) is str else one for one in visible_pieces(text))
+    return format_html_join("", "{}", ((one,) for one in together))
 
 
 def visible_pieces(text: str) -> Iterable[str | SafeString]:

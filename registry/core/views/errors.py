@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.http import escape_leading_slashes, url_has_allowed_host_and_scheme
 
 from registry.core.api.problems import problem_response
 from registry.core.errors import ConfirmationNeeded, Forbidden, NotFound, RegistryError, ServerError
@@ -39,11 +39,13 @@ def error_page(request: HttpRequest, error: RegistryError) -> HttpResponse:
     }
     if error.status >= 500:
         response = HttpResponse(render_to_string("error.html", context), status=error.status)
-        if "retry_after" in error.extra:
-            response["Retry-After"] = str(error.extra["retry_after"])
-        return response
-    is_fragment = request.headers.get("HX-Request-Type") == "partial"
-    return render(request, "error.html#notice" if is_fragment else "error.html", context, status=error.status)
+    else:
+        is_fragment = request.headers.get("HX-Request-Type") == "partial"
+        name = "error.html#notice" if is_fragment else "error.html"
+        response = render(request, name, context, status=error.status)
+    if "retry_after" in error.extra:
+        response["Retry-After"] = str(error.extra["retry_after"])
+    return response
 
 
 def _ways_on(request: HttpRequest, status: int, code: str) -> dict[str, object]:
@@ -51,7 +53,8 @@ def _ways_on(request: HttpRequest, status: int, code: str) -> dict[str, object]:
     came_from = urlsplit(request.headers.get("Referer", ""))
     ours = url_has_allowed_host_and_scheme(came_from.geturl(), {request.get_host()})
     here = request.get_full_path()
-    back = urlunsplit(("", "", came_from.path, came_from.query, "")) if ours else ""
+    path = escape_leading_slashes(came_from.path)  # two of them would lead to another host
+    back = urlunsplit(("", "", path, came_from.query, "")) if ours else ""
     ways: dict[str, object] = {
         "back_url": back if back != here else "",
         "can_retry": status >= 500 and request.method in {"GET", "HEAD"},

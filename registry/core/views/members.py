@@ -38,7 +38,7 @@ class LinkForm(PageForm):
     role = forms.ChoiceField(choices=ROLES, initial=Role.EDITOR)
     days = forms.TypedChoiceField(label="Works for", choices=LIFETIMES, coerce=int, initial=7)
     note = forms.CharField(
-        label="For whom", max_length=120, required=False, help_text="Only you see it, in the list below."
+        label="For whom", max_length=120, required=False, help_text="For the list below, which admins and owners see."
     )
 
 
@@ -53,7 +53,9 @@ def members(request: PageRequest) -> HttpResponse:
             form, lambda: invite(request.actor, form.cleaned_data["email"], role=Role(form.cleaned_data["role"]))
         )
     address = sign_in_address(invited.token) if invited and invited.token else ""
-    context: dict[str, object] = {"form": InviteForm() if invited else form, "invited": invited, "address": address}
+    context: dict[str, object] = {"invited": invited, "address": address}
+    if form.is_bound and not invited:
+        context["form"] = form
     return _members_page(request, context, status=status_of(form))
 
 
@@ -87,8 +89,12 @@ def _members_page(request: PageRequest, given: dict[str, object], *, status: int
     here = request.workspace.pk
     members_here = Member.objects.in_workspace(here).select_related("user").order_by("-is_active", "user__name")
     invitations = Invitation.objects.in_workspace(here).open().select_related("created_by__user").order_by("-pk")
-    context = {"form": InviteForm(), "roles": ROLES, "members": members_here, "invitations": invitations, **given}
-    context["link_form"] = given.get("link_form") or LinkForm()
+    # Who was sent here to invite somebody for a task begins with the role that the task takes.
+    wanted = request.GET.get("role", "")
+    initial = {"role": wanted} if wanted in dict(ROLES) else {}
+    form = InviteForm(initial=initial)
+    context = {"form": form, "roles": ROLES, "members": members_here, "invitations": invitations, **given}
+    context["link_form"] = given.get("link_form") or LinkForm(initial=initial)
     return render(request, "registry/members.html", context, status=status)
 
 
@@ -98,10 +104,16 @@ def member_change(request: PageRequest, email: str) -> HttpResponse:
     form = MemberForm(request.POST)
     changed = attempt(form, lambda: _change(request, email, form))
     if changed:
-        messages.success(request, f"{changed.user.name} is {changed.role} now.")
+        messages.success(request, _said_of(changed))
     else:
         messages.error(request, " ".join(str(text) for texts in form.errors.values() for text in texts))
     return redirect("settings_members", request.workspace.slug)
+
+
+def _said_of(member: Member) -> str:
+    """Role and grants as they are now."""
+    may = f", and may {' and '.join(sorted(member.grants))}" if member.grants else ""
+    return f"{member.user.name} is {member.role} now{may}."
 
 
 def _change(request: PageRequest, email: str, form: MemberForm) -> Member:

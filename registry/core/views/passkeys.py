@@ -56,7 +56,7 @@ def _who(request: HttpRequest, purpose: Purpose) -> User | None:
     if purpose is Purpose.SIGN_IN:
         return None
     waiting = who_waits(request)
-    found = request.user if purpose is not Purpose.CODE else waiting[0] if waiting else None
+    found = request.user if purpose is not Purpose.CODE else waiting.user if waiting else None
     if not isinstance(found, User):
         raise Unauthenticated("session.refused", "Sign in first.")
     if purpose is Purpose.ADD and not is_confirmed(request):

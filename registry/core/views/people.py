@@ -83,8 +83,7 @@ def profile(request: PageRequest) -> HttpResponse:
 def profile_name(request: PageRequest) -> HttpResponse:
     """Another name."""
     form = NameForm(request.POST)
-    if form.is_valid():
-        rename_person(request.actor, request.user, name=form.cleaned_data["name"])
+    if attempt(form, lambda: rename_person(request.actor, request.user, name=form.cleaned_data["name"]) or True):
         messages.success(request, "Your name is changed.")
         return redirect("settings_profile", request.workspace.slug)
     return _profile_page(request, name_form=form)

@@ -15,10 +15,12 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from registry.core.actions.passkeys import check_passkey
 from registry.core.actions.second_factors import check_factor
 from registry.core.actions.sessions import check_credentials, peek_link, redeem_link
+from registry.core.actions.single_sign_on import tie
 from registry.core.ceremonies import Purpose, end_ceremony
 from registry.core.errors import Unauthenticated
 from registry.core.identity import memberships
 from registry.core.models import User
+from registry.core.oidc import Claims
 from registry.core.pages import PageForm, attempt, status_of
 from registry.core.passkey_queries import has_app, passkeys_of
 from registry.core.relying_party import is_offered
@@ -82,6 +84,7 @@ def sign_in_page(
         "next": request.POST.get("next") or request.GET.get("next", ""),
         "sso_name": settings.OIDC_NAME if settings.OIDC_ISSUER else "",
         "has_passkeys": is_offered(),
+        "nobody_yet": not User.objects.exists(),
     }
     refused = passkey_form or form
     return render(request, "registry/sign_in.html", context, status=status_of(refused) if refused else 200)
@@ -123,13 +126,15 @@ def sign_in_code(request: HttpRequest) -> HttpResponse:
     waiting = who_waits(request)
     if waiting is None:
         return redirect("sign_in")
-    user, onward = waiting
+    user = waiting.user
     by_passkey = "credential" in request.POST
     form = PasskeyForm(request.POST) if by_passkey else CodeForm(user, request.POST or None)
     if request.method == "POST":
         check = _check_passkey if by_passkey else _check_code
         if attempt(form, lambda: check(request, user, form), also=[Unauthenticated]):
-            return let_in(request, user, onward)
+            if waiting.claims is not None:
+                tie(user, waiting.claims, address=address_of(request))
+            return let_in(request, user, waiting.onward)
     context = {
         "form": CodeForm(user) if by_passkey else form,
         "refused": form,
@@ -150,17 +155,19 @@ def _check_passkey(request: HttpRequest, user: User, form: PageForm) -> bool:
     return True
 
 
-def signed_in(request: HttpRequest, user: User, onward: str) -> HttpResponse:
-    """The first factor was right: on to the second one, or in."""
+def signed_in(
+    request: HttpRequest, user: User, onward: str, *, proved_at: float | None = None, claims: Claims | None = None
+) -> HttpResponse:
+    """The first factor was right: on to the second one, or in. `proved_at` and `claims` as `signing_in` has them."""
     if user.has_second_factor:
-        wait_for_factor(request, user, onward=onward)
+        wait_for_factor(request, user, onward=onward, claims=claims)
         return redirect("sign_in_code")
-    return let_in(request, user, onward)
+    return let_in(request, user, onward, proved_at=proved_at)
 
 
-def let_in(request: HttpRequest, user: User, onward: str) -> HttpResponse:
+def let_in(request: HttpRequest, user: User, onward: str, *, proved_at: float | None = None) -> HttpResponse:
     """In, in this browser, and on."""
-    sign_in_here(request, user)
+    sign_in_here(request, user, proved_at=proved_at)
     answer = redirect(onward)
     remember_browser(answer, user)
     return answer

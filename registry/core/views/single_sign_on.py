@@ -21,13 +21,14 @@ from registry.core.web import address_of
 @never_cache
 @require_safe
 def sso(request: HttpRequest) -> HttpResponse:
-    """On the way: only what this browser must bring back is kept."""
+    """On the way: only what this browser must bring back is kept. With `again` the server there asks anew who it is."""
     _require_configured()
-    journey = Journey.begin()
+    journey = Journey.begin(is_again="again" in request.GET)
     request.session[JOURNEY] = {
         "state": journey.state,
         "nonce": journey.nonce,
         "verifier": journey.verifier,
+        "is_again": journey.is_again,
         "onward": onward_of(request, request.GET.get("next", "")),
         "at": timezone.now().timestamp(),
     }
@@ -44,10 +45,13 @@ def sso_back(request: HttpRequest) -> HttpResponse:
     is_late = kept is None or timezone.now().timestamp() - kept["at"] > JOURNEY_FOR.total_seconds()
     if is_late or not secrets.compare_digest(state.encode(), kept["state"].encode()) or "code" not in request.GET:
         raise Unauthenticated("session.refused", REFUSED)
-    journey = Journey(kept["state"], kept["nonce"], kept["verifier"])
+    journey = Journey(kept["state"], kept["nonce"], kept["verifier"], kept.get("is_again", False))
     claims = claims_of(request.GET["code"], journey, back=_back())
-    user = admit(claims, address=address_of(request))
-    return signed_in(request, user, kept["onward"])
+    arrived = admit(claims, address=address_of(request))
+    proved_at = 0.0 if claims.proved_at is None and not journey.is_again else claims.proved_at
+    return signed_in(
+        request, arrived.user, kept["onward"], proved_at=proved_at, claims=None if arrived.is_tied else claims
+    )
 
 
 def _back() -> str:

@@ -22,7 +22,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Say what was done; raises CommandError for somebody without one."""
-        members = Member.objects.select_related("user").filter(user__email__iexact=options["email"])
+        members = Member.objects.select_related("user").of_address(options["email"])
         member = members.order_by("pk").first()
         if member is None or not member.user.has_second_factor:
             raise CommandError("Nobody with this address has a second factor.")
