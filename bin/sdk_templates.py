@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ROOT / "prompts_app" / "sandbox"
 COPIES = ROOT / "sdk" / "python" / "src" / "greenroom" / "templates"
-MODULES = ("budget", "environment", "filters", "guards", "plain", "policy", "rendering", "rewriting", "turns")
+MODULES = ("budget", "environment", "filters", "guards", "plain", "policy", "rendering", "rewriting", "syntax", "turns")
 CANONICAL = ROOT / "registry" / "core" / "canonical.py"
 REPLACED = (
     ("prompts_app.sandbox.", "greenroom.templates."),

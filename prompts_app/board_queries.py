@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.paginator import Page, Paginator
 from django.db.models import Case, Count, F, Func, Max, Min, Q, QuerySet, TextField, Value, When, Window
-from django.db.models.functions import Reverse, StrIndex, Substr
+from django.db.models.functions import Lower, Reverse, StrIndex, Substr
 
 from prompts_app.models import Environment, LivePointer, Promotion, Prompt, PromptVersion, VersionCheck
 
@@ -39,6 +39,11 @@ class Search:
         return bool(self.text.strip() or self.tag or self.drift or self.mine)
 
     @property
+    def is_everything(self) -> bool:
+        """True when nothing is asked but what is in use."""
+        return not (self.is_narrow or self.folder or self.archived)
+
+    @property
     def crumbs(self) -> list[tuple[str, str]]:
         """The folders above the one that is shown, as label and path, outermost first."""
         parts = self.folder.strip("/").split("/") if self.folder else []
@@ -57,13 +62,14 @@ class Coming:
 
 @dataclass(frozen=True)
 class Cell:
-    """One prompt in one environment; `number` is None where nothing is live."""
+    """One prompt in one environment; `number` is None where nothing is live, `since` when it came to be live."""
 
     environment: Environment
     number: int | None
     check: str
     behind: int
     coming: Coming | None = None
+    since: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -126,7 +132,7 @@ def board(workspace_id: int, search: Search, *, page: str | int | None = 1) -> B
     below = [] if search.is_narrow else _level(found, search.folder)
     total = sum(one.count for one in below)
     is_folded = total > PAGE_SIZE
-    shown = _direct(found, search.folder) if is_folded else found.alias(folder=_FOLDER).order_by("folder", "name")
+    shown = _direct(found, search.folder) if is_folded else _sorted(found.alias(folder=_FOLDER), "folder", "name")
     shown = shown.defer("searchable", "search")
     at = _counted_page(shown, page) if search.drift else Paginator(shown, PAGE_SIZE).get_page(page)
     subfolders = [one for one in below if one.leaf] if is_folded and at.number == 1 else []
@@ -138,6 +144,11 @@ def board(workspace_id: int, search: Search, *, page: str | int | None = 1) -> B
         total=total if is_folded else at.paginator.count,
         unlisted=max(len(subfolders) - MOST_SUBFOLDERS, 0),
     )
+
+
+def has_archived(workspace_id: int) -> bool:
+    """Whether a prompt was put away; one query."""
+    return Prompt.objects.in_workspace(workspace_id).archived(True).exists()
 
 
 def all_tags(workspace_id: int) -> list[str]:
@@ -225,12 +236,18 @@ def _level(found: QuerySet[Prompt], folder: str) -> list[Subfolder]:
     first = Func(rest, Value("/"), Value(1), function="split_part", output_field=TextField())
     inside = Case(When(Q(inner__gt=0), then=first), default=Value(""), output_field=TextField())
     rows = found.alias(inner=StrIndex(rest, Value("/"))).annotate(sub=inside).values("sub").annotate(count=Count("pk"))
-    return [Subfolder(prefix + sub, sub, count) for sub, count in rows.order_by("sub").values_list("sub", "count")]
+    return [Subfolder(prefix + sub, sub, count) for sub, count in _sorted(rows, "sub").values_list("sub", "count")]
 
 
 def _direct(found: QuerySet[Prompt], folder: str) -> QuerySet[Prompt]:
     prefix = f"{folder.rstrip('/')}/" if folder else ""
-    return found.alias(inner=StrIndex(Substr("name", len(prefix) + 1), Value("/"))).filter(inner=0).order_by("name")
+    rows = found.alias(inner=StrIndex(Substr("name", len(prefix) + 1), Value("/"))).filter(inner=0)
+    return _sorted(rows, "name")
+
+
+def _sorted[Rows: QuerySet[Any]](rows: Rows, *names: str) -> Rows:
+    """Capital letters beside small ones, as in a dictionary."""
+    return rows.order_by(*(one for name in names for one in (Lower(name), name)))
 
 
 def _folders(prompts: list[Prompt], environments: Sequence[Environment]) -> tuple[Folder, ...]:
@@ -253,7 +270,8 @@ def _newest(prompts: Sequence[Prompt]) -> dict[int, PromptVersion]:
 
 def _pointers(prompts: Sequence[Prompt]) -> QuerySet[LivePointer]:
     rows = LivePointer.objects.live().filter(Q(prompt__in=prompts)).select_related("deployment__version")
-    return rows.only("prompt_id", "environment_id", "deployment__version__number", "deployment__version__digest")
+    version = ("deployment__version__number", "deployment__version__digest")
+    return rows.only("prompt_id", "environment_id", "deployment__created_at", *version)
 
 
 def _coming(prompts: Sequence[Prompt]) -> QuerySet[Promotion]:
@@ -284,12 +302,14 @@ class _Drawing:
 
     def _cell(self, prompt: Prompt, environment: Environment) -> Cell:
         pointer = self.pointers.get((prompt.pk, environment.pk))
-        version = pointer.deployment.version if pointer and pointer.deployment else None
+        deployment = pointer.deployment if pointer else None
+        version = deployment.version if deployment else None
         coming = self._coming(prompt, environment)
-        if version is None:
+        if deployment is None or version is None:
             return Cell(environment, None, "", 0, coming)
         check = self.checks.get((prompt.pk, version.digest), "")
-        return Cell(environment, version.number, check, prompt.last_number - version.number, coming)
+        behind = prompt.last_number - version.number
+        return Cell(environment, version.number, check, behind, coming, deployment.created_at)
 
     def _coming(self, prompt: Prompt, environment: Environment) -> Coming | None:
         asked = self.coming.get((prompt.pk, environment.pk))

@@ -36,7 +36,6 @@ RESERVED_SEGMENTS = frozenset(
         "deployments",
         "render",
         "rollback",
-        "usage",
         "withdraw",
         "live",
     }
@@ -185,6 +184,15 @@ def check_prompt_name(name: str) -> str:
     if problem:
         raise Invalid("prompt.name", f"The prompt's name {problem}.", errors=[FieldError("name", "format", problem)])
     return name
+
+
+def is_prompt_name(name: str) -> bool:
+    """Whether `check_prompt_name` lets it pass."""
+    try:
+        check_prompt_name(name)
+    except Invalid:
+        return False
+    return True
 
 
 def _source(kind: str, fields: Fields) -> TemplateSource:

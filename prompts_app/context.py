@@ -1,21 +1,24 @@
-"""The side navigation: the workspace's pages, and its environments from the most to the least exposed."""
+"""Around every page: the way back from a detour, and the side navigation, the workspace's pages, and its environments in the order of their stages."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
 
+from prompts_app.detours import came_from
 from prompts_app.models import Environment
-from prompts_app.navigation import MAIN, SETTINGS, Page, is_there
+from prompts_app.navigation import MAIN, REVIEWS, SETTINGS, Page, is_there
+from prompts_app.waiting_queries import marks, waiting_count
 from registry.core.actor import Actor
 from registry.core.permissions import Permission, allows
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of the navigation; `title` opens a new group above it, `key` follows `g` on the keyboard."""
+    """One line of the navigation; `title` opens a new group above it, `key` follows `g` on the keyboard; `count` is what
+    waits there for the reader."""
 
     label: str
     url: str
@@ -25,10 +28,12 @@ class Entry:
     color: str = ""
     title: str = ""
     key: str = ""
+    count: int = 0
 
 
 def navigation(request: HttpRequest) -> dict[str, Any]:
-    """`navigation`: made when a template first asks for it, one query."""
+    """`navigation`: made when a template first asks for it, one query; the way back for who is on a detour; and whether
+    the reader may write, by which pages offer what only those who may can open."""
     actor = getattr(request, "actor", None)
     if not isinstance(actor, Actor):
         return {}
@@ -39,20 +44,25 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
             made.extend(_entries(request, actor))
         return made
 
-    return {"navigation": entries}
+    may_write = allows(actor, Permission.WRITE)
+    return {"navigation": entries, "came_from": came_from(request), "may_write": may_write}
 
 
 def _entries(request: HttpRequest, actor: Actor) -> Iterator[Entry]:
     match = request.resolver_match
     here = match.url_name if match else None
     slug = match.kwargs["workspace"] if match else ""
-    yield from _fixed(MAIN, slug, here or "")
+    marked = marks()
+    rows = Environment.objects.in_workspace(actor.workspace_id).annotate(**marked)
+    places = list(rows.values_list("label", "name", "colour", *marked))
+    waiting = waiting_count(actor, tuple(place[3:] for place in places))
+    for entry in _fixed(MAIN, slug, here or ""):
+        yield replace(entry, count=waiting) if entry.key == REVIEWS else entry
     named = match.kwargs.get("environment") if match else None
     title = "Environments"
-    for environment in reversed(Environment.objects.in_workspace(actor.workspace_id)):
-        is_here = named == environment.name
-        address = reverse("environment", args=[slug, environment.name])
-        yield Entry(environment.label, address, is_here, here == "environment", color=environment.colour, title=title)
+    for label, name, colour, *_ in places:
+        address = reverse("environment", args=[slug, name])
+        yield Entry(label, address, named == name, here == "environment", color=colour, title=title)
         title = ""
     if allows(actor, Permission.ADMINISTER):
         yield from _fixed(SETTINGS, slug, here or "", title="Settings")

@@ -20,14 +20,13 @@ from prompts_app.panels import (
     schema_from,
     with_names,
 )
+from prompts_app.problems import Problem, problems_of
 from prompts_app.secret_rules import Suspect, suspects_at
 from registry.core.canonical import JSON, InvalidJson, parse_json
 from registry.core.errors import FieldError, Invalid, RegistryError
 
 JSON_FIELDS = ("variables", "config", "tools", "response_format")
 SHAPES = ("text", "parts", "placeholder")
-# How the sandbox begins a detail whose place it knows.
-PLACE = re.compile(r"^(messages\[\d+\](, )?)?(line \d+)?: ")
 
 
 type Posted = Mapping[str, Sequence[str]]
@@ -45,23 +44,6 @@ class Card:
     def is_placeholder(self) -> bool:
         """True for the place of the caller's own messages."""
         return self.shape == "placeholder"
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Something that was refused: in which card (None: elsewhere), in which field, at which line (None: unknown)."""
-
-    text: str
-    card: int | None = None
-    field: str = ""
-    line: int | None = None
-
-    @property
-    def place(self) -> str:
-        """Where it is, in words that start a line; empty where that is not known."""
-        parts = [f"message {self.card + 1}" if self.card is not None else "", f"line {self.line}" if self.line else ""]
-        words = ", ".join(part for part in (self.field.replace("_", " "), *parts) if part)
-        return f"{words[:1].upper()}{words[1:]}: " if words else ""
 
 
 @dataclass(frozen=True)
@@ -301,25 +283,6 @@ def is_worked_out(schema: JSON) -> bool:
 def pretty(value: JSON) -> str:
     """JSON as a person writes it, keys in the author's order; nothing for None."""
     return "" if value is None else json.dumps(value, indent=2, ensure_ascii=False)
-
-
-def problems_of(error: RegistryError) -> tuple[Problem, ...]:
-    """A refusal as what is wrong where; never empty. The place is told apart from the text, which does not repeat it."""
-    line, card = error.extra.get("line"), error.extra.get("message")
-    found = [_problem(one) for one in error.errors]
-    if isinstance(line, int) or isinstance(card, int) or not found:
-        text = PLACE.sub("", error.detail)
-        at_card, at_line = card if isinstance(card, int) else None, line if isinstance(line, int) else None
-        found.insert(0, Problem(f"{text[:1].upper()}{text[1:]}", at_card, line=at_line))
-    return tuple(found)
-
-
-def _problem(error: FieldError) -> Problem:
-    place = re.match(r"messages\[(\d+)\]", error.field)
-    top = re.match(r"\w+", error.field)
-    name = top[0] if top and not place else ""
-    where = "" if place or error.field in (name, "") else f"{error.field} "
-    return Problem(f"{where}{error.message}", int(place[1]) if place else None, name)
 
 
 def _moved(cards: Sequence[Card], verb: str, number: str) -> tuple[Card, ...]:

@@ -4,9 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.core.paginator import Page, Paginator
-from django.db.models import QuerySet
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 
-from prompts_app.facts import breaking_changes, current_policy, live_deployment, quarantined, way_back_by_default
+from prompts_app.facts import (
+    breaking_changes,
+    current_policy,
+    live_deployment,
+    quarantined,
+    way_back_by_default,
+)
 from prompts_app.models import (
     Deployment,
     Environment,
@@ -64,6 +70,20 @@ class WayBack:
         """The version that would be live again."""
         return self.target.version if self.target else None
 
+    @property
+    def others(self) -> tuple[Target, ...]:
+        """The deployments whose content is not the one that is live."""
+        return tuple(one for one in self.targets if not one.is_live)
+
+
+def unguarded(workspace_id: int) -> list[str]:
+    """Labels of the environments in which a version goes live by being saved: their rules ask for nothing else."""
+    places = Environment.objects.in_workspace(workspace_id)
+    policies = PolicyVersion.objects.filter(environment__in=places.order_by()).select_related("environment")
+    newest = policies.order_by("environment", "-number").distinct("environment")
+    open_ones = [policy.environment for policy in newest if policy.load().asks_nothing]
+    return [place.label for place in sorted(open_ones, key=lambda place: place.rank)]
+
 
 def overview(environment: Environment) -> Overview:
     """The environment without its deployments. Seven queries."""
@@ -79,7 +99,7 @@ def overview(environment: Environment) -> Overview:
         lower=ranks.last(),
         freezes=tuple(freezes),
         active_freezes=frozenset(active),
-        quarantines=tuple(quarantines.select_related("prompt", "deployment").order_by("-pk")[:50]),
+        quarantines=tuple(quarantines.select_related("prompt", "deployment__previous__version").order_by("-pk")[:50]),
     )
 
 
@@ -92,8 +112,17 @@ def live_now(environment: Environment, *, prompt: str = "") -> list[LivePointer]
 
 
 def deployments(environment: Environment, *, prompt: str = "", page: str | int | None = 1) -> "Page[Deployment]":
-    """One page of what was deployed, newest first; two queries."""
-    rows = _with_versions(Deployment.objects.filter(environment=environment))
+    """One page of what was deployed, newest first; two queries. To those that are `is_returnable` one can go back: their
+    content is neither live here now nor quarantined."""
+    of_it, content = OuterRef("prompt"), OuterRef("version__digest")
+    live = LivePointer.objects.filter(environment=environment, prompt=of_it, deployment__version__digest=content)
+    barred = Quarantine.objects.filter(environment=environment, prompt=of_it, digest=content, cleared_at=None)
+    # Looked up for the rows of the page: `Exists` would have PostgreSQL read all that is live here first.
+    found = Deployment.objects.filter(environment=environment).alias(
+        live_as=Subquery(live.values("pk")[:1]), barred_as=Subquery(barred.values("pk")[:1])
+    )
+    is_returnable = Q(version__isnull=False, live_as__isnull=True, barred_as__isnull=True)
+    rows = _with_versions(found.annotate(is_returnable=is_returnable))
     if prompt:
         rows = rows.filter(prompt__name__icontains=prompt)
     return Paginator(rows, PAGE_SIZE).get_page(page)
@@ -134,3 +163,8 @@ def _with_versions(rows: QuerySet[Deployment]) -> QuerySet[Deployment]:
 def environment_names(workspace_id: int) -> list[str]:
     """The environments of a workspace that are in use, lowest rank first."""
     return list(Environment.objects.in_workspace(workspace_id).values_list("name", flat=True))
+
+
+def environment_choices(workspace_id: int) -> list[tuple[str, str]]:
+    """The same, each by its name and its label."""
+    return [(one.name, one.label) for one in Environment.objects.in_workspace(workspace_id)]

@@ -1,11 +1,17 @@
-"""Refusals of templates and their variables; none of them ever repeats a variable's value."""
+"""Refusals of more than one place: of templates and their variables, where none ever repeats a variable's value, and of keys
+that ask beyond their environment."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from registry.core.canonical import JSON
-from registry.core.errors import FieldError, Invalid
+from registry.core.errors import FieldError, Invalid, NotFound
+
+
+def another_environment(own: str) -> NotFound:
+    """What a key of one environment is told of any other name, whether there is such an environment or not."""
+    return NotFound("environment.not_found", f"This key is for {own}: for it there is no other environment.")
 
 
 class TemplateProblem(Invalid):

@@ -7,6 +7,7 @@ from datetime import datetime
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
+from prompts_app.authors import key_makers, written_by
 from prompts_app.contracts import contract_changes
 from prompts_app.gates import (
     Blocker,
@@ -93,7 +94,11 @@ def judge_automatic(version: PromptVersion, environment: Environment, policy: Po
     """Whether an `auto_apply` environment takes a new version: nobody's right is asked, a breaking contract is advisory."""
     live = live_deployment(version.prompt, environment)
     subject = Subject(version.digest, live.pk if live else None, environment.name, None, acknowledges_breaking=True)
-    facts = _facts(version.prompt, version, environment, policy=policy, subject=subject, live=live)
+    eligible: tuple[tuple[int, str], ...] = ()
+    if policy.approvals:
+        authors = {author for author, _ in written_by(version, live.version if live else None)}
+        eligible = eligible_reviewers(version.prompt.workspace_id, authors)
+    facts = _facts(version.prompt, version, environment, policy=policy, subject=subject, live=live, eligible=eligible)
     now = database_now()
     return Judgement(facts, now, blockers(facts, now))
 
@@ -168,28 +173,16 @@ def not_eligible(promotion: Promotion, live: Deployment | None, policy: Policy |
     if rules.require_suites:
         why = "changed a suite that this gate uses since the live deployment"
         excluded |= dict.fromkeys(_suite_editors(promotion, live), why)
-    authors = chain_authors(promotion.version, live.version if live else None)
-    excluded |= dict.fromkeys(authors, "wrote part of what would change")
+    chain = written_by(promotion.version, live.version if live else None)
+    makers = key_makers(promotion.prompt.workspace_id, {key for _, key in chain} | {promotion.key_name})
+    excluded |= dict.fromkeys(makers, "made a key by which this was written or opened")
+    excluded |= dict.fromkeys((author for author, _ in chain), "wrote part of what would change")
     return excluded | {promotion.author_id: "opened this promotion"}
 
 
 def override_refusals(promotion: Promotion, override: Override) -> dict[int, str]:
     """Members who may not review this override afterwards, and why: who overrode, or could not have approved."""
     return {**not_eligible(promotion, promotion.base), override.by_id: "overrode it"}
-
-
-def chain_authors(version: PromptVersion, live: PromptVersion | None) -> set[int]:
-    """Authors on the `based_on` chain from the candidate back to the live version, not included."""
-    rows = PromptVersion.objects.filter(prompt=version.prompt_id, number__lte=version.number)
-    chain = {
-        number: (based_on, author) for number, based_on, author in rows.values_list("number", "based_on", "author_id")
-    }
-    authors: set[int] = set()
-    number: int | None = version.number
-    while number in chain and number != (live.number if live else None):
-        number, author = chain.pop(number)
-        authors.add(author)
-    return authors
 
 
 def eligible_reviewers(workspace_id: int, excluded: Iterable[int]) -> tuple[tuple[int, str], ...]:

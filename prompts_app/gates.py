@@ -298,8 +298,10 @@ def _approvals(facts: Facts) -> Iterator[Blocker]:
         free = [name for member_id, name in facts.eligible if member_id not in voted]
         message = f"{len(valid)} of {needed} approvals."
         if len(facts.eligible) < needed:
+            who = "Nobody here" if not facts.eligible else f"Only {len(facts.eligible)} here"
             message += (
-                f" Only {len(facts.eligible)} eligible: invite a reviewer, override, or lower the policy and reopen."
+                f" {who} may, as whoever wrote a part of it, opened it or changed its suites may not: "
+                "invite a reviewer, override, or lower the policy and reopen."
             )
         yield Blocker(
             "approvals.insufficient",

@@ -53,12 +53,11 @@ class Stay:
 
 @dataclass(frozen=True)
 class Entry:
-    """A version on the timeline; `was_live_in` leaves out where it still is. `stays` are the times, newest first."""
+    """A version on the timeline; `stays` are the times it was live, newest first."""
 
     version: PromptVersion
     check: str
     live_in: tuple[Environment, ...]
-    was_live_in: tuple[Environment, ...]
     quarantined_in: tuple[Environment, ...]
     yank_reason: str | None
     labels: tuple[str, ...]
@@ -158,7 +157,6 @@ def _entries(prompt: Prompt, versions: Sequence[PromptVersion]) -> list[Entry]:
         .values_list("deployment__version", "environment")
     )
     stays = _stays(prompt, environments)
-    ever = {(version.pk, stay.environment.pk) for version in versions for stay in stays[version.pk]}
     quarantined = set(Quarantine.objects.filter(prompt=prompt, cleared_at=None).values_list("digest", "environment"))
     checks = check_states([prompt])
     labels: dict[int, list[str]] = defaultdict(list)
@@ -174,7 +172,6 @@ def _entries(prompt: Prompt, versions: Sequence[PromptVersion]) -> list[Entry]:
             version=version,
             check=checks.get((prompt.pk, version.digest), ""),
             live_in=places(live, version.pk),
-            was_live_in=places(ever - live, version.pk),
             quarantined_in=places(quarantined, version.digest),
             yank_reason=version.yank.reason if hasattr(version, "yank") else None,
             labels=tuple(labels[version.pk]),

@@ -97,6 +97,20 @@ def distinct_tags(source: TemplateSource) -> list[IncludeTag]:
     return _distinct(tag for text in texts(source) for tag in find_includes(text))
 
 
+def repinned(source: TemplateSource, name: str, number: int) -> TemplateSource:
+    """`source` with every tag that names a version of that prompt naming this one; tags by label stay."""
+
+    def change(text: str) -> str:
+        pieces, position = [], 0
+        for tag in find_includes(text):
+            if tag.name == name and tag.version is not None:
+                pieces += [text[position : tag.start], f"@@@langfusePrompt:name={name}|version={number}@@@"]
+                position = tag.end
+        return "".join([*pieces, text[position:]])
+
+    return _each_text(source, change)
+
+
 @dataclass(frozen=True)
 class _Body:
     """What a version expands to, how many levels of versions that took (1: no tags) and the prompts it went through."""

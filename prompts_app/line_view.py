@@ -32,21 +32,6 @@ class Hunk:
     skipped: int
     rows: tuple[Row, ...]
 
-    def unified(self) -> Iterator[tuple[Op, Row]]:
-        """Rows in one column: of each change first what was deleted (read `old`), then what was inserted (`new`)."""
-        waiting: list[Row] = []
-        for row in self.rows:
-            if row.is_same:
-                yield from (("insert", late) for late in waiting)
-                waiting = []
-                yield "same", row
-                continue
-            if row.old is not None:
-                yield "delete", row
-            if row.new is not None:
-                waiting.append(row)
-        yield from (("insert", late) for late in waiting)
-
 
 @dataclass(frozen=True, slots=True)
 class LineView:

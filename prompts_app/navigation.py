@@ -31,9 +31,10 @@ class Page:
         return f"g {self.key}" if self.key else ""
 
 
+REVIEWS = "r"
 MAIN = (
     Page("Prompts", "layers", "board", ("board", "prompt", "version", "compare"), "p", "board home"),
-    Page("Reviews", "inbox", "reviews", ("reviews",), "r", "approve approvals"),
+    Page("Reviews", "inbox", "reviews", ("reviews",), REVIEWS, "approve approvals"),
     Page("Promotions", "git-pull-request", "promotions", ("promotion",), "m", "deploy release"),
     Page("Suites", "list-checks", "suites", ("suite", "case"), "s", "tests evaluations"),
     Page("Runs", "flask-conical", "runs", ("run",), "u", "evaluations"),
@@ -43,7 +44,7 @@ ADMIN = Permission.ADMINISTER
 SETTINGS = (
     Page("Members", "users", "settings_members", ("settings_members", "member"), "t", "team people roles", ADMIN),
     Page("Keys", "key-round", "settings_keys", ("settings_keys", "key"), "k", "API tokens secrets", ADMIN),
-    Page("Environments", "layers", "settings_environments", ("settings_environments",), "e", "stages settings", ADMIN),
+    Page("Environments", "rocket", "settings_environments", ("settings_environments",), "e", "stages settings", ADMIN),
     Page("Providers", "server", "settings_providers", ("settings_providers", "provider"), "v", "models", ADMIN),
     Page("Webhooks", "link", "settings_webhooks", ("settings_webhook", "webhook"), "w", "events Slack chat", ADMIN),
     Page(

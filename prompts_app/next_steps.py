@@ -5,8 +5,9 @@ Pure: works on what `promotion_queries.review_of` found.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from prompts_app.gates import Blocker, Level
+from prompts_app.gates import Blocker, Level, standing
 from prompts_app.models import Vote
 from prompts_app.promotion_queries import Review
 from registry.core.actor import Actor
@@ -32,7 +33,6 @@ CHECK_REASONS = {
 REASONS = {
     "version.yanked": "the version was withdrawn",
     "base.moved": "something else went live since it was opened",
-    "schedule.not_due": "its time has not come",
     "schedule.late": "its time has passed",
     "contract.breaking": "services that use what is live would break",
     "predecessor.missing": "it was not live in the stage below",
@@ -45,7 +45,7 @@ REASONS = {
 
 # Where else one goes to clear it, and what going there is called.
 PLACES = {
-    "suites.missing": ("prompt", "Attach a suite"),
+    "suites.missing": ("prompt", "Require a suite"),
     "freeze.active": ("environment", "Go to the environment"),
     "digest.quarantined": ("environment", "Go to the environment"),
     "predecessor.missing": ("lower", "Promote it there"),
@@ -55,7 +55,7 @@ PLACES = {
 @dataclass(frozen=True)
 class Step:
     """One blocker for one reader. `verb` is the promotion's button that clears it, `link` the part of the page to go to,
-    or another page: its prompt, its environment, or opening a promotion to the lower one (`lower`);
+    or another page: its prompt, its environment, opening a promotion to the lower one (`lower`), or the members;
     both are empty where the way is elsewhere."""
 
     blocker: Blocker
@@ -68,43 +68,66 @@ class Step:
 
 @dataclass(frozen=True)
 class NextSteps:
-    """All blockers, apart by whether the reader can do something now; `sentence` says why it is blocked and who can help."""
+    """All blockers, apart by whether the reader can do something now; `sentence` says why it is blocked, what the reader
+    can see to first, and who can help; `due` is the time it ends on, where one is set.
+
+    `tone`: "pass" where nothing stands in the way, whoever reads; "warn" where all that does can be overridden; else "fail".
+    """
 
     sentence: str
+    tone: str
     mine: tuple[Step, ...]
     others: tuple[Step, ...]
+    due: datetime | None = None
 
 
 def next_steps(review: Review, actor: Actor) -> NextSteps:
-    """What stands in the way, for this reader. That the reader may not apply is no obstacle of the promotion's own."""
-    blockers = [one for one in review.blockers if one.code != "actor.forbidden"]
+    """What stands in the way, for this reader. That the reader may not apply is no obstacle of the promotion's own, and
+    that its time has not come is what was chosen."""
+    blockers = [one for one in review.blockers if one.code not in ("actor.forbidden", "schedule.not_due")]
     steps = [_step(blocker, review, actor) for blocker in blockers]
     mine = tuple(step for step in steps if step.is_mine)
-    return NextSteps(_sentence(review, steps), mine, tuple(step for step in steps if not step.is_mine))
+    others = tuple(step for step in steps if not step.is_mine)
+    is_due = any(one.code == "schedule.not_due" for one in review.blockers)
+    due = review.promotion.scheduled_for if is_due else None
+    sentence = (
+        _sentence(review, steps) if standing(tuple(blockers)) or due is None else "Nothing else stands in the way."
+    )
+    return NextSteps(sentence, _tone(review, steps), mine, others, due)
+
+
+def _tone(review: Review, steps: Sequence[Step]) -> str:
+    levels = {step.blocker.level for step in steps} - {Level.ADVISORY}
+    if not levels:
+        return "pass"
+    return "warn" if levels == {Level.SOFT} and review.judgement.policy.allow_override else "fail"
 
 
 def _step(blocker: Blocker, review: Review, actor: Actor) -> Step:
     is_mine = any(_is(word, blocker, review, actor) for word in blocker.who_can_clear)
-    verb, link, label = _way(blocker, review, actor) if is_mine else ("", "", "")
+    verb, link, label = _way(blocker, review) if is_mine else ("", "", "")
     return Step(blocker, is_mine, _joined([_words(word, review) for word in blocker.who_can_clear]), verb, link, label)
 
 
 def _is(word: str, blocker: Blocker, review: Review, actor: Actor) -> bool:
     """Whether the reader is who this word of a blocker stands for."""
+    if blocker.code == "approvals.insufficient" and word == "admins":
+        return allows(actor, Permission.ADMINISTER)
     if blocker.code == "approvals.insufficient":
-        voted = review.mine is not None and any(
-            line.approval.member_id == actor.member_id and line.state == "valid" for line in review.votes
+        approved = any(
+            line.approves and line.approval.member_id == actor.member_id and line.state == "valid"
+            for line in review.votes
         )
-        return not review.refusal and not voted
+        return not review.refusal and not approved
     if blocker.code == "approvals.changes_requested":
         asked = review.mine is not None and review.mine.vote == Vote.REQUEST_CHANGES and word == review.mine.member_name
-        return asked or (word == "admins" and allows(actor, Permission.ADMINISTER) and not review.refusal)
+        return asked or (word == "admins" and review.may_dismiss)
     if word == "author":
         return actor.member_id == review.promotion.author_id
     return word in GROUPS and allows(actor, GROUPS[word][0])
 
 
-def _way(blocker: Blocker, review: Review, actor: Actor) -> tuple[str, str, str]:
+def _way(blocker: Blocker, review: Review) -> tuple[str, str, str]:
     """Button, place on the page, and what it is called."""
     code = blocker.code
     if code == "base.moved":
@@ -114,7 +137,11 @@ def _way(blocker: Blocker, review: Review, actor: Actor) -> tuple[str, str, str]
     if code == "schedule.late":
         return "unschedule", "", "Take the time away"
     if code == "approvals.insufficient":
-        return "", "#your-review", "Review it"
+        return (
+            ("", "members", "Invite a reviewer")
+            if "admins" in blocker.who_can_clear
+            else ("", "#your-review", "Review it")
+        )
     if code == "approvals.changes_requested":
         is_own = review.mine is not None and review.mine.vote == Vote.REQUEST_CHANGES
         return "", "#your-review" if is_own else "#votes", "Vote again" if is_own else "See the votes"
@@ -132,20 +159,29 @@ def _way(blocker: Blocker, review: Review, actor: Actor) -> tuple[str, str, str]
 
 
 def _sentence(review: Review, steps: Sequence[Step]) -> str:
-    standing = [step for step in steps if step.blocker.level is not Level.ADVISORY]
-    if not standing:
+    present = [step for step in steps if step.blocker.level is not Level.ADVISORY]
+    if not present and review.ready_by:
+        return f"Nothing stands in the way. It goes live by itself in a moment: {review.ready_by} set it to."
+    if not present:
         who = "You" if review.may_apply else _joined(list(review.appliers)) or "Nobody here yet"
         return f"Nothing stands in the way. {who} can apply it."
-    reasons = [_reason(step.blocker) for step in standing]
+    then = f" Then it goes live by itself: {review.ready_by} set it to." if review.ready_by else ""
+    return _blocked(present) + then
+
+
+def _blocked(present: list[Step]) -> str:
+    present.sort(key=lambda step: not step.is_mine)
+    reasons = [_reason(step.blocker) for step in present]
     why = f"Not yet: {_listed(reasons)}."
-    waiting = [step for step in standing if not step.is_mine]
-    mine = len(standing) - len(waiting)
+    waiting = [step for step in present if not step.is_mine]
+    mine = len(present) - len(waiting)
     if not waiting:
         return f"{why} You can see to {'it' if mine == 1 else 'all of it'} now."
     who = _joined(list(dict.fromkeys(name for step in waiting for name in step.who.split(" or "))))
-    rest = f"the rest waits for {who}" if mine else f"it waits for {who}"
+    waits = "clears by itself" if who == "time" else f"waits for {who}"
+    rest = f"the rest {waits}" if mine else f"it {waits}"
     return (
-        f"{why} You can see to {mine} of {len(standing)} now, {rest}."
+        f"{why} You can see to the first{'' if mine == 1 else f' {mine}'} now, {rest}."
         if mine
         else f"{why} {rest[0].upper()}{rest[1:]}."
     )

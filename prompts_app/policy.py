@@ -32,6 +32,14 @@ class Policy:
     max_age_days: int = 14
     allow_override: bool = True
 
+    @property
+    def asks_nothing(self) -> bool:
+        """True where every new version is live at once."""
+        asked = (
+            self.approvals or self.require_predecessor or self.require_suites or self.min_suites or self.external_checks
+        )
+        return self.auto_apply and not asked
+
     def to_json(self) -> dict[str, JSON]:
         """All fields by name, in the order above."""
         values: dict[str, JSON] = {field.name: getattr(self, field.name) for field in fields(self)}

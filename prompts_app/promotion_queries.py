@@ -1,7 +1,7 @@
 """Promotions as pages and the API read them: lists, and one with everything a reviewer needs to decide."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,14 +11,26 @@ from prompts_app.conversation_queries import Thread, threads_of
 from prompts_app.facts import (
     Judgement,
     judge,
+    judge_automatic,
     live_deployment,
+    member_refusal,
     members_from,
     not_eligible,
     override_refusals,
 )
 from prompts_app.gates import Blocker, Level, standing, what_changed
-from prompts_app.models import Approval, Deployment, Override, Promotion, Vote
+from prompts_app.models import (
+    Approval,
+    Deployment,
+    Environment,
+    Override,
+    PolicyVersion,
+    Promotion,
+    PromptVersion,
+    Vote,
+)
 from prompts_app.models.promotion import PromotionQuerySet
+from prompts_app.policy import Policy
 from registry.core.actor import Actor, Role
 from registry.core.permissions import Permission, allows
 
@@ -64,7 +76,9 @@ class VoteLine:
 class Review:
     """A promotion as one reader meets it. `refusal` says why the reader may not vote; empty where they may.
 
-    `appliers` are the names of those who may apply it. `may_review_override`: it was overridden, nobody has reviewed that yet, and this reader is one who can.
+    `appliers` are the names of those who may apply it, `ready_by` is who set it to be applied by itself, in whose name that
+    can be done; empty where nobody. `may_review_override`: it was overridden, nobody has reviewed that
+    yet, and this reader is one who can. `may_dismiss`: a request for changes, if there is one.
     """
 
     promotion: Promotion
@@ -77,9 +91,11 @@ class Review:
     mine: Approval | None
     override: Override | None
     may_review_override: bool
+    may_dismiss: bool
     may_apply: bool
     may_override: bool
     appliers: tuple[str, ...]
+    ready_by: str
 
     @property
     def blockers(self) -> tuple[Blocker, ...]:
@@ -125,13 +141,24 @@ class Review:
 
 @dataclass(frozen=True)
 class Happening:
-    """Something on a promotion's timeline; `kind` is opened, a vote, comment, applied, or how it ended."""
+    """Something on a promotion's timeline; `kind` is opened, a vote, comment, a turn's, applied, or how it ended. `moment` is
+    the time it was scheduled for."""
 
     at: datetime
     kind: str
     who: str
     text: str
     thread: Thread | None = None
+
+    @property
+    def has_words(self) -> bool:
+        """Whether its text is somebody's own words, told below what happened."""
+        return self.kind not in ("opened", "scheduled", "rebased")
+
+    @property
+    def moment(self) -> datetime | None:
+        """When it is due, where that is what happened."""
+        return datetime.fromisoformat(self.text) if self.kind == "scheduled" else None
 
 
 @dataclass(frozen=True)
@@ -146,6 +173,29 @@ class Story:
     def unresolved(self) -> int:
         """Threads within the fold that still wait for somebody."""
         return sum(one.thread is not None and not one.thread.is_resolved for one in self.folded)
+
+
+@dataclass(frozen=True)
+class KeptBack:
+    """An environment that takes new versions at once and has not taken one, with what stands in its way now."""
+
+    environment: Environment
+    blockers: tuple[Blocker, ...]
+
+
+def kept_back(version: PromptVersion, policies: Mapping[Environment, PolicyVersion]) -> tuple[KeptBack, ...]:
+    """Where the newest version of a prompt should be live by itself and is not; about ten queries for each place."""
+    prompt = version.prompt
+    if version.number != prompt.last_number or prompt.is_archived or hasattr(version, "yank"):
+        return ()
+    found = []
+    for environment, row in policies.items():
+        policy = row.load()
+        live = live_deployment(prompt, environment) if policy.auto_apply else None
+        if policy.auto_apply and not (live and live.version and live.version.digest == version.digest):
+            blockers = standing(judge_automatic(version, environment, policy).blockers)
+            found.append(KeptBack(environment, blockers))
+    return tuple(found)
 
 
 def promotions(workspace_id: int, chosen: Filter, *, page: str | int | None = 1) -> "Page[Promotion]":
@@ -169,21 +219,48 @@ def review_of(promotion: Promotion, actor: Actor) -> Review:
     excluded = not_eligible(promotion, live)
     policy = judgement.policy
     override = Override.objects.filter(promotion=promotion).select_related("by__user", "reviewed_by__user").first()
+    refusal = _refusal(actor, excluded)
     return Review(
         promotion=promotion,
         judgement=judgement,
         live=live,
-        votes=tuple(_vote_lines(judgement, excluded)),
+        votes=tuple(_vote_lines(judgement)),
         checks=tuple(_check_lines(judgement)),
         threads=threads_of(promotion),
-        refusal=_refusal(actor, excluded),
+        refusal=refusal,
         mine=next((one for one in judgement.approvals if one.member_id == actor.member_id), None),
         override=override,
         may_review_override=_may_review_override(actor, promotion, override),
+        may_dismiss=allows(actor, Permission.ADMINISTER) and not refusal and promotion.is_pending,
         may_apply=allows(actor, Permission.APPLY, protected=policy.protected),
         may_override=allows(actor, Permission.OVERRIDE) and policy.allow_override,
         appliers=tuple(name for _, name in members_from(promotion.prompt.workspace_id, Role.RELEASER)),
+        ready_by=_ready_by(promotion, policy),
     )
+
+
+@dataclass(frozen=True)
+class Onward:
+    """What can follow once a promotion is applied: the next stage, with the promotion that is open to it or None where
+    none is and the version is not live there; and whether one can still go back from it."""
+
+    stage: Environment | None
+    promotion: Promotion | None
+    is_live: bool
+
+
+def onward(promotion: Promotion, live: Deployment | None) -> Onward:
+    """Where an applied promotion's version goes next; three queries."""
+    is_live = live is not None and live.pk == promotion.deployment_id
+    stages = Environment.objects.in_workspace(promotion.environment.workspace_id)
+    stage = next((one for one in stages if one.rank > promotion.environment.rank), None)
+    if stage is None or not is_live:
+        return Onward(None, None, is_live)
+    above = live_deployment(promotion.prompt, stage)
+    if above is not None and above.version_id == promotion.version_id:
+        return Onward(None, None, is_live)
+    open_to = Promotion.objects.pending().filter(prompt=promotion.prompt, environment=stage, version=promotion.version)
+    return Onward(stage, open_to.order_by("-pk").first(), is_live)
 
 
 def story_of(review: Review) -> Story:
@@ -199,9 +276,10 @@ def _happenings(review: Review) -> list[Happening]:
     found = [Happening(promotion.created_at, "opened", promotion.author_name, promotion.key_name)]
     found += [Happening(row.created_at, row.vote, row.member_name, row.comment) for row in promotion.approvals.all()]
     found += [Happening(one.at, "comment", one.first.author_name, one.first.body, one) for one in review.threads]
+    found += [Happening(turn.at, turn.kind, turn.who, turn.text) for turn in promotion.story]
     if promotion.deployment is not None:
         found.append(Happening(promotion.deployment.created_at, "applied", promotion.deployment.actor_name, ""))
-    elif promotion.ended_at is not None:
+    elif promotion.ended_at is not None and not any(turn.kind == promotion.state for turn in promotion.story):
         found.append(Happening(promotion.ended_at, promotion.state, "", promotion.note))
     return sorted(found, key=lambda one: one.at)
 
@@ -224,7 +302,12 @@ def _refusal(actor: Actor, excluded: dict[int, str]) -> str:
     return f"Somebody else has to approve: you {why}." if why else ""
 
 
-def _vote_lines(judgement: Judgement, excluded: dict[int, str]) -> Iterable[VoteLine]:
+def _ready_by(promotion: Promotion, policy: Policy) -> str:
+    who = promotion.ready_by
+    return who.user.name if who is not None and not member_refusal(who, policy) else ""
+
+
+def _vote_lines(judgement: Judgement) -> Iterable[VoteLine]:
     facts = {vote.member_id: vote for vote in judgement.facts.votes}
     current = judgement.facts.subject.hash
     for approval in judgement.approvals:

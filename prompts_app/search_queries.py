@@ -7,18 +7,24 @@ from django.db.models import Case, Q, QuerySet, Value, When
 from django.db.models.functions import Length
 from django.urls import reverse
 
-from prompts_app.models import PENDING, Environment, Promotion, Prompt
+from prompts_app.models import PENDING, Environment, LivePointer, Promotion, Prompt
 from prompts_app.navigation import pages_of
 from registry.core.actor import Actor
 from registry.core.permissions import Permission, allows
 from registry.core.searching import Asked, Found, Place, offer
 
 LONG_ENOUGH = 3
+BACKWARDS = (("go", "back"), ("roll", "back"), ("rollback",))
 RECENT = 5
 
 
 def commands(place: Place, asked: Asked, most: int) -> Iterable[Found]:
-    """`promote` or `edit` and part of a prompt's name: what to do with each that fits; one query."""
+    """`promote` or `edit` and part of a prompt's name: what to do with each that fits; `go back`, with or without a part:
+    each place where one can. One query."""
+    words = tuple(word.casefold() for word in asked.words)
+    if backwards := next((start for start in BACKWARDS if words[: len(start)] == start), None):
+        yield from _ways_back(place, asked.words[len(backwards) :], most)
+        return
     verb, *rest = asked.words or ("",)
     if not rest or verb.casefold() not in {"promote", "edit"} or not allows(place.actor, Permission.WRITE):
         return
@@ -29,6 +35,20 @@ def commands(place: Place, asked: Asked, most: int) -> Iterable[Found]:
             number = asked.number or prompt.last_number
             address = reverse("promotion_new", args=[place.slug, prompt.name])
             yield Found(f"Promote {prompt.name} v{number}…", f"{address}?version={number}", "rocket")
+
+
+def _ways_back(place: Place, words: tuple[str, ...], most: int) -> Iterable[Found]:
+    """What is live and took the place of something, the highest stage and the newest first."""
+    if not allows(place.actor, Permission.ROLL_BACK):
+        return
+    rows = Prompt.objects.in_workspace(place.actor.workspace_id).archived(False)
+    for word in words:
+        rows = rows.filter(name__icontains=word)
+    live = LivePointer.objects.live().filter(prompt__in=rows.values("pk"), environment__archived_at=None)
+    live = live.exclude(deployment__previous=None).select_related("prompt", "environment")
+    for one in live.order_by("-environment__rank", "-deployment_id")[:most]:
+        address = reverse("rollback", args=[place.slug, one.environment.name, one.prompt.name])
+        yield Found(f"Go back: {one.prompt.name} in {one.environment.label}…", address, "undo-2")
 
 
 def places(place: Place, asked: Asked, most: int) -> Iterable[Found]:

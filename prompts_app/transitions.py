@@ -55,8 +55,7 @@ def _acknowledges(actor: Actor, review: Review) -> bool:
 
 
 def _dismisses(actor: Actor, review: Review) -> bool:
-    asked = any(line.approval.vote == Vote.REQUEST_CHANGES for line in review.votes)
-    return asked and allows(actor, Permission.ADMINISTER) and not review.refusal
+    return review.may_dismiss and any(line.approval.vote == Vote.REQUEST_CHANGES for line in review.votes)
 
 
 def _reviews_override(actor: Actor, review: Review) -> bool:

@@ -9,6 +9,7 @@ from prompts_app.actions.environments import find_environment
 from prompts_app.actions.prompts import find_prompt
 from prompts_app.delivery.bodies import LiveVersion
 from prompts_app.delivery.reading import find_live
+from prompts_app.errors import another_environment
 from prompts_app.models import Deployment, Environment, Prompt, PromptVersion
 from prompts_app.models.prompt import PromptVersionQuerySet
 from registry.core.actor import Actor, KeyKind
@@ -84,7 +85,7 @@ def _visible(actor: Actor, name: str, *, digest: str = "") -> PromptVersionQuery
 
 def _refuse_another(actor: Actor, environment: str) -> None:
     if sees_only_live(actor) and environment != actor.environment:
-        raise NotFound("environment.not_found", "This workspace has no environment of that name.")
+        raise another_environment(actor.environment)
 
 
 def _was_live(actor: Actor) -> QuerySet[Deployment]:

@@ -21,10 +21,11 @@ from prompts_app.actions.promotions import (
 from prompts_app.actions.prompts import checked_text
 from prompts_app.facts import Judgement, judge, member_refusal, override_refusals, policy_of, scheduler_of
 from prompts_app.gates import Blocker, Level, standing
-from prompts_app.models import DeploymentKind, Override, Promotion, PromotionState
+from prompts_app.models import DeploymentKind, Override, Promotion, PromotionState, Turn
 from registry.core import outbox
 from registry.core.actor import Actor
 from registry.core.canonical import JSON
+from registry.core.clock import database_now
 from registry.core.errors import Conflict, Forbidden, invalid_field
 from registry.core.identity import actor_of_member, as_of_now
 from registry.core.permissions import Permission, require
@@ -195,12 +196,13 @@ def _apply(
 def _suspend(row: Promotion, blocked: tuple[Blocker, ...]) -> None:
     row.state = PromotionState.SUSPENDED
     row.note = "; ".join(blocker.message for blocker in blocked)
+    row.note_turn(Turn(database_now(), "suspended", "", row.note))
     row.stamp += 1
     row.save()
     outbox.send(row.prompt.workspace_id, "promotion.suspended", {"promotion_id": row.pk, "note": row.note})
 
 
-def evidence_of(judgement: Judgement, overridden: tuple[Blocker, ...]) -> dict[str, JSON]:
+def evidence_of(judgement: Judgement, overridden: tuple[Blocker, ...] = ()) -> dict[str, JSON]:
     """What an applied promotion rested on, kept with its deployment."""
     facts = judgement.facts
     return {

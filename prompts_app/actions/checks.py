@@ -1,9 +1,12 @@
 """Checks: what they are called, who requires them, and what they said."""
 
+from collections.abc import Set as AbstractSet
+
 from django.db import transaction
 from django.db.models.functions import Now
 
 from prompts_app.actions.prompts import checked_text
+from prompts_app.authors import doers
 from prompts_app.models import (
     CheckDefinition,
     CheckDefinitionChange,
@@ -34,13 +37,12 @@ def define_check(
     Called by the engine inside the action that changes the suite, which has asked for rights and records itself;
     `changed_by_person` notes the member, who then does not approve what this check lets through.
     """
+    audit.lock(actor.workspace_id)  # before the row: nobody may wait for one who holds it and waits for this
     definition, is_new = CheckDefinition.objects.select_for_update(no_key=True).get_or_create(
         workspace_id=actor.workspace_id, name=name, defaults={"title": title, "recipe": recipe, "is_safety": is_safety}
     )
     if is_new or definition.recipe != recipe or definition.is_safety != is_safety:
-        CheckDefinitionChange.objects.create(
-            definition=definition, recipe=recipe, by_id=actor.member_id if changed_by_person else None
-        )
+        note_change(definition, recipe, by=doers(actor) if changed_by_person else {None})
     CheckDefinition.objects.filter(pk=definition.pk).update(
         title=title, recipe=recipe, is_safety=is_safety, updated_at=Now()
     )
@@ -59,9 +61,21 @@ def require_check(actor: Actor, prompt: Prompt, name: str, *, required: bool) ->
         return
     taken_away, _ = RequiredCheck.objects.filter(prompt=prompt, definition=definition).delete()
     if taken_away:
-        CheckDefinitionChange.objects.create(
-            definition=definition, prompt=prompt, recipe=definition.recipe, by_id=actor.member_id
-        )
+        note_change(definition, definition.recipe, by=doers(actor), prompt=prompt)
+
+
+def note_change(
+    definition: CheckDefinition, recipe: str, *, by: AbstractSet[int | None], prompt: Prompt | None = None
+) -> None:
+    """Keep who changed what a check lets through, inside the caller's transaction.
+
+    Under the audit lock, as what goes live: else a change that was noted before a deployment and committed after it
+    would be taken for one that the deployment had seen.
+    """
+    audit.lock(definition.workspace_id)
+    CheckDefinitionChange.objects.bulk_create(
+        CheckDefinitionChange(definition=definition, prompt=prompt, recipe=recipe, by_id=pk) for pk in by
+    )
 
 
 @transaction.atomic

@@ -57,7 +57,7 @@ def prepare_written(history: PromptHistory, written: WrittenVersion, find: FindV
         return find(pinned.get(tag.key) or IncludePin(tag.name, tag.version or 0, ""))
 
     expanded = expand(parsed.source, resolve, own_name=history.name)
-    schema = effective_schema(parsed.variables, sandbox.inspect(expanded.source).names)
+    schema = effective_schema(parsed.variables, sandbox.inspect(expanded.source))
     content = replace(parsed, source=expanded.source, variables=schema, includes=expanded.pins)
     digest = content_digest(content)
     if written.digest and digest != written.digest:
@@ -112,7 +112,8 @@ def _based_on(actor: Actor, prompt: Prompt, written: WrittenVersion, newest: Pro
     """
     rows = PromptVersion.objects.filter(prompt=prompt)
     is_here = written.based_on is None or rows.filter(number=written.based_on).exists()
-    passed_over = rows.filter(number__gt=written.based_on or 0).exclude(author=actor.member_id)
+    mine = {"author": actor.member_id, "key_name": actor.name if actor.kind == "key" else ""}
+    passed_over = rows.filter(number__gt=written.based_on or 0).exclude(**mine)
     if is_here and not passed_over.exists():
         return written.based_on
     return newest.number if newest else None

@@ -109,6 +109,11 @@ class Plan:
         return sum(one.is_new and not one.refused for one in self.steps)
 
     @property
+    def left_out(self) -> int:
+        """How many prompts are not taken over at all."""
+        return sum(bool(one.refused) for one in self.steps)
+
+    @property
     def changes(self) -> bool:
         """Whether anything changes."""
         return any(one.changes for one in self.steps)
@@ -117,7 +122,7 @@ class Plan:
     def is_whole(self) -> bool:
         """Whether nothing is left out."""
         left_out = self.count(CONFLICT) + self.count(REFUSED)
-        return not left_out and not any(one.refused for one in self.steps)
+        return not left_out and not self.left_out
 
     def to_json(self, *, preview: bool) -> dict[str, JSON]:
         """As the API tells of it."""
@@ -127,7 +132,7 @@ class Plan:
             "new_versions": self.count(NEW),
             "known_versions": self.count(KNOWN),
             "conflicts": self.count(CONFLICT),
-            "refused": self.count(REFUSED) + sum(bool(one.refused) for one in self.steps),
+            "refused": self.count(REFUSED) + self.left_out,
             "prompts": [one.to_json() for one in self.steps],
         }
 

@@ -1,5 +1,6 @@
 """Imports that somebody looks at before they are taken over: one a person, kept until then."""
 
+import re
 from dataclasses import replace
 
 from django.db.models.functions import Now
@@ -17,6 +18,8 @@ from registry.core.errors import Conflict, NotFound, invalid_field
 from registry.core.models import JobState
 from registry.core.permissions import Permission, require, require_person
 
+TEXT_ENDING = re.compile(r"\.(prompty|txt|md)\Z", re.IGNORECASE)
+
 
 def receive_import(actor: Actor, text: str, *, name: str = "", called: str = "") -> PendingPrompts:
     """Keep a bundle, a table or a Prompty file until it is looked at; it takes the place of what waited. Raises Invalid.
@@ -27,13 +30,17 @@ def receive_import(actor: Actor, text: str, *, name: str = "", called: str = "")
     require(actor, Permission.WRITE)
     if not is_storable(text):
         raise invalid_field("file", "character", "The file has characters that no text may have: is it a text file?")
-    source = _source_of(text)
+    if name.lower().endswith((".yaml", ".yml")):
+        raise invalid_field(
+            "file", "kind", "A YAML file is no prompt. Prompts and cases of a promptfoo file are imported at a suite."
+        )
+    source = ImportSource.TABLE if name.lower().endswith((".csv", ".tsv")) else _source_of(text)
     if source is ImportSource.BUNDLE:
         read_bundle(text)
     elif source is ImportSource.TABLE:
         read_table(text)
     else:
-        called = read_prompty(text, name=called, otherwise=name.removesuffix(".prompty")).name
+        called = read_prompty(text, name=called, otherwise=TEXT_ENDING.sub("", name)).name
     values = {
         "source": source,
         "name": called if source is ImportSource.PROMPTY else name[:500],

@@ -10,6 +10,7 @@ from prompts_app.actions.moving import Place, lock_places
 from prompts_app.actions.prompts import checked_text
 from prompts_app.facts import approvers, current_policy, policy_of
 from prompts_app.models import (
+    EXPIRES_AFTER,
     PENDING,
     Approval,
     Environment,
@@ -17,6 +18,7 @@ from prompts_app.models import (
     PromotionState,
     Prompt,
     PromptVersion,
+    Turn,
     actions_in,
 )
 from prompts_app.policy import Policy
@@ -29,7 +31,6 @@ from registry.core.models import Member
 from registry.core.permissions import Permission, require, require_confirmed, require_person
 
 OPEN, SCHEDULED, SUSPENDED = PENDING
-EXPIRES_AFTER = timedelta(days=14)
 FARTHEST_SCHEDULE = timedelta(days=365)
 MAX_TITLE = 200
 
@@ -73,6 +74,7 @@ def open_promotion(
     )
     if scheduled_for is not None:
         _set_schedule(promotion, actor, scheduled_for)
+        promotion.note_turn(Turn(database_now(), "scheduled", actor.name, scheduled_for.isoformat()))
     promotion.save(force_insert=True)
     promotion.refresh_from_db()
     record(actor, "promotion.opened", promotion)
@@ -91,7 +93,16 @@ def schedule(actor: Actor, promotion: Promotion, *, stamp: int | None, at: datet
     def validate() -> None:
         _refuse_time(at)
 
-    return _change(actor, promotion, stamp, "promotion.scheduled", states={OPEN}, change=change, validate=validate)
+    return _change(
+        actor,
+        promotion,
+        stamp,
+        "promotion.scheduled",
+        states={OPEN},
+        change=change,
+        validate=validate,
+        text=at.isoformat(),
+    )
 
 
 def unschedule(actor: Actor, promotion: Promotion, *, stamp: int | None) -> Promotion:
@@ -117,6 +128,8 @@ def rebase(actor: Actor, promotion: Promotion, *, stamp: int | None) -> Promotio
             return row
         approved_by = approvers(row)
         row.base = live
+        onto = f"v{place.live_version.number}" if place.live_version else ""
+        row.note_turn(Turn(database_now(), "rebased", actor.name, onto))
         _save(row)
         record(actor, "promotion.rebased", row, detail={"base": row.base_id})
         outbox.send(actor.workspace_id, "promotion.needs_checks", {"promotion_id": row.pk})
@@ -144,7 +157,9 @@ def close(actor: Actor, promotion: Promotion, *, stamp: int | None, reason: str 
     def validate() -> None:
         checked_text("reason", reason)
 
-    return _change(actor, promotion, stamp, "promotion.closed", states=set(PENDING), change=change, validate=validate)
+    return _change(
+        actor, promotion, stamp, "promotion.closed", states=set(PENDING), change=change, validate=validate, text=reason
+    )
 
 
 def acknowledge_breaking(
@@ -156,7 +171,8 @@ def acknowledge_breaking(
     def change(row: Promotion) -> None:
         row.acknowledges_breaking = acknowledged
 
-    return _change(actor, promotion, stamp, "promotion.acknowledged", states=set(PENDING), change=change)
+    turn = "acknowledged" if acknowledged else "unacknowledged"
+    return _change(actor, promotion, stamp, "promotion.acknowledged", states=set(PENDING), change=change, turn=turn)
 
 
 def require_author(actor: Actor, promotion: Promotion) -> None:
@@ -175,7 +191,8 @@ def set_ready(actor: Actor, promotion: Promotion, *, stamp: int | None, ready: b
     def change(row: Promotion) -> None:
         row.ready_by_id = actor.member_id if ready else None
 
-    return _change(actor, promotion, stamp, "promotion.set_ready", states={OPEN}, change=change)
+    turn = "set_ready" if ready else "unset_ready"
+    return _change(actor, promotion, stamp, "promotion.set_ready", states={OPEN}, change=change, turn=turn)
 
 
 def require_mover(actor: Actor, policy: Policy) -> None:
@@ -247,8 +264,13 @@ def _change(
     states: set[PromotionState],
     change: Callable[[Promotion], None],
     validate: Callable[[], object] | None = None,
+    turn: str = "",
+    text: str = "",
 ) -> Promotion:
-    """The shape of every simple change: lock the row, refuse or change it, save, record, tell."""
+    """The shape of every simple change: lock the row, refuse or change it, save, record, tell.
+
+    `turn` and `text` are what the promotion's own story says; unless told, the event's last word.
+    """
     require(actor, Permission.WRITE)
     with transaction.atomic():
         row = locked(promotion)
@@ -258,12 +280,14 @@ def _change(
         refuse_state(row, states)
         approved_by = approvers(row)
         change(row)
+        row.note_turn(Turn(database_now(), turn or event.removeprefix("promotion."), actor.name, text))
         _save(row)
         record(actor, event, row)
         if row.is_pending:
             _send_changed(row, approved_by)
         else:
-            outbox.send(actor.workspace_id, "promotion.ended", {"promotion_id": row.pk})
+            by = actor.member_id if actor.is_person else None
+            outbox.send(actor.workspace_id, "promotion.ended", {"promotion_id": row.pk, "by": by})
     return row
 
 
@@ -324,7 +348,7 @@ def _refuse_repetition(place: Place, version: PromptVersion) -> None:
 def _refuse_time(at: datetime) -> None:
     now = database_now()
     if not now < at < now + FARTHEST_SCHEDULE:
-        raise invalid_field("at", "range", "A time in the future, within a year, such as 2030-01-31T09:00:00Z.")
+        raise invalid_field("at", "range", "It takes a time in the future, within a year.")
 
 
 def _name(actor: Actor) -> str:

@@ -16,10 +16,12 @@ from prompts_app.models import (
     PromotionState,
     Prompt,
     Quarantine,
+    Turn,
     VersionYank,
 )
 from registry.core import audit, outbox
 from registry.core.actor import Actor
+from registry.core.clock import database_now
 from registry.core.errors import Conflict, NotFound, invalid_field
 from registry.core.identity import as_of_now
 from registry.core.permissions import Permission, require
@@ -179,7 +181,9 @@ def _after_leaving(place: Place, left: Deployment | None, moved: Moved, *, quara
     scheduled = [row for row in place.promotions if row.state == PromotionState.SCHEDULED]
     note = "what it would replace was rolled back"
     for row in Promotion.objects.filter(pk__in=[row.pk for row in scheduled], state=PromotionState.SCHEDULED):
-        Promotion.objects.filter(pk=row.pk).update(state=PromotionState.SUSPENDED, stamp=F("stamp") + 1, note=note)
+        row.note_turn(Turn(database_now(), "suspended", "", note))
+        changed = {"state": PromotionState.SUSPENDED, "stamp": F("stamp") + 1, "note": note, "turns": row.turns}
+        Promotion.objects.filter(pk=row.pk).update(**changed)
         outbox.send(place.prompt.workspace_id, "promotion.suspended", {"promotion_id": row.pk, "note": note})
 
 

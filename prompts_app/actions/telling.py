@@ -7,11 +7,11 @@ from django.urls import NoReverseMatch, reverse
 
 from prompts_app.actions.promotions import find_promotion
 from prompts_app.facts import (
-    current_policy,
     eligible_reviewers,
     latest_votes,
     live_deployment,
     not_eligible,
+    policy_of,
     required_check_facts,
 )
 from prompts_app.models import (
@@ -111,7 +111,8 @@ def _deployed(message: Message) -> Iterable[News]:
     deployment = Deployment.objects.get(pk=message.id("deployment_id"))
     if deployment.promotion_id is not None:
         promotion = find_promotion(message.workspace_id, deployment.promotion_id)
-        text, did = f"{deployment.actor_name} promoted {_what(promotion)}", _who_did(deployment)
+        over = " over what stood in the way" if Override.objects.filter(deployment=deployment).exists() else ""
+        text, did = f"{deployment.actor_name} promoted {_what(promotion)}{over}", _who_did(deployment)
         is_alone = _asked_and_did(promotion, deployment)
         done_by = frozenset({did, promotion.author_id} if is_alone else {did})
         yield News(promotion, text, _involved(promotion), done_by=done_by)
@@ -151,12 +152,18 @@ def _overridden(message: Message) -> Iterable[News]:
 def _ended(message: Message) -> Iterable[News]:
     promotion = _promotion(message)
     text = f"{promotion.get_state_display()}: {_what(promotion)}"
-    yield News(promotion, f"{text}: {promotion.note}" if promotion.note else text, _involved(promotion))
+    text = f"{text}: {promotion.note}" if promotion.note else text
+    by = message.payload.get("by")
+    did = by if isinstance(by, int) else 0
+    yield News(promotion, text, _involved(promotion), done_by=frozenset({did}))
+    yield _for_followers(promotion, text, but=did)
 
 
 def _suspended(message: Message) -> Iterable[News]:
     promotion = _promotion(message)
-    yield News(promotion, f"Suspended: {_what(promotion)}: {message.payload['note']}", _involved(promotion))
+    text = f"Suspended: {_what(promotion)}: {message.payload['note']}"
+    yield News(promotion, text, _involved(promotion))
+    yield _for_followers(promotion, text)
 
 
 def _commented(message: Message) -> Iterable[News]:
@@ -194,7 +201,7 @@ TOLD: dict[str, Callable[[Message], Iterable[News]]] = {
 }
 
 
-def _for_followers(promotion: Promotion, text: str, *, but: int) -> News:
+def _for_followers(promotion: Promotion, text: str, *, but: int = 0) -> News:
     """The same news for those who follow the prompt; who is told anyway keeps the line they have."""
     followers = Follow.objects.filter(prompt=promotion.prompt_id).values_list("member_id", flat=True)
     return News(promotion, text, frozenset(followers) - {but}, FOLLOWED)
@@ -214,8 +221,7 @@ def _asked_and_did(promotion: Promotion, deployment: Deployment) -> bool:
 
 def _all_passed(promotion: Promotion) -> bool:
     live = live_deployment(promotion.prompt, promotion.environment)
-    policy = current_policy(promotion.environment).load()
-    found = required_check_facts(promotion.prompt, promotion.version, policy, live)
+    found = required_check_facts(promotion.prompt, promotion.version, policy_of(promotion), live)
     return bool(found) and all(check.state == CheckState.PASSED for check in found)
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import F
 
+from prompts_app.actions.applying import evidence_of
 from prompts_app.actions.moving import Moved, lock_places, move
 from prompts_app.actions.prompts import checked_text, date_of, searchable
 from prompts_app.content import (
@@ -109,8 +110,7 @@ def prepare(prompt: Prompt, content: Mapping[str, JSON]) -> tuple[TemplateSource
     """
     parsed = parse_content(prompt.kind, dict(content))
     expanded = expand(parsed.source, lambda tag: _resolve(prompt.workspace_id, tag), own_name=prompt.name)
-    inspected = sandbox.inspect(expanded.source)
-    schema = effective_schema(parsed.variables, inspected.names)
+    schema = effective_schema(parsed.variables, sandbox.inspect(expanded.source))
     resolved = replace(parsed, source=expanded.source, variables=schema, includes=expanded.pins)
     return parsed.source, resolved
 
@@ -235,7 +235,8 @@ def _promote_automatically(actor: Actor, version: PromptVersion) -> tuple[Moved,
         environment = place.environment
         policy = current_policy(environment)  # again: only under the locks it stands still
         rules = policy.load()
-        if not rules.auto_apply or standing(judge_automatic(version, environment, rules).blockers):
+        judgement = judge_automatic(version, environment, rules)
+        if not rules.auto_apply or standing(judgement.blockers):
             continue
         promotion = Promotion.objects.create(
             prompt=version.prompt,
@@ -250,7 +251,13 @@ def _promote_automatically(actor: Actor, version: PromptVersion) -> tuple[Moved,
             key_name=version.key_name,
         )
         done = move(
-            place, version, kind=DeploymentKind.PROMOTION, actor=actor, promotion=promotion, detail={"automatic": True}
+            place,
+            version,
+            kind=DeploymentKind.PROMOTION,
+            actor=actor,
+            promotion=promotion,
+            evidence=evidence_of(judgement),
+            detail={"automatic": True},
         )
         Promotion.objects.filter(pk=promotion.pk).update(
             deployment=done.deployment, ended_at=done.deployment.created_at

@@ -375,6 +375,7 @@ class Key(serializers.Serializer[Any]):
     environment = serializers.CharField(allow_null=True)
     scopes = serializers.ListField(child=serializers.CharField())
     responsible = serializers.CharField()
+    is_stopped = serializers.BooleanField(help_text="Whoever answers for it is deactivated: it opens nothing.")
     prefix = serializers.CharField()
     last4 = serializers.CharField()
     created_at = serializers.DateTimeField()

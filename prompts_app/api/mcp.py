@@ -2,10 +2,8 @@
 
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlsplit
 
 import structlog
-from django.conf import settings
 from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework import exceptions
@@ -29,7 +27,7 @@ from prompts_app.mcp.protocol import (
 from prompts_app.mcp.serving import answer, data_of
 from prompts_app.visibility import sees_only_live
 from registry.core.actor import Actor
-from registry.core.api.authentication import RegistryAuthentication
+from registry.core.api.authentication import RegistryAuthentication, refuse_other_sites
 from registry.core.api.problems import as_registry_error
 from registry.core.api.views import RegistryView
 from registry.core.errors import Forbidden, Invalid, RegistryError, ServerError
@@ -56,10 +54,7 @@ class McpView(RegistryView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """After the caller is known: only pages of this very server may ask from a browser, and only service keys."""
         super().initial(request, *args, **kwargs)
-        origin = request.headers.get("Origin", "")
-        if origin and origin not in settings.CSRF_TRUSTED_ORIGINS:
-            own = urlsplit(settings.PUBLIC_URL).netloc
-            raise Forbidden("origin.unknown", f"Pages of other sites may not ask here, only those of {own}.")
+        refuse_other_sites(request)
         if not sees_only_live(self.actor):
             raise Forbidden("actor.key", "This is for service keys: an admin makes one for an environment.")
 

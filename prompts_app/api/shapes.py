@@ -186,6 +186,7 @@ def show_key(key: ApiKey) -> dict[str, JSON]:
         "environment": key.environment or None,
         "scopes": list(key.scopes),
         "responsible": key.responsible.user.email,
+        "is_stopped": not key.responsible.can_act,
         "prefix": f"gr_{key.public_id}",
         "last4": key.last4,
         "created_at": rfc3339(key.created_at),

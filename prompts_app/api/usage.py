@@ -1,4 +1,4 @@
-"""`/usage/reports` and `/prompts/{name}/usage`: services tell what they serve, and people see who still runs what."""
+"""`/usage/reports` and `/prompts/{name}/versions/usage`: services tell what they serve, and people see who still runs what."""
 
 from typing import Any
 

@@ -194,11 +194,6 @@ class Shelf:
         for name in list(self._of_environment.get(environment, ())):
             self.drop((*environment, name))
 
-    def drop_workspace(self, workspace_id: int) -> None:
-        """Hold nothing of a workspace."""
-        for environment in [one for one in self._of_environment if one[0] == workspace_id]:
-            self.drop_environment(environment)
-
     def environments(self) -> Iterable[tuple[int, str]]:
         """Those of which something is held."""
         return tuple(self._of_environment)

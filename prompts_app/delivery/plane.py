@@ -5,12 +5,13 @@ template: header digest → grant → answer, two dictionaries deep.
 """
 
 import json
+import re
 import time
 from collections.abc import Callable
 from urllib.parse import parse_qs
 
 from prompts_app.compat.langfuse.refusals import refusal
-from prompts_app.content import RESERVED_SEGMENTS
+from prompts_app.content import is_prompt_name
 from prompts_app.delivery import compatible
 from prompts_app.delivery.answers import nothing_new, plain, problem, refused, with_headers
 from prompts_app.delivery.asking import changes_gone, natural_number
@@ -19,13 +20,16 @@ from prompts_app.delivery.grants import Grant
 from prompts_app.delivery.memory import Held, Place, Reply
 from prompts_app.delivery.reading import Change, read_changes
 from prompts_app.delivery.store import Store
+from prompts_app.errors import another_environment
 from registry.core.api.conditions import holds
 from registry.core.asgi_types import Application, Receive, Scope, Send
 from registry.core.errors import NotFound, RegistryError, Unauthenticated, Unavailable
 from registry.core.permissions import Permission, require
-from registry.core.web import sent_in_clear
+from registry.core.web import REQUEST_ID, sent_in_clear
 
 PREFIX = "/api/v1/environments/"
+# As the routes know one: what is written otherwise is no address.
+ENVIRONMENT = re.compile(r"[-a-zA-Z0-9_]+")
 
 
 class ReadPlane:
@@ -98,12 +102,13 @@ class ReadPlane:
         route, _, name = rest.partition("/")
         has_key = any(header == b"authorization" for header, _ in scope["headers"])
         is_read = scope["method"] in {"GET", "HEAD"}
-        if is_read and route == "prompts" and has_key and not RESERVED_SEGMENTS.intersection(name.split("/")[1:]):
-            return await self._answered(scope, environment, name)
-        if is_read and not name and route == "snapshot":
-            return await self._answered(scope, environment, "")
-        if scope["method"] == "GET" and not name and route in {"changes", "stream"}:
-            return await self._fed(scope, environment, route, receive, send)
+        if ENVIRONMENT.fullmatch(environment):
+            if is_read and has_key and route == "prompts" and is_prompt_name(name):
+                return await self._answered(scope, environment, name)
+            if is_read and not name and route == "snapshot":
+                return await self._answered(scope, environment, "")
+            if scope["method"] == "GET" and not name and route in {"changes", "stream"}:
+                return await self._fed(scope, environment, route, receive, send)
         await self._inner(scope, receive, send)
         return None
 
@@ -112,7 +117,7 @@ class ReadPlane:
         headers = dict(scope["headers"])
         try:
             if b"authorization" in headers and compatible.is_simple(scope):
-                grant = await self.store.grant_of(headers[b"authorization"])
+                grant = await self.store.grant_of(headers[b"authorization"], _address_of(scope))
                 self.store.count(grant)
                 answer = await self.store.hold(compatible.place_of(scope, grant)) if grant.reads else None
                 if answer is not None and answer.body is not None:
@@ -127,7 +132,7 @@ class ReadPlane:
         headers = dict(scope["headers"])
         request_id = headers.get(b"x-request-id", b"").decode("latin-1")
         try:
-            grant = await self._grant(headers, environment)
+            grant = await self._grant(scope, headers, environment)
             answer = await self.store.hold((grant.workspace_id, environment, name))
             if answer.body is None:
                 raise NotFound("not_deployed", f"Nothing of that name is live in {environment}.")
@@ -137,40 +142,40 @@ class ReadPlane:
         return self._completed(scope, headers, answer)
 
     def _completed(self, scope: Scope, headers: dict[bytes, bytes], answer: Held) -> Reply:
-        extra = [(name, value) for name, value in headers.items() if name == b"x-request-id"]
+        given = headers.get(b"x-request-id", b"")
+        extra = [(b"x-request-id", given)] if REQUEST_ID.fullmatch(given.decode("latin-1")) else []
         if stale_s := self.store.listener.stale_s:
             extra.append((b"x-registry-stale", str(stale_s).encode()))
         known = headers.get(b"if-none-match")
         reply = answer.known() if known is not None and _has(known, answer) else answer.full()
         return with_headers(reply, extra, has_body=scope["method"] != "HEAD")
 
-    async def _grant(self, headers: dict[bytes, bytes], environment: str) -> Grant:
+    async def _grant(self, scope: Scope, headers: dict[bytes, bytes], environment: str) -> Grant:
         """What the caller's key opens here; raises Unauthenticated, TooManyRequests and NotFound."""
         if b"authorization" not in headers:
             raise Unauthenticated("unauthenticated", "This is for keys: send `Authorization: Bearer gr_…`.")
-        grant = await self.store.grant_of(headers[b"authorization"])
+        grant = await self.store.grant_of(headers[b"authorization"], _address_of(scope))
         self.store.count(grant)
         if grant.environment and grant.environment != environment:
-            raise NotFound("environment.not_found", "This workspace has no environment of that name.")
+            raise another_environment(grant.environment)
         return grant
 
     async def _fed(self, scope: Scope, environment: str, route: str, receive: Receive, send: Send) -> Reply | None:
         """What moved: as a long poll, or as a stream."""
         headers = dict(scope["headers"])
         try:
-            grant = await self._grant(headers, environment)
+            grant = await self._grant(scope, headers, environment)
             await self.store.at((grant.workspace_id, environment))
             require(grant.actor, Permission.READ_LIVE)
             if route == "changes":
-                return await self._changes(grant, environment, headers[b"authorization"], _query(scope))
+                return await self._changes(grant, environment, scope, headers[b"authorization"])
             await self._stream(grant, environment, headers, receive, send)
         except RegistryError as error:
             return problem(error, headers.get(b"x-request-id", b"").decode("latin-1"))
         return None
 
-    async def _changes(
-        self, grant: Grant, environment: str, authorization: bytes, query: dict[str, list[str]]
-    ) -> Reply:
+    async def _changes(self, grant: Grant, environment: str, scope: Scope, authorization: bytes) -> Reply:
+        query = _query(scope)
         since = natural_number(query.get("since", [""])[0], "since")
         wait_s = min(natural_number(query.get("wait", [""])[0], "wait", 0), LONGEST_WAIT_S)
         place = (grant.workspace_id, environment)
@@ -178,7 +183,7 @@ class ReadPlane:
             changes = await self._read_changes(grant.workspace_id, environment, since)
             if not changes and wait_s and not subscriber.ended:
                 await wait_for_news(subscriber, wait_s)
-                await self.store.grant_of(authorization)
+                await self.store.grant_of(authorization, _address_of(scope))
                 changes = await self._read_changes(grant.workspace_id, environment, since)
         at = await self.store.at(place)
         if not changes:
@@ -213,6 +218,10 @@ def _place_of(scope: Scope, grant: Grant) -> Place | None:
     if not prompt or (grant.environment and grant.environment != environment):
         return None
     return grant.workspace_id, environment, prompt
+
+
+def _address_of(scope: Scope) -> str:
+    return str((scope.get("client") or ("",))[0])
 
 
 def _has(known: bytes, answer: Held) -> bool:

@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 
 from prompts_app.delivery.bodies import Entry, LiveVersion, snapshot_entry
 from prompts_app.models import Deployment, Environment, LivePointer
+from prompts_app.wholeness import require_whole
 from registry.core.canonical import JSON
 
 MOST_CHANGES = 1_000
@@ -27,11 +28,11 @@ WHERE environment.workspace_id = %s AND environment.name = %s AND environment.ar
 
 
 def find_live(workspace_id: int, environment: str, name: str) -> LiveVersion | None:
-    """What is live of a prompt; None where nothing is. One query."""
+    """What is live of a prompt; None where nothing is. One query. Raises Unavailable where it is not what was approved."""
     with connection.cursor() as cursor:
         cursor.execute(_LIVE, [workspace_id, environment, name])
         row = cursor.fetchone()
-    return LiveVersion(*row) if row is not None else None
+    return _whole(LiveVersion(*row)) if row is not None else None
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,8 @@ def known_environments(wanted: Iterable[tuple[int, str]]) -> dict[tuple[int, str
 
 
 def read_snapshot(environment: Environment) -> Entry:
-    """Everything that is live, as of one moment: revision and prompts come from one statement where any is live."""
+    """Everything that is live, as of one moment: revision and prompts come from one statement where any is live. Raises
+    Unavailable where any of it is not what was approved."""
     pointers = list(_pointers(environment.workspace_id, environment.name))
     place = pointers[0].environment if pointers else _counted(environment)
     return snapshot_entry(
@@ -107,14 +109,22 @@ def _counted(environment: Environment) -> Environment:
 def _live(pointer: LivePointer) -> LiveVersion:
     deployment = pointer.deployment
     assert deployment is not None and deployment.version is not None
-    return LiveVersion(
-        name=pointer.prompt.name,
-        environment=pointer.environment.name,
-        version=deployment.version.number,
-        digest=deployment.version.digest,
-        revision=deployment.revision,
-        epoch=pointer.environment.workspace.epoch,
-        kind=pointer.prompt.kind,
-        content=deployment.version.content,
-        deployed_at=deployment.created_at,
+    return _whole(
+        LiveVersion(
+            name=pointer.prompt.name,
+            environment=pointer.environment.name,
+            version=deployment.version.number,
+            digest=deployment.version.digest,
+            revision=deployment.revision,
+            epoch=pointer.environment.workspace.epoch,
+            kind=pointer.prompt.kind,
+            content=deployment.version.content,
+            deployed_at=deployment.created_at,
+        )
     )
+
+
+def _whole(live: LiveVersion) -> LiveVersion:
+    """The same, its content held against its digest."""
+    require_whole(live.name, live.version, kind=live.kind, content=live.content, digest=live.digest)
+    return live

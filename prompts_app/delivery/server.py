@@ -1,6 +1,7 @@
 """The read plane with its life: it listens from the server's start to its stop."""
 
 import asyncio
+import contextlib
 import gc
 import hmac
 import resource
@@ -10,16 +11,19 @@ from collections.abc import Awaitable, Callable
 from types import FrameType
 from typing import Any
 
+import structlog
 from django.conf import settings
 from django.db import connections
 
 from prompts_app.delivery.answers import plain, problem
 from prompts_app.delivery.metrics import metrics_of
 from prompts_app.delivery.plane import ReadPlane
+from prompts_app.delivery.readers import Readers
 from prompts_app.delivery.store import Store
 from registry.core import metrics, readiness
 from registry.core.asgi_types import Application, Receive, Scope, Send
 from registry.core.errors import NotFound, Unavailable
+from registry.core.triggers import missing_triggers
 
 LOOPBACK = frozenset({"127.0.0.1", "::1"})
 FORWARDED = frozenset(
@@ -27,6 +31,9 @@ FORWARDED = frozenset(
 )
 # Of Django's parameters those that are the connection's own: the rest shapes cursors of the ORM.
 ORM_ONLY = ("cursor_factory", "context", "prepare_threshold")
+
+
+log = structlog.get_logger(__name__)
 
 
 class Server:
@@ -75,6 +82,7 @@ class Server:
             per_minute=settings.DELIVERY_REQUESTS_PER_MINUTE,
         )
         store.start()
+        looking = asyncio.create_task(look_for_triggers(store.readers))
         at_sigterm(store.feed.close)
         self._plane = ReadPlane(store, self._inner, only_https=settings.IS_HTTPS)
         readiness.register("delivery", lambda: store.listener.stale_s == 0)
@@ -83,9 +91,18 @@ class Server:
         gc.freeze()
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        looking.cancel()
         await store.stop()
         self._on_stop()
         await send({"type": "lifespan.shutdown.complete"})
+
+
+async def look_for_triggers(readers: Readers) -> None:
+    """Say in the log, as a process starts, which triggers that keep history are not in force. It serves all the same: what is
+    live was approved while they were, and a database that is away is no reason either."""
+    with contextlib.suppress(Unavailable):
+        for name in await readers.read(missing_triggers):
+            log.error("history.trigger_missing", trigger=name)
 
 
 def may_read_metrics(scope: Scope, token: str) -> bool:

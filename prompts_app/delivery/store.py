@@ -10,6 +10,7 @@ from prompts_app.delivery import compatible
 from prompts_app.delivery.bodies import live_entry
 from prompts_app.delivery.feed import Environment, Feed
 from prompts_app.delivery.grants import MINUTE_S, Grant, Grants, ended_among, note_used, read_grant, token_of
+from prompts_app.delivery.limits import UnknownKeys
 from prompts_app.delivery.listener import Hooks, Listener
 from prompts_app.delivery.memory import Held, Place, Shelf, held
 from prompts_app.delivery.readers import Readers
@@ -47,6 +48,7 @@ class Store:
         self.listener = Listener(parameters, Hooks(self._changed, self._reconnected))
         self.readers = Readers()
         self.per_minute = per_minute
+        self.unknown_keys = UnknownKeys()
         self._fills: dict[Place, _Fill] = {}
         self._at: dict[Environment, At] = {}
         self._used_keys: set[int] = set()
@@ -68,8 +70,9 @@ class Store:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self.readers.close()
 
-    async def grant_of(self, authorization: bytes) -> Grant:
-        """What the key in a header opens; raises Unauthenticated, and Unavailable where it must be read and cannot be."""
+    async def grant_of(self, authorization: bytes, address: str) -> Grant:
+        """What the key in a header opens; raises Unauthenticated, TooManyRequests for an address that makes keys up, and
+        Unavailable where it must be read and cannot be."""
         try:
             grant = self.grants.get(authorization)
         except KeyError:
@@ -77,8 +80,11 @@ class Store:
             if token is None:
                 detail = "Send `Authorization: Bearer gr_…` with a key of this server."
                 raise Unauthenticated("key.malformed", detail) from None
+            self.unknown_keys.refuse_more(address)
             with self.grants.checking(token.public_id) as check:
                 grant = await self.readers.read(read_grant, token)
+            if grant is None:
+                self.unknown_keys.note(address)
             if not check.is_void:
                 self.grants.put(authorization, token.public_id, grant)
         if grant is None or time.time() >= grant.expires_at:

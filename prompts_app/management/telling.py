@@ -8,7 +8,7 @@ from registry.core.models import Member
 
 def member_named(workspace: str, email: str) -> Member:
     """The member; raises CommandError."""
-    rows = Member.objects.filter(workspace__slug=workspace, user__email__iexact=email)
+    rows = Member.objects.filter(workspace__slug=workspace).of_address(email)
     member = rows.select_related("user", "workspace").first()
     if member is None:
         raise CommandError(f"{email} is no member of {workspace}.")

@@ -14,6 +14,7 @@ from prompts_app.models.environment import (
 from prompts_app.models.label import VersionLabel
 from prompts_app.models.observation import KEPT_PER_VERSION, Observation
 from prompts_app.models.promotion import (
+    EXPIRES_AFTER,
     PENDING,
     Approval,
     CheckDefinition,
@@ -25,6 +26,7 @@ from prompts_app.models.promotion import (
     PromotionState,
     RequiredCheck,
     Side,
+    Turn,
     VersionCheck,
     Vote,
     actions_in,
@@ -34,6 +36,7 @@ from prompts_app.models.transfer import ImportSource, PendingPrompts
 from prompts_app.models.usage import ServedVersion
 
 __all__ = [
+    "EXPIRES_AFTER",
     "KEPT_PER_VERSION",
     "PENDING",
     "Approval",
@@ -65,6 +68,7 @@ __all__ = [
     "RequiredCheck",
     "ServedVersion",
     "Side",
+    "Turn",
     "VersionCheck",
     "VersionLabel",
     "VersionYank",

@@ -5,6 +5,7 @@ import json
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from prompts_app.models.prompt import Prompt, PromptVersion
 from prompts_app.policy import Policy, parse_policy
@@ -188,3 +189,8 @@ class Freeze(models.Model):
 
     def __str__(self) -> str:
         return f"freeze of {self.environment_id}"
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether its time is over, lifted or not."""
+        return self.ends_at <= timezone.now()

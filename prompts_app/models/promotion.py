@@ -1,5 +1,9 @@
 """The way of a version into an environment: promotions, votes, comments, and the checks they rest on."""
 
+import json
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -21,6 +25,9 @@ class PromotionState(models.TextChoices):
     SUPERSEDED = "superseded"
 
 
+# What nobody votes on, comments on, rebases or runs a suite for ends after this time.
+EXPIRES_AFTER = timedelta(days=14)
+TURNS_KEPT = 100
 PENDING = (PromotionState.OPEN, PromotionState.SCHEDULED, PromotionState.SUSPENDED)
 
 _WHILE_PENDING = ("approve", "request-changes", "withdraw-vote", "rebase", "reopen", "acknowledge-breaking", "close")
@@ -48,10 +55,21 @@ class PromotionQuerySet(models.QuerySet["Promotion"]):
         return self.filter(state__in=PENDING)
 
 
+@dataclass(frozen=True)
+class Turn:
+    """Something done to a promotion. `kind` is the audit event's last word; `text` a moment, a version or a reason."""
+
+    at: datetime
+    kind: str
+    who: str
+    text: str = ""
+
+
 class Promotion(models.Model):
     """The wish to make a version live in an environment, over the deployment that was live when it was opened.
 
     `stamp` rises with every change of state, base, schedule or votes; with the environment's policy number it is the ETag.
+    `turns` is the JSON of what was done to it besides votes and remarks, oldest first.
     """
 
     prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="promotions")
@@ -78,6 +96,7 @@ class Promotion(models.Model):
     last_activity_at = models.DateTimeField(db_default=Now())
     ended_at = models.DateTimeField(null=True, blank=True)
     note = models.TextField(blank=True, default="")
+    turns = models.TextField(default="[]", db_default="[]")
 
     objects = PromotionQuerySet.as_manager()
 
@@ -101,6 +120,31 @@ class Promotion(models.Model):
     def is_pending(self) -> bool:
         """True while it may still be applied."""
         return self.state in PENDING
+
+    @property
+    def story(self) -> tuple["Turn", ...]:
+        """What was done to it besides votes and remarks, oldest first."""
+        return tuple(Turn(**{**one, "at": datetime.fromisoformat(one["at"])}) for one in json.loads(self.turns))
+
+    def note_turn(self, turn: "Turn") -> None:
+        """Add to what was done to it, in memory; the caller saves it."""
+        kept = {**asdict(turn), "at": turn.at.isoformat()}
+        self.turns = json.dumps([*json.loads(self.turns), kept][-TURNS_KEPT:], ensure_ascii=False)
+
+    @property
+    def edition(self) -> str:
+        """Another one after every change of state, base, schedule or votes, and after every remark."""
+        return f"{self.stamp}-{self.last_activity_at.timestamp()}"
+
+    @property
+    def expires_at(self) -> datetime:
+        """When it ends unless somebody touches it."""
+        return self.last_activity_at + EXPIRES_AFTER
+
+    @property
+    def expires_before_it_is_due(self) -> bool:
+        """Whether it is scheduled for a time that it does not reach unless somebody touches it."""
+        return self.scheduled_for is not None and self.scheduled_for > self.expires_at
 
 
 class Vote(models.TextChoices):
@@ -183,6 +227,11 @@ class Override(models.Model):
 
     def __str__(self) -> str:
         return f"override of {self.promotion_id}"
+
+    @property
+    def overridden(self) -> list[str]:
+        """What stood in the way, in the words it was told in."""
+        return [str(one["message"]) for one in json.loads(self.blockers)]
 
 
 class CheckDefinition(models.Model):

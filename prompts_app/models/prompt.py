@@ -9,7 +9,7 @@ from django.contrib.postgres.search import SearchQuery, SearchVector, SearchVect
 from django.db import models
 from django.db.models.functions import Now
 
-from prompts_app.content import CONTENT_FIELDS, VersionContent, load_content
+from prompts_app.content import CONTENT_FIELDS, TemplateSource, VersionContent, load_content
 from registry.core.canonical import JSON
 from registry.core.models import AppendOnly, Member, Workspace, append_only_triggers
 
@@ -131,6 +131,10 @@ class PromptVersion(AppendOnly):
     def to_json(self) -> dict[str, JSON]:
         """The stored content fields in the order they are served."""
         return cast("dict[str, JSON]", json.loads(self.content))
+
+    def written(self) -> TemplateSource:
+        """The template as its author wrote it, include tags and all."""
+        return load_content(self.prompt.kind, {**self.to_json(), **json.loads(self.source or "{}")}).source
 
     def editable(self) -> dict[str, JSON]:
         """What an editor starts from: the content fields with include tags as they were written."""

@@ -45,14 +45,6 @@ class Rendered:
         return {"text": self.text} if self.messages is None else {"messages": list(self.messages)}
 
 
-@dataclass(frozen=True)
-class Inspected:
-    """What a template asks for: variables in order of first use; `plain_only` if bare `{{name}}` is all it does."""
-
-    names: tuple[str, ...]
-    plain_only: bool
-
-
 def render(template: TemplateSource, variables: Mapping[str, JSON]) -> Rendered:
     """The template with these values; variables it does not use are ignored. At most 3 s and 4 M characters.
 
@@ -118,13 +110,12 @@ def _render_job(source: bytes, variables: Mapping[str, JSON]) -> bytes:
     return job
 
 
-def inspect(template: TemplateSource) -> Inspected:
-    """Whether a template may be saved at all, and the variables it uses. Raises TemplateRefused or TemplateLimit."""
+def inspect(template: TemplateSource) -> tuple[str, ...]:
+    """The variables of a template that may be saved, in order of first use. Raises TemplateRefused or TemplateLimit."""
     _check_template(template)
     if template.template_format == "plain":
-        return Inspected(tuple(plain_names(texts(template))), plain_only=True)
-    found = cast("dict[str, JSON]", _ask(pack_job({"do": "inspect"}, to_bytes(template.to_json()))))
-    return Inspected(tuple(cast("list[str]", found["names"])), plain_only=bool(found["plain_only"]))
+        return tuple(plain_names(texts(template)))
+    return tuple(cast("list[str]", _ask(pack_job({"do": "inspect"}, to_bytes(template.to_json())))))
 
 
 def match(pattern: str, text: str, *, timeout_s: float = 1.0) -> bool:

@@ -13,6 +13,9 @@ from registry.core.canonical import JSON
 from registry.core.errors import Unavailable
 
 BUSY_SECONDS = 10.0
+# So many threads wait that long. Others give up after a second in which hardly a job has ended: templates that take all their
+# time then leave threads to pages, and many quick ones at once are waited for.
+PATIENT, IMPATIENT_SECONDS, MOVING = 4, 1.0, 8
 
 
 class Pool:
@@ -28,6 +31,8 @@ class Pool:
         self.lock = threading.Lock()
         self.idle: list[Worker] = []
         self.alive: set[Worker] = set()
+        self.waiting = 0
+        self.ended = 0
 
     def ask(self, job: bytes, *, timeout_s: float) -> dict[str, JSON]:
         """The answer to a packed job. A worker that was found dead is replaced once, unseen.
@@ -56,11 +61,24 @@ class Pool:
     @contextmanager
     def _slot(self) -> Iterator[None]:
         slots = self.slots
-        if not slots.acquire(timeout=BUSY_SECONDS):
-            raise Unavailable("sandbox.busy", "Too many templates are being rendered. Try again in a moment.")
+        with self.lock:
+            self.waiting += 1
+            is_patient, ended = self.waiting <= PATIENT, self.ended
+        try:
+            is_ours = slots.acquire(timeout=BUSY_SECONDS if is_patient else min(BUSY_SECONDS, IMPATIENT_SECONDS))
+            if not is_ours and not is_patient and self.ended - ended >= MOVING:
+                is_ours = slots.acquire(timeout=max(0.0, BUSY_SECONDS - IMPATIENT_SECONDS))
+        finally:
+            with self.lock:
+                self.waiting -= 1
+        if not is_ours:
+            detail = "Too many templates are being rendered. Try again in a moment."
+            raise Unavailable("sandbox.busy", detail, retry_after=2)
         try:
             yield
         finally:
+            with self.lock:
+                self.ended += 1
             slots.release()
 
     def _ask(self, job: bytes, timeout_s: float) -> dict[str, JSON]:

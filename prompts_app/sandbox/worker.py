@@ -35,9 +35,8 @@ def render(source: bytes, job: Job) -> JSON:
 
 
 def inspect(source: bytes, job: Job) -> JSON:
-    compiled = SOURCES.get(source)
-    names: list[JSON] = list(names_in(compiled))
-    return {"names": names, "plain_only": all(text.is_plain for text in compiled.texts.values())}
+    names: list[JSON] = list(names_in(SOURCES.get(source)))
+    return names
 
 
 def match(source: bytes, job: Job) -> JSON:

@@ -152,12 +152,11 @@ def _cut(text: str, most: int, trailing_from: int, *, is_change: bool) -> SafeSt
 def _shown(text: str, trailing_from: int, *, is_change: bool = False) -> SafeString:
     """Escaped text in which blanks are drawn that a reader would miss: tabs, those at a line's end, those that are all of
     a change, and what is invisible by its name."""
-    is_blank = is_change and text.isspace()
-    edge = 0 if is_blank else max(trailing_from, 0)
-    return format_html_join("", "{}", ((piece,) for piece in _marked(text, edge, is_blank=is_blank)))
+    edge = 0 if is_change and text.isspace() else max(trailing_from, 0)
+    return format_html_join("", "{}", ((piece,) for piece in _marked(text, edge)))
 
 
-def _marked(text: str, edge: int, *, is_blank: bool) -> Iterator[str | SafeString]:
+def _marked(text: str, edge: int) -> Iterator[str | SafeString]:
     place = 0
     for stretch, name in pieces(text):
         if name:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import cast
 
-from prompts_app.content import CONTENT_FIELDS, KINDS, IncludePin, check_prompt_name, content_digest, load_content
+from prompts_app.content import KINDS, IncludePin, check_prompt_name, content_digest, load_content
 from prompts_app.transfer.histories import PromptHistory, Withdrawal, WrittenVersion
 from registry.core.canonical import JSON, InvalidJson, parse_json
 from registry.core.errors import FieldError, Invalid
@@ -22,7 +22,6 @@ MOST_PROMPTS, MOST_VERSIONS = 100_000, 100_000
 LARGEST_NUMBER = 2**31 - 1
 DEEPEST = 80
 DIGEST = re.compile(r"[0-9a-f]{64}")
-SERVED = (*CONTENT_FIELDS, "includes")
 
 
 def read_bundle(text: str | bytes) -> list[PromptHistory]:
@@ -211,9 +210,3 @@ CLOSING = "\n]}\n"
 def entry(prompt: Mapping[str, JSON], *, is_first: bool) -> str:
     """One prompt of a bundle: a line of its own, so that differences between two bundles can be read."""
     return ("\n" if is_first else ",\n") + json.dumps(prompt, ensure_ascii=False)
-
-
-def write_bundle(prompts: Sequence[Mapping[str, JSON]], *, workspace: str = "", exported_at: str | None = None) -> str:
-    """A whole bundle as text."""
-    entries = [entry(one, is_first=index == 0) for index, one in enumerate(prompts)]
-    return "".join([opening(workspace, exported_at), *entries, CLOSING])

@@ -26,6 +26,7 @@ OPTIONS = {
     "presencePenalty": "presence_penalty",
     "stopSequences": "stop",
 }
+APART = {"messages", "response_format", "stream", "tool_choice", "tools"}  # of a request, but no setting of the model
 KINDS = {
     "string": "string",
     "integer": "integer",
@@ -200,10 +201,16 @@ def _config(reading: _Reading, model: JSON) -> dict[str, JSON]:
     config: dict[str, JSON] = {}
     if given.get("id"):
         config["model"] = reading.resolve(given["id"], "model.id")
-    if given.get("apiType", "chat") not in ("chat", None):
-        reading.note(f"model.apiType {given['apiType']} is not taken over: prompts here are asked as chats.")
-    for other in set(given) - {"id", "apiType", "options"}:
+    api = given.get("apiType", given.get("api"))
+    if api not in ("chat", None):
+        reading.note(f"model.apiType {api} is not taken over: prompts here are asked as chats.")
+    for other in set(given) - {"id", "api", "apiType", "options", "parameters"}:
         reading.note(f"model.{other} is not taken over: connections are an admin's, under Settings → Providers.")
+    for name, value in _object(given.get("parameters")).items():  # the older form, with the names that requests have
+        if name in APART:
+            reading.note(f"model.parameters.{name} is not taken over: add it in the editor.")
+        else:
+            config[name] = reading.resolve(value, f"model.parameters.{name}")
     for name, value in _object(given.get("options")).items():
         if name == "additionalProperties" and isinstance(value, dict):
             config |= cast("dict[str, JSON]", reading.resolve(value, "model.options"))

@@ -100,7 +100,10 @@ def _header(text: str) -> list[str]:
 def _column(header: list[str], names: tuple[str, ...]) -> int:
     at = next((header.index(one) for one in names if one in header), None)
     if at is None:
-        raise invalid_field("file", "format", f"The first line must name a column {' or '.join(names)}.")
+        there = ", ".join(cell for cell in header if cell)[:200] or "none"
+        raise invalid_field(
+            "file", "format", f"The first line must name a column {' or '.join(names)}; it names {there}."
+        )
     return at
 
 

@@ -3,7 +3,7 @@
 from django.http import HttpResponse
 from django.shortcuts import render
 
-from prompts_app.board_queries import Search, all_tags, board
+from prompts_app.board_queries import Search, all_tags, board, has_archived
 from prompts_app.step_queries import FirstSteps, first_steps
 from registry.core.pages import page
 from registry.core.permissions import Permission, allows, require
@@ -15,16 +15,18 @@ def board_page(request: PageRequest) -> HttpResponse:
     """The board, or for htmx only its table."""
     require(request.actor, Permission.READ)
     search = Search(
-        text=request.GET.get("q", "").replace("\0", ""),
-        tag=request.GET.get("tag", "").replace("\0", ""),
-        folder=request.GET.get("folder", "").replace("\0", "").strip("/"),
+        text=request.GET.get("q", ""),
+        tag=request.GET.get("tag", ""),
+        folder=request.GET.get("folder", "").strip("/"),
         archived=request.GET.get("archived") == "1",
         drift=request.GET.get("drift") == "1",
         mine=request.member.pk if request.GET.get("mine") == "1" else 0,
     )
+    found = board(request.workspace.pk, search, page=request.GET.get("page"))
     context: dict[str, object] = {
         "search": search,
-        "board": board(request.workspace.pk, search, page=request.GET.get("page")),
+        "board": found,
+        "is_all_archived": not found.total and search.is_everything and has_archived(request.workspace.pk),
     }
     others = request.GET.copy()
     for name in ("tag", "page"):

@@ -16,6 +16,7 @@ from prompts_app.actions.versions import (
     save_draft,
 )
 from prompts_app.editing import Card, Typed, blank, from_content, from_draft, read_form
+from prompts_app.environment_queries import unguarded
 from prompts_app.evaluation import offers, starts
 from prompts_app.history_queries import draft_of, includable
 from prompts_app.models import Prompt
@@ -84,7 +85,7 @@ def prompt_includes(request: PageRequest, name: str) -> HttpResponse:
     """Prompts that can be included in this one, as JSON: name, newest version and description of the first twenty."""
     require(request.actor, Permission.WRITE)
     prompt = find_prompt(request.workspace.pk, name)
-    found = includable(request.workspace.pk, request.GET.get("q", "").replace("\0", ""))
+    found = includable(request.workspace.pk, request.GET.get("q", ""))
     rows = [
         {"name": other, "version": number, "description": description}
         for other, number, description in found
@@ -144,6 +145,7 @@ def _editor(request: PageRequest, prompt: Prompt, typed: Typed, refused: Registr
         "draft_stamp": request.POST.get("draft_stamp", draft.stamp if draft else ""),
         "saved_at": draft.updated_at if draft and request.method != "POST" else None,
         "refused": refused,
+        "is_marked": any(problem.at is not None for problem in typed.problems),
         "next_number": prompt.last_number + 1,
         "rows": typed.drawn_rows(preview.used),
         "kinds": KINDS[1:],
@@ -152,6 +154,7 @@ def _editor(request: PageRequest, prompt: Prompt, typed: Typed, refused: Registr
         "is_offered": model is not None
         and any(model.asked == f"{one.provider}/{name}" for one in offered for name in one.models),
         "starts": starts(prompt.pk),
+        "goes_live": unguarded(request.workspace.pk),
         "roles": ROLES,
         "new_message": Card(),
         "new_placeholder": Card(role="", shape="placeholder", content="history"),

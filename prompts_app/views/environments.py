@@ -9,6 +9,7 @@ from prompts_app.actions import environments as actions
 from prompts_app.actions.environments import find_environment
 from prompts_app.actions.prompts import find_prompt
 from prompts_app.actions.rollback import clear_quarantine, roll_back, withdraw
+from prompts_app.detours import stay_on_detour
 from prompts_app.diffing import compare
 from prompts_app.environment_queries import LIVE_SHOWN, deployments, live_now, overview, way_back
 from prompts_app.facts import current_policy
@@ -31,7 +32,12 @@ class PolicyForm(PageForm):
         label="Promote new versions at once",
         help_text="A version that nothing blocks is live here as soon as it is saved.",
     )
-    approvals = forms.IntegerField(min_value=0, max_value=20, label="Approvals needed")
+    approvals = forms.IntegerField(
+        min_value=0,
+        max_value=20,
+        label="Approvals needed",
+        help_text="With 0, as for one person alone, nobody but the author need have read what goes live.",
+    )
     require_predecessor = forms.BooleanField(
         required=False, label="Live in the stage below first", help_text="And not rolled back there since."
     )
@@ -123,7 +129,7 @@ def environment_policy(request: PageRequest, environment: str) -> HttpResponse:
     if not attempt(form, lambda: form.change(request, row)):
         return _environment_page(request, row, policy_form_given=form)
     messages.success(request, f"The rules of {row.label} are changed.")
-    return redirect("environment", request.workspace.slug, environment)
+    return stay_on_detour(request, "environment", request.workspace.slug, environment)
 
 
 @page("POST")
@@ -134,7 +140,7 @@ def environment_freeze(request: PageRequest, environment: str) -> HttpResponse:
     if not attempt(form, lambda: form.freeze(request, row)):
         return _environment_page(request, row, freeze_form=form)
     messages.success(request, f"{row.label} is frozen for that time.")
-    return redirect("environment", request.workspace.slug, environment)
+    return stay_on_detour(request, "environment", request.workspace.slug, environment)
 
 
 @page("POST")
@@ -143,7 +149,7 @@ def freeze_end(request: PageRequest, environment: str, pk: int) -> HttpResponse:
     freeze = actions.find_freeze(find_environment(request.workspace.pk, environment), pk)
     actions.end_freeze(request.actor, freeze)
     messages.success(request, "The freeze is lifted.")
-    return redirect("environment", request.workspace.slug, environment)
+    return stay_on_detour(request, "environment", request.workspace.slug, environment)
 
 
 @page("GET", "HEAD", "POST")
@@ -183,7 +189,7 @@ def quarantine_clear(request: PageRequest, environment: str, name: str) -> HttpR
     except RegistryError as refused:
         return _environment_page(request, row, refused=refused)
     messages.success(request, "The quarantine is cleared.")
-    return redirect("environment", request.workspace.slug, environment)
+    return stay_on_detour(request, "environment", request.workspace.slug, environment)
 
 
 def policy_form(policy: Policy) -> PolicyForm:
@@ -200,7 +206,7 @@ def _environment_page(
     refused: RegistryError | None = None,
 ) -> HttpResponse:
     found = overview(environment)
-    prompt = request.GET.get("prompt", "").replace("\0", "")
+    prompt = request.GET.get("prompt", "")
     live = live_now(environment, prompt=prompt)
     forms_given = [form for form in (policy_form_given, freeze_form) if form]
     context = {
@@ -208,7 +214,6 @@ def _environment_page(
         "environment": environment,
         "policy": found.policy.load(),
         "live": live[:LIVE_SHOWN],
-        "live_ids": {one.deployment_id for one in live},
         "has_more_live": len(live) > LIVE_SHOWN,
         "deployments": deployments(environment, prompt=prompt, page=request.GET.get("page")),
         "prompt_filter": prompt,

@@ -11,17 +11,23 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 
 from prompts_app.actions.keys import issue_key
-from prompts_app.environment_queries import environment_names
+from prompts_app.environment_queries import environment_choices
 from prompts_app.models import LivePointer
 from registry.core.actions.keys import IssuedKey, find_key, revoke_key, rotate_key
 from registry.core.actor import KeyKind
 from registry.core.models import ApiKey
 from registry.core.pages import PageForm, attempt, page, status_of
-from registry.core.permissions import CI_SCOPES, Permission, require
+from registry.core.permissions import Permission, require
 from registry.core.web import PageRequest
 
 LIFETIMES = [("", "Never"), ("30", "In 30 days"), ("90", "In 90 days"), ("365", "In a year")]
-SCOPES = [(scope, scope) for scope in sorted(CI_SCOPES)]
+SCOPES = [
+    ("read", "read: prompts, runs, promotions"),
+    ("write", "write: versions and suites"),
+    ("run", "run: suites"),
+    ("check", "check: post results from elsewhere"),
+    ("promote", "promote: in environments that are not protected"),
+]
 
 
 class KeyForm(PageForm):
@@ -29,17 +35,20 @@ class KeyForm(PageForm):
 
     name = forms.CharField(max_length=120, help_text="Who or what uses it: checkout-service, github-actions.")
     kind = forms.ChoiceField(choices=[("service", "Service: reads what is live"), ("ci", "CI: acts for a pipeline")])
-    environment = forms.ChoiceField(required=False, help_text="A service key belongs to one environment.")
-    scopes = forms.MultipleChoiceField(
-        choices=SCOPES, required=False, widget=forms.CheckboxSelectMultiple, help_text="For CI keys only."
-    )
+    environment = forms.ChoiceField(required=False, help_text="For service keys, which belong to one.")
     lifetime = forms.ChoiceField(label="Expires", choices=LIFETIMES, required=False)
+    scopes = forms.MultipleChoiceField(
+        choices=SCOPES,
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="For CI keys. None chosen: all but promote.",
+    )
 
-    def __init__(self, *args: object, environments: list[str], **kwargs: object) -> None:
+    def __init__(self, *args: object, environments: list[tuple[str, str]], **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         choice = self.fields["environment"]
         assert isinstance(choice, forms.ChoiceField)
-        choice.choices = [("", "None"), *((name, name) for name in environments)]
+        choice.choices = [("", "Choose one"), *environments]
 
     def make(self, request: PageRequest) -> IssuedKey:
         """Issue the key that the form describes."""
@@ -59,7 +68,7 @@ class KeyForm(PageForm):
 def keys(request: PageRequest) -> HttpResponse:
     """All keys; making one answers with its secret, which is shown there only."""
     require(request.actor, Permission.ADMINISTER)
-    environments = environment_names(request.workspace.pk)
+    environments = environment_choices(request.workspace.pk)
     asked = {"environment": request.GET.get("environment", "")}
     form = KeyForm(request.POST or None, environments=environments, initial=asked)
     issued = attempt(form, lambda: form.make(request)) if request.method == "POST" else None
@@ -70,7 +79,7 @@ def keys(request: PageRequest) -> HttpResponse:
 def key_rotate(request: PageRequest, pk: int) -> HttpResponse:
     """A successor with the same rights; the old key works until it is revoked."""
     issued = rotate_key(request.actor, find_key(request.workspace.pk, pk))
-    return _keys_page(request, KeyForm(environments=environment_names(request.workspace.pk)), issued)
+    return _keys_page(request, KeyForm(environments=environment_choices(request.workspace.pk)), issued)
 
 
 @page("POST")

@@ -6,10 +6,11 @@ from datetime import timedelta
 from prompts_app.actions.versions import newest_version, prepare
 from prompts_app.content import TemplateSource, VersionContent
 from prompts_app.diffing import compare
-from prompts_app.editing import Problem, Typed, stand_ins, variable_names
+from prompts_app.editing import Typed, stand_ins, variable_names
 from prompts_app.history_queries import drafts_of_others, newest_numbers
 from prompts_app.includes import distinct_tags
 from prompts_app.models import Draft, Prompt, PromptVersion
+from prompts_app.problems import Problem
 from prompts_app.sandbox import client as sandbox
 from prompts_app.sandbox.client import Rendered
 from prompts_app.secret_rules import Suspect
@@ -46,6 +47,7 @@ class Preview:
     suspects: list[Suspect] = field(default_factory=list)
     others: list[Draft] = field(default_factory=list)
     is_behind: bool = False
+    sends_tags: bool = False  # a plain template in which something looks like a tag of Jinja
 
     @property
     def since(self) -> int | None:
@@ -59,6 +61,7 @@ def preview_of(prompt: Prompt, typed: Typed, member_id: int) -> Preview:
     known = newest.content + newest.source if newest else ""
     made = Preview(newest=newest, problems=typed.problems, suspects=typed.suspects(known=known))
     made.is_behind = newest is not None and typed.based_on is not None and typed.based_on != newest.number
+    made.sends_tags = typed.template_format == "plain" and any("{%" in text for text in _texts(typed))
     made.others = drafts_of_others(prompt, member_id, since=database_now() - LATELY)
     try:
         fields = typed.content()
@@ -69,6 +72,10 @@ def preview_of(prompt: Prompt, typed: Typed, member_id: int) -> Preview:
     except RegistryError as refused:
         made.problems = typed.problems or _problems(typed, refused, made.undeclared)
     return made
+
+
+def _texts(typed: Typed) -> tuple[str, ...]:
+    return (typed.text, *(card.content for card in typed.cards))
 
 
 def _problems(typed: Typed, refused: RegistryError, undeclared: list[str]) -> tuple[Problem, ...]:
@@ -90,7 +97,7 @@ def _prepared(
             made.undeclared = [error.field.rpartition(".")[2] for error in refused.errors]
             made.rendered = sandbox.render(bare.source, {**stand_ins(bare.variables), **typed.values()})
         raise
-    made.used = list(sandbox.inspect(content.source).names)
+    made.used = list(sandbox.inspect(content.source))
     if fields.get("variables") is not None:
         made.unused = [name for name in variable_names(content.variables) if name not in made.used]
     return written, content

@@ -19,7 +19,7 @@ from prompts_app.facts import live_deployment
 from prompts_app.history_queries import numbers
 from prompts_app.models import Environment, Override, Promotion, PromotionState, Prompt, Side, Vote
 from prompts_app.next_steps import next_steps
-from prompts_app.promotion_queries import Filter, Review, review_of, story_of
+from prompts_app.promotion_queries import Filter, Review, onward, review_of, story_of
 from prompts_app.promotion_queries import promotions as find_promotions
 from prompts_app.views.drawing import Marks, Place, draw
 from registry.core.actions.workspaces import find_member
@@ -28,6 +28,17 @@ from registry.core.pages import PageForm, attempt, page, read_moment, status_of
 from registry.core.permissions import Permission, allows, require
 from registry.core.refusals import note_refusal
 from registry.core.web import PageRequest
+
+# A choice draws the page anew with what it would change; without scripts there is a button for that.
+REDRAW = {
+    "hx-get": "?",
+    "hx-trigger": "change",
+    "hx-include": "#id_version, #id_environment, #id_title",
+    "hx-target": "#new-promotion",
+    "hx-select": "#new-promotion",
+    "hx-swap": "outerMorph",
+    "hx-replace-url": "true",
+}
 
 
 class PromotionForm(PageForm):
@@ -51,6 +62,8 @@ class PromotionForm(PageForm):
         version.choices = [(n, f"v{n}" + (f" · {said[:60]}" if said else "")) for n, said, _ in numbers(prompt)]
         places = Environment.objects.in_workspace(prompt.workspace_id)
         environment.choices = [(place.name, place.label) for place in places]
+        for field in (version, environment):
+            field.widget.attrs |= REDRAW
 
     def open(self, request: PageRequest, prompt: Prompt) -> Promotion:
         """Ask for what the form says."""
@@ -71,7 +84,7 @@ def promotion_list(request: PageRequest) -> HttpResponse:
     chosen = Filter(
         state=request.GET.get("state", "pending"),
         environment=request.GET.get("environment", ""),
-        prompt=request.GET.get("prompt", "").replace("\0", ""),
+        prompt=request.GET.get("prompt", ""),
     )
     context = {
         "chosen": chosen,
@@ -87,7 +100,11 @@ def promotion_new(request: PageRequest, name: str) -> HttpResponse:
     """The form that opens a promotion, with what would change."""
     require(request.actor, Permission.WRITE)
     prompt = find_prompt(request.workspace.pk, name)
-    initial = {"version": request.GET.get("version", prompt.last_number), "environment": _next_place(request, prompt)}
+    initial = {
+        "version": request.GET.get("version", prompt.last_number),
+        "environment": _next_place(request, prompt),
+        "title": request.GET.get("title", ""),
+    }
     form = PromotionForm(prompt, request.POST or None, initial=initial)
     if request.method == "POST":
         opened = attempt(form, lambda: form.open(request, prompt))
@@ -139,9 +156,10 @@ def _promotion_page(request: PageRequest, pk: int, refused: RegistryError | None
         "review": review,
         "steps": next_steps(review, request.actor),
         "story": story_of(review),
+        "onward": onward(promotion, review.live) if promotion.deployment else None,
         "drawn": draw(compare(base, promotion.version.load()), side_by_side=is_split, marks=_marks(request, review)),
         "say": ("?view=split" if is_split else "?view=one") if allows(request.actor, Permission.WRITE) else "",
-        "may_write": allows(request.actor, Permission.WRITE),
+        "may_roll_back": allows(request.actor, Permission.ROLL_BACK),
         "refused": refused,
         "typed": request.POST if refused else {},
     }
@@ -200,7 +218,11 @@ def _voting(choice: Vote, said: str) -> "Verb":
     def vote(request: PageRequest, promotion: Promotion, stamp: int | None) -> str:
         post = request.POST
         subject, comment = post.get("subject_hash", ""), _text(post.get("comment", ""))
+        if choice is Vote.REQUEST_CHANGES and not comment.strip():
+            raise invalid_field("comment", "required", "Say what has to change: whoever asked reads it here.")
         reviews.vote(request.actor, promotion, choice, stamp=stamp, subject_hash=subject, comment=comment)
+        if choice is Vote.APPROVE and promotion.ready_by is not None:
+            return f"{said} It goes live by itself once nothing stands in the way: {promotion.ready_by.user.name} set it to."
         return said
 
     return vote
@@ -233,7 +255,7 @@ def _override(request: PageRequest, promotion: Promotion, stamp: int | None) -> 
 def _schedule(request: PageRequest, promotion: Promotion, stamp: int | None) -> str:
     at = _moment(request)
     promotions.schedule(request.actor, promotion, stamp=stamp, at=at)
-    return f"Scheduled for {at:%Y-%m-%d %H:%M} UTC. Approvals have to be given for that time."
+    return "Scheduled. Approvals have to be given for that time."
 
 
 def _unschedule(request: PageRequest, promotion: Promotion, stamp: int | None) -> str:

@@ -6,10 +6,12 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
+from prompts_app.actions.bumping import bump_includes
 from prompts_app.actions.following import follow, is_following, unfollow
 from prompts_app.actions.prompts import change_prompt, create_prompt, find_prompt
 from prompts_app.actions.versions import newest_version
 from prompts_app.history_queries import draft_of, stages
+from prompts_app.include_queries import included_in, including
 from prompts_app.models import Environment, Kind, LivePointer, Prompt, PromptVersion
 from prompts_app.snippets import Snippet, Use, snippets, variables_of
 from prompts_app.usage_queries import behind
@@ -47,9 +49,14 @@ class PromptForm(DescriptionForm):
     name = forms.CharField(
         max_length=255,
         strip=False,
-        help_text="For good: services fetch by it. Slashes make folders, as in support/refund-reply.",
+        help_text="Services fetch by it, so it cannot be changed later. "
+        "Best in small letters with hyphens; slashes make folders, as in support/refund-reply.",
+        widget=forms.TextInput(attrs={"autofocus": True, "autocapitalize": "none", "spellcheck": "false"}),
     )
-    kind = forms.ChoiceField(choices=[(Kind.CHAT, "Chat: a list of messages"), (Kind.TEXT, "Text: one template")])
+    kind = forms.ChoiceField(
+        choices=[(Kind.CHAT, "Chat: a list of messages"), (Kind.TEXT, "Text: one template")],
+        help_text="Chat for a system message, a user message and what follows; text for one piece, asked by itself or included by others.",
+    )
 
 
 @page("GET", "HEAD", "POST")
@@ -107,19 +114,39 @@ def prompt_archive(request: PageRequest, name: str) -> HttpResponse:
     return redirect("prompt", request.workspace.slug, prompt.name)
 
 
+@page("POST")
+def prompt_bump(request: PageRequest, name: str) -> HttpResponse:
+    """Everything that includes an older version of a prompt, saved anew with the newest."""
+    prompt = find_prompt(request.workspace.pk, name)
+    done = bump_includes(request.actor, prompt)
+    saved = [one.name for one in done if one.version]
+    if saved:
+        messages.success(request, f"Saved with the newest {name}: {', '.join(saved)}.")
+    for one in done:
+        if one.version is None:
+            messages.error(request, f"{one.name} was not saved: {one.why}")
+    if not done:
+        messages.info(request, "Nothing includes an older version.")
+    return redirect("prompt", request.workspace.slug, prompt.name)
+
+
 def _prompt_page(request: PageRequest, prompt: Prompt, form: DescriptionForm | None = None) -> HttpResponse:
     version = newest_version(prompt)
     initial = {"description": prompt.description, "tags": ", ".join(prompt.tags)}
+    users = including(prompt) if version and prompt.kind == Kind.TEXT else []
     context = {
         "prompt": prompt,
         "newest": version,
         "content": version.to_json() if version else None,
         "stages": stages(prompt),
+        "may_roll_back": allows(request.actor, Permission.ROLL_BACK),
         "draft": draft_of(prompt, request.member.pk),
         "form": form or DescriptionForm(initial=initial),
-        "may_write": allows(request.actor, Permission.WRITE),
         "behind": behind(prompt=prompt),
         "uses": uses_of(prompt, version) if version else (),
+        "includes": included_in(version) if version else (),
+        "including": users,
+        "is_any_behind": any(one.is_behind for one in users),
         "use_environment": exposed_environment(prompt),
         "may_administer": allows(request.actor, Permission.ADMINISTER),
         "steps": steps_of(request),

@@ -17,10 +17,12 @@ from registry.core.web import PageRequest
 # The file is opened from a disk, without this server's style sheet.
 STYLE = format_html(
     "<style>{}</style>",
-    "body{font:15px/1.5 system-ui,sans-serif;color:#1b2420;max-width:60rem;margin:2rem auto;padding:0 1rem}"
+    "body{font:15px/1.5 system-ui,sans-serif;color:#1b2420;max-width:60rem;margin:2rem auto;padding:0 1rem;"
+    "print-color-adjust:exact}tr,.dl,blockquote{break-inside:avoid}h2,h3{break-after:avoid}"
     "h1{font-size:1.4rem}h2{font-size:1.05rem;margin:2rem 0 .5rem;border-bottom:1px solid #d5dbd8;padding-bottom:.25rem}"
     "table{border-collapse:collapse;width:100%}th,td{text-align:left;vertical-align:top;padding:.3rem .6rem .3rem 0;"
-    "border-bottom:1px solid #e6eae8;overflow-wrap:anywhere}code,pre,.dt,blockquote{font-family:ui-monospace,monospace;"
+    "border-bottom:1px solid #e6eae8;overflow-wrap:anywhere}thead th,.whole{white-space:nowrap}"
+    "code,pre,.dt,blockquote{font-family:ui-monospace,monospace;"
     "font-size:.85em}pre,.dt{white-space:pre-wrap;overflow-wrap:anywhere}.dl{display:flex;gap:.6rem}.dn{min-width:2.4rem;"
     "text-align:right;color:#5d6863;text-decoration:none;font-size:.8em}ins,.dl[data-op=insert]{background:#d7f5df;"
     "text-decoration:none}del,.dl[data-op=delete]{background:#fde2e0}.invisible{border:1px solid #a86a00;color:#7a4d00}"

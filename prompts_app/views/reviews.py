@@ -1,16 +1,27 @@
 """The inbox: what waits for the reader, what they asked for, what went stale."""
 
+from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import render
 
+from prompts_app.inbox_queries import INBOX_SIZE
 from prompts_app.inbox_queries import inbox as read_inbox
 from registry.core.pages import page
 from registry.core.permissions import Permission, require
 from registry.core.web import PageRequest
 
+SECTIONS = ("waiting", "stale", "overridden", "to_apply", "asked")
+SHOWN = 25
+
 
 @page()
 def inbox(request: PageRequest) -> HttpResponse:
-    """Promotions that the reader can move on."""
+    """Promotions that the reader can move on: the first of each kind, or with `kind` those of one, page by page."""
     require(request.actor, Permission.READ)
-    return render(request, "prompts/reviews.html", {"inbox": read_inbox(request.actor)})
+    found = read_inbox(request.actor)
+    asked = request.GET.get("kind", "")
+    kind = asked if asked in SECTIONS else ""
+    number = request.GET.get("page") if kind else None
+    pages = {name: Paginator(getattr(found, name), SHOWN).get_page(number) for name in SECTIONS if kind in ("", name)}
+    context = {"pages": pages, "kind": kind, "is_cut": found.is_cut, "most": INBOX_SIZE}
+    return render(request, "prompts/reviews.html", context)

@@ -35,7 +35,8 @@ class EnvironmentForm(LookForm):
 
     field_order = ("name", "label", "colour", "rank", "description")
     name = forms.CharField(
-        max_length=63, help_text="For good: keys and services hold it. Lower-case letters, digits, - and _."
+        max_length=63,
+        help_text="Keys and services hold it, so it cannot be changed later. Lower-case letters, digits, - and _.",
     )
     label = forms.CharField(max_length=63, required=False)
     rank = forms.IntegerField(

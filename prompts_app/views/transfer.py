@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.text import Truncator
 
 from prompts_app.actions.imports import Plan
 from prompts_app.actions.pending_imports import find_import, forget_import, plan_pending, receive_import, take_over
@@ -16,6 +17,7 @@ from prompts_app.actions.pulls import begin_pull
 from prompts_app.actions.versions import find_version
 from prompts_app.models import PendingPrompts
 from prompts_app.transfer.bundle import MOST_BYTES
+from prompts_app.transfer.histories import PromptHistory
 from prompts_app.transfer.prompty_writing import write_prompty
 from prompts_app.transfer_queries import bundle_pieces
 from registry.core.downloads import download
@@ -25,7 +27,7 @@ from registry.core.pages import PageForm, attempt, page
 from registry.core.permissions import Permission, require
 from registry.core.web import PageRequest
 
-SHOWN_PROMPTS, SHOWN_VERSIONS = 200, 20
+SHOWN_PROMPTS, SHOWN_VERSIONS, SHOWN_CHARACTERS = 200, 20, 160
 
 
 class FileForm(PageForm):
@@ -33,14 +35,15 @@ class FileForm(PageForm):
 
     file = forms.FileField(
         allow_empty_file=True,
-        help_text="A bundle of Greenroom (.json), a Prompty file (.prompty), or a table with a row a prompt (.csv, .tsv).",
+        help_text="A bundle of Greenroom (.json), a Prompty file (.prompty), a text (.txt, .md), or a table (.csv, .tsv) "
+        "whose first line names a column name and a column text.",
     )
     called = forms.CharField(
         required=False,
         strip=False,
         max_length=255,
         label="Name of the prompt",
-        help_text="For a Prompty file, where it shall be another one than in the file.",
+        help_text="For a Prompty file or a text. Left empty: the one in the file, else the file's own.",
     )
 
     def receive(self, request: PageRequest) -> PendingPrompts:
@@ -141,8 +144,23 @@ def _looked_at(request: PageRequest, pending: PendingPrompts) -> HttpResponse:
 def _shown(request: PageRequest, context: dict[str, object]) -> HttpResponse:
     plan = cast("Plan", context["plan"])
     steps = [
-        {"step": one, "left": [version for version in one.versions if version.why][:SHOWN_VERSIONS]}
+        {
+            "step": one,
+            "left": [version for version in one.versions if version.why][:SHOWN_VERSIONS],
+            "begins": _beginning(one.history),
+        }
         for one in plan.steps[:SHOWN_PROMPTS]
     ]
     counts = {outcome: plan.count(outcome) for outcome in ("new", "known", "conflict", "refused")}
     return render(request, "prompts/import.html", {**context, "steps": steps, "counts": counts})
+
+
+def _beginning(history: PromptHistory) -> str:
+    """How the newest version begins: enough to see whether the right text was read."""
+    content = history.versions[-1].content if history.versions else {}
+    messages = content.get("messages")
+    text = content.get("text")
+    if isinstance(messages, list):
+        texts = (one.get("content") for one in messages if isinstance(one, dict))
+        text = next((found for found in texts if isinstance(found, str) and found.strip()), "")
+    return Truncator(text[: 2 * SHOWN_CHARACTERS]).chars(SHOWN_CHARACTERS) if isinstance(text, str) else ""

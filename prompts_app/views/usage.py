@@ -7,7 +7,7 @@ from prompts_app.actions.prompts import find_prompt
 from prompts_app.usage_queries import behind, retiring, served
 from registry.core.clock import database_now
 from registry.core.pages import page
-from registry.core.permissions import Permission, allows, require
+from registry.core.permissions import Permission, require
 from registry.core.web import PageRequest
 
 
@@ -22,6 +22,5 @@ def prompt_usage(request: PageRequest, name: str) -> HttpResponse:
         "lines": lines,
         "behind": behind(prompt=prompt),
         "retiring": retiring(prompt, lines, database_now()),
-        "may_write": allows(request.actor, Permission.WRITE),
     }
     return render(request, "prompts/usage.html", context)

@@ -12,10 +12,12 @@ from prompts_app.actions.prompts import find_prompt
 from prompts_app.actions.versions import find_version, save_draft, yank_version
 from prompts_app.diffing import compare
 from prompts_app.editing import from_content
-from prompts_app.facts import current_policies, current_policy
+from prompts_app.facts import current_policies
 from prompts_app.history_queries import checks_of, entry, live_numbers, numbers, timeline
+from prompts_app.include_queries import included_in
 from prompts_app.models import Environment, Prompt, PromptVersion
 from prompts_app.observation_queries import observed
+from prompts_app.promotion_queries import kept_back
 from prompts_app.views.drawing import Drawn, draw
 from prompts_app.views.prompts import uses_of
 from registry.core.pages import PageForm, attempt, page, status_of
@@ -45,7 +47,6 @@ def version_list(request: PageRequest, name: str) -> HttpResponse:
     context = {
         "prompt": prompt,
         "timeline": timeline(prompt, page=request.GET.get("page")),
-        "may_write": allows(request.actor, Permission.WRITE),
     }
     return render(request, "prompts/versions.html", context)
 
@@ -145,6 +146,8 @@ def _version_page(
 ) -> HttpResponse:
     label_form = label_form or LabelForm()
     environments = list(Environment.objects.in_workspace(request.workspace.pk))
+    numbered = current_policies(environments)
+    policies = {environment: numbered[environment.pk] for environment in environments}
     context = {
         "prompt": version.prompt,
         "version": version,
@@ -153,12 +156,13 @@ def _version_page(
         "checks": checks_of(version),
         "observed": observed(version),
         "uses": uses_of(version.prompt, version, pinned=True),
+        "includes": included_in(version),
         "may_administer": allows(request.actor, Permission.ADMINISTER),
         "form": form,
         "label_form": label_form,
         "environments": environments,
-        "protected": [one for one in environments if current_policy(one).load().protected],
-        "may_write": allows(request.actor, Permission.WRITE),
+        "protected": [one for one, policy in policies.items() if policy.load().protected],
+        "kept_back": kept_back(version, policies),
         "may_label": allows(request.actor, Permission.CURATE),
     }
     return render(request, "prompts/version.html", context, status=max(status_of(form), status_of(label_form)))

@@ -48,7 +48,9 @@ class EventChoice:
 class WebhookForm(PageForm):
     """An endpoint as it is made."""
 
-    url = forms.CharField(label="Address", max_length=500, help_text="Gets a POST for every event; https in earnest.")
+    url = forms.CharField(
+        label="Address", max_length=500, help_text="Gets a POST for every event. In production it has to be https."
+    )
     name = forms.CharField(max_length=120, required=False, help_text="Left empty: the address's host.")
     format = forms.ChoiceField(choices=FORMATS)
     events = forms.MultipleChoiceField(

@@ -76,7 +76,9 @@ def test_service_key__another_environment_or_workspace__does_not_exist(cast: Cas
         "environments/production/snapshot",
         "environments/nowhere/snapshot",
     ):
-        assert service.get(address).code == "environment.not_found"
+        refused = service.get(address)
+        said = "This key is for development: for it there is no other environment."
+        assert (refused.code, refused.json["detail"]) == ("environment.not_found", said)
     assert service.post("environments/staging/prompts/support/triage/render").status == 404
     assert Api(cast.linus).get(PLACE).status == 404
 

@@ -180,6 +180,14 @@ def test_path__with_characters_that_nothing_has__is_404(cast: Cast):
         assert api.get(path).status == 404, path
 
 
+def test_rate__of_unusable_keys__is_429_by_address_and_good_keys_go_on(cast: Cast, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("registry.core.api.authentication.UNUSABLE_KEYS_PER_MINUTE", 2)
+    client, address = Client(REMOTE_ADDR="203.0.113.7"), "/api/v1/prompts"
+    tried = [client.get(address, headers={"Authorization": "Bearer gr_nothing"}).status_code for _ in range(8)]
+    assert set(tried) == {401, 429}
+    assert client.get(address, headers=cast.key().headers).status_code == 200
+
+
 def test_rate__past_the_budget__is_429_with_when(cast: Cast, settings):
     settings.API_REQUESTS_PER_MINUTE = 0
     refused = Api(cast.ada).get("prompts")

@@ -50,7 +50,7 @@ def report(key: Key, *entries: dict[str, Any], **headers: str) -> Any:
 
 
 def lines(cast: Cast, query: str = "") -> list[dict[str, Any]]:
-    told = Api(cast.vera).get(f"prompts/{NAME}/usage{query}")
+    told = Api(cast.vera).get(f"prompts/{NAME}/versions/usage{query}")
     assert told.status == 200, told.json
     found: list[dict[str, Any]] = told.json["results"]
     return found
@@ -91,11 +91,11 @@ def test_service__that_still_gives_out_an_older_version__is_behind_until_it_move
 def test_pages__where_services_are_behind__say_how_many_and_what_is_live(cast: Cast, made: Prompt, service: Key, as_):  # noqa: F811
     browser = as_(cast.vera)
     page = f"/w/acme/prompts/{NAME}"
-    assert "No service has told yet" in browser.get(f"{page}/usage").content.decode()
+    assert "No service has told yet" in browser.get(f"{page}/versions/usage").content.decode()
     for name in ("a", "b"):
         report(cast.key("service", environment="development", name=name), entry(made, 1))
     report(service, entry(made, 2))
-    for address in (page, f"{page}/usage"):
+    for address in (page, f"{page}/versions/usage"):
         assert "2 services still run v1, live is v2 in Development" in browser.get(address).content.decode()
     assert "2 services still run v1" in browser.get("/w/acme/environments/development").content.decode()
     assert "still run" not in browser.get("/w/acme/environments/staging").content.decode()
@@ -173,7 +173,7 @@ def test_page__of_what_is_in_use__answers_whether_a_version_can_be_retired(cast:
     assert {number: one.answer for number, one in found.items()} == {4: "live", 3: "unused", 2: "running", 1: "silent"}
     assert [line.key_name for line in found[2].running] == ["mail"]
     assert [line.key_name for line in found[1].silent] == ["old"]
-    page = as_(cast.vera).get(f"/w/acme/prompts/{NAME}/usage").content.decode()
+    page = as_(cast.vera).get(f"/w/acme/prompts/{NAME}/versions/usage").content.decode()
     for said in ("No, it is live", "No, it still runs", "Ask first", "Yes", "mail on web-1 in Development"):
         assert said in page, said
     observe(stale.actor, [Report(NAME, 3, "later", datetime.now(UTC))])

@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -11,6 +12,8 @@ from prompts_app.delivery import store as store_module
 from prompts_app.delivery.propagation import wait_until_seen
 from prompts_app.models import DeliveryProcess, Deployment
 from registry.core.actions.keys import find_key, revoke_key
+from registry.core.errors import Unavailable
+from registry.core.keys import KeyToken
 from registry.core.models import ApiKey
 from tests.api.client import Api
 from tests.builders import Cast, Key, prompt, version
@@ -90,6 +93,11 @@ def test_what_is_not_a_fetch_by_a_key__is_left_to_django(cast: Cast, service: Ke
         ("environments/development", service, "GET"),
         ("environments", service, "GET"),
         ("prompts/support/triage/versions/1", service, "GET"),
+        ("environments//prompts/support/triage", service, "GET"),
+        ("environments/é/prompts/support/triage", service, "GET"),
+        ("environments/é/snapshot", service, "GET"),
+        ("environments/development/prompts/", service, "GET"),
+        ("environments/development/prompts//", service, "GET"),
     ]:
         assert plane.get(path, key, method=method).passed_on, (path, method)
 
@@ -146,6 +154,33 @@ def test_key__revoked_or_made__is_so_at_once(cast: Cast, service: Key, plane: Pl
     assert plane.get(PLACE, service).code == "key.unknown"
 
 
+def test_key__ended_while_nothing_is_heard__is_found_by_asking_and_without_a_database_what_was_known_holds(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+):
+    """Requirement 38: a process that has lost its listener asks every few seconds which keys have ended."""
+    monkeypatch.setattr(store_module, "KEYS_READ_AGAIN_EVERY_S", 0.05)
+    prompt(cast.ada)
+    first, second = (cast.key("service", environment="development", name=name) for name in "ab")
+
+    async def away(*_: Any) -> None:
+        raise Unavailable("database.unavailable", "The database does not answer.")
+
+    with running_plane() as plane:
+        assert {plane.get(PLACE, key).status for key in (first, second)} == {200}
+
+        def go_deaf() -> None:
+            plane.store._tasks[0].cancel()
+            plane.store.listener.fresh_until = 0.0
+
+        plane.in_loop(go_deaf)
+        revoke_key(cast.olga, find_key(cast.workspace.pk, first.pk))
+        until(lambda: plane.get(PLACE, first).status == 401)
+        assert int(plane.get(PLACE, second).headers["x-registry-stale"]) > 0
+        plane.in_loop(lambda: setattr(plane.store.readers, "read", away))
+        revoke_key(cast.olga, find_key(cast.workspace.pk, second.pk))
+        assert [plane.get(PLACE, second).status for _ in range(5)] == [200] * 5
+
+
 def test_key__past_its_time__opens_nothing_although_it_is_held(cast: Cast, plane: Plane):
     prompt(cast.ada)
     key = cast.key("service", environment="development")
@@ -181,6 +216,28 @@ def test_budget__of_a_key__is_counted_by_the_process(cast: Cast, service: Key):
         statuses = {plane.get(PLACE, service).status for _ in range(8)}
         refused = plane.get(PLACE, service)
     assert statuses == {200, 429} and int(refused.headers["retry-after"]) >= 1 and "ratelimit" in refused.headers
+
+
+def test_keys__made_up_one_after_the_other__are_not_asked_about_any_more_and_real_ones_are(
+    cast: Cast, service: Key, monkeypatch: pytest.MonkeyPatch
+):
+    """Each costs a question to the database; the same one again costs none, so whoever forgot to change a key is no burden."""
+    monkeypatch.setattr("prompts_app.delivery.limits.MOST_UNKNOWN", 3)
+    prompt(cast.ada)
+    with running_plane() as plane:
+        assert plane.get(PLACE, service).status == 200
+        stale = f"Bearer {KeyToken.generate().token}"
+        assert {plane.get(PLACE, stale).status for _ in range(8)} == {401}
+        told = [plane.get(PLACE, f"Bearer {KeyToken.generate().token}") for _ in range(4)]
+        assert [one.status for one in told[:2]] == [401, 401] and told[-1].status == 429
+        assert int(told[-1].headers["retry-after"]) >= 1
+        assert (plane.get(PLACE, service).status, plane.get(PLACE, stale).status) == (200, 401)
+
+
+def test_request_id__of_the_caller__comes_back_where_it_is_one(cast: Cast, service: Key, plane: Plane):
+    prompt(cast.ada)
+    assert plane.get(PLACE, service, X_Request_Id="request-0001").headers["x-request-id"] == "request-0001"
+    assert "x-request-id" not in plane.get(PLACE, service, X_Request_Id="<script>alert(1)</script>").headers
 
 
 def test_snapshot__is_held_until_anything_moves(cast: Cast, service: Key, plane: Plane):

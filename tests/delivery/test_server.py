@@ -1,12 +1,8 @@
 """The read plane in real processes: in front of Django, and alone."""
 
 import http.client
-import os
-import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import socket
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,42 +12,21 @@ import pytest
 from prompts_app.models import ServedVersion
 from tests.builders import Cast, prompt, version
 from tests.delivery.planes import until
-from tests.servers import ROOT, environment, free_port, run_web
+from tests.servers import run_delivery, run_web
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+REGISTRY = "http://127.0.0.1:8000"
 PLACE = "/api/v1/environments/development/prompts/support/triage"
-
-
-@contextmanager
-def alone(folder: Path, **extra: str) -> Iterator[str]:
-    """`manage.py serve_delivery`, up and answering."""
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "manage.py", "serve_delivery", "--port", str(port)]
-    with (folder / "delivery.log").open("wb") as log:
-        process = subprocess.Popen(
-            command, cwd=ROOT, env=environment(PUBLIC_URL=url, **extra), stdout=log, stderr=log, start_new_session=True
-        )
-    try:
-        until(lambda: answers(url))
-        yield url
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(20)
-
-
-def answers(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/livez", timeout=2, trust_env=False).status_code == httpx.codes.OK
-    except httpx.TransportError:
-        return False
 
 
 def test_alone__answers_what_services_read_and_nothing_else(cast: Cast, tmp_path: Path):
     made = prompt(cast.ada, text="Hello {{ name }}")
     service = cast.key("service", environment="development")
-    with alone(tmp_path) as url, httpx.Client(base_url=url, headers=service.headers, trust_env=False) as http:
+    with (
+        run_delivery(tmp_path) as alone,
+        httpx.Client(base_url=alone.url, headers=service.headers, trust_env=False) as http,
+    ):
         assert http.get(PLACE).json()["text"] == "Hello {{ name }}"
         assert list(http.get("/api/v1/environments/development/snapshot").json()["prompts"]) == [made.name]
         assert http.get("/api/v1/environments/development/changes?since=0").json()["revision"] == 1
@@ -74,7 +49,10 @@ def test_alone__answers_what_services_read_and_nothing_else(cast: Cast, tmp_path
 def test_alone__serves_mcp_and_takes_reports__and_says_where_all_else_is(cast: Cast, tmp_path: Path):
     made = prompt(cast.ada, text="Hello {{ name }}")
     service = cast.key("service", environment="development")
-    with alone(tmp_path) as url, httpx.Client(base_url=url, headers=service.headers, trust_env=False) as http:
+    with (
+        run_delivery(tmp_path, PUBLIC_URL=REGISTRY) as alone,
+        httpx.Client(base_url=alone.url, headers=service.headers, trust_env=False) as http,
+    ):
         listed = http.post(
             "/mcp",
             json={"jsonrpc": "2.0", "id": 1, "method": "prompts/list"},
@@ -93,19 +71,20 @@ def test_alone__serves_mcp_and_takes_reports__and_says_where_all_else_is(cast: C
         for method, path in [("GET", "/api/v1/usage/reports"), ("POST", "/mcp/other"), ("GET", "/w/acme/")]:
             refused = http.request(method, path)
             assert (refused.status_code, refused.json()["code"]) == (404, "not_found")
-            assert refused.json()["detail"] == f"This process only delivers: ask the registry itself, {url}."
+            assert refused.json()["detail"] == f"This process only delivers: ask the registry itself, {REGISTRY}."
 
 
 def test_stream__of_a_process_that_is_told_to_end__is_closed_at_once_and_so_is_a_long_poll(cast: Cast, tmp_path: Path):
     prompt(cast.ada, text="one")
     service = cast.key("service", environment="development")
-    with alone(tmp_path) as url:
-        waiting = [http.client.HTTPConnection("127.0.0.1", int(url.rpartition(":")[2]), timeout=20) for _ in range(2)]
+    with run_delivery(tmp_path, drain_s=25) as alone:
+        port = int(alone.url.rpartition(":")[2])
+        waiting = [http.client.HTTPConnection("127.0.0.1", port, timeout=20) for _ in range(2)]
         waiting[0].request("GET", "/api/v1/environments/development/stream", headers=service.headers)
         stream = waiting[0].getresponse()
         assert stream.readline() == b"retry: 2000\n"
         waiting[1].request("GET", "/api/v1/environments/development/changes?since=1&wait=60", headers=service.headers)
-        until(lambda: "greenroom_delivery_streams 2\n" in httpx.get(f"{url}/metrics", trust_env=False).text)
+        until(lambda: "greenroom_delivery_streams 2\n" in httpx.get(f"{alone.url}/metrics", trust_env=False).text)
     assert stream.read() == b"\n: still here\n\n"
     assert waiting[1].getresponse().status == 204
     for wire in waiting:
@@ -146,3 +125,25 @@ def test_metrics__are_told_to_the_machine_itself_or_with_the_token(cast: Cast, t
         assert httpx.get(f"{web.url}/metrics", trust_env=False).status_code == 404
         named = httpx.get(f"{web.url}/metrics", headers={"Authorization": "Bearer for-the-scraper"}, trust_env=False)
         assert named.status_code == 200
+
+
+def test_heads__larger_than_any_client_sends__are_refused_before_anything_reads_them(
+    transactional_db: None, tmp_path: Path
+):
+    """Requirement 23: addresses and headers have limits too, the server's own."""
+    with run_web(tmp_path) as web:
+        port = int(web.url.rpartition(":")[2])
+        for long in (b"?q=" + b"x" * 300_000 + b" HTTP/1.1\r\n", b" HTTP/1.1\r\nX-Long: " + b"x" * 300_000 + b"\r\n"):
+            assert status_of(port, long) not in {b"200", b"500"}
+        many = b"".join(b"X-%d: x\r\n" % number for number in range(500))
+        assert status_of(port, b" HTTP/1.1\r\n" + many) not in {b"200", b"500"}
+        assert status_of(port, b"?q=" + b"x" * 8_000 + b" HTTP/1.1\r\nX-Long: " + b"x" * 8_000 + b"\r\n") == b"200"
+
+
+def status_of(port: int, rest: bytes) -> bytes:
+    """The status of the answer to `GET /livez` and what follows; empty where the connection was closed without one."""
+    with socket.create_connection(("127.0.0.1", port), 10) as wire, suppress(OSError):
+        with suppress(OSError):  # it may be closed before everything is sent
+            wire.sendall(b"GET /livez" + rest + b"Host: 127.0.0.1\r\nConnection: close\r\n\r\n")
+        return wire.recv(4096)[9:12]
+    return b""

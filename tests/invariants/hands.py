@@ -4,6 +4,7 @@ import itertools
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Sum
 from hypothesis.stateful import RuleBasedStateMachine, initialize
@@ -28,8 +29,8 @@ from prompts_app.models import (
 )
 from registry.core.actor import Actor, Role
 from registry.core.errors import RegistryError
-from registry.core.models import AuditEvent, Member, OutboxMessage
-from tests.builders import Cast, again, join, make_cast
+from registry.core.models import AuditEvent, JobState, Member, OutboxMessage
+from tests.builders import Cast, again, deliver, join, make_cast
 from tests.scenes import fresh, go_live, suite
 
 TEXTS = ["a", "b", "{{ x }}", "{{ x }} {{ y }}"]
@@ -80,6 +81,7 @@ class Hands(RuleBasedStateMachine):
         for version, env in ((versions[2], "staging"), (versions[3], "staging"), (versions[0], "production")):
             promotions.open_promotion(cast.ada, version, cast.environment(env))
         self.ballots: dict[int, list[Ballot]] = {}
+        self.missed: set[tuple[int, UUID]] = set()
         self.steps = 0
 
     # Helpers
@@ -153,6 +155,15 @@ class Hands(RuleBasedStateMachine):
             authors.add(PromptVersion.objects.get(prompt=row.prompt, number=number).author_id)
             number -= 1
         return authors
+
+    def hand_out(self) -> None:
+        """Messages arrive; who is deactivated at this moment misses them."""
+        messages = OutboxMessage.objects.filter(workspace=self.cast.workspace)
+        before = set(messages.filter(state=JobState.DONE).values_list("event_id", flat=True))
+        deliver()
+        events = set(messages.values_list("event_id", flat=True)) - before
+        away = Member.objects.in_workspace(self.cast.workspace.pk).difference(Member.objects.active())
+        self.missed |= {(member.pk, event) for member in away for event in events}
 
     def ready(self) -> set[int]:
         """Promotions that Rosa could apply now."""

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from evals_app.actions.runs import start_run
+from evals_app.actions.suites import save_suite_version
 from evals_app.engine.questions import ArmSource, questions_of
 from evals_app.model_settings import ModelSettings
 from evals_app.providers.talk import Question
@@ -16,14 +17,17 @@ from evals_app.stats import may_post_check
 from evals_app.suite_content import CaseSpec
 from evals_app.verdicts import CaseScores, judge
 from evals_app.verdicts import Rule as MetricRule
+from prompts_app.actions.applying import apply_promotion
 from prompts_app.actions.promotions import open_promotion
 from prompts_app.content import load_content
-from prompts_app.models import CheckState
+from prompts_app.models import CheckDefinitionChange, CheckState, Deployment
 from prompts_app.rendering import render_content
+from registry.core.models import AuditEvent
 from tests.api.client import Api
-from tests.builders import Cast, prompt, version
-from tests.evals.building import add_provider, require, scripted, work
+from tests.builders import Cast, make_cast, prompt, version
+from tests.evals.building import add_provider, cases, require, scripted, work
 from tests.evals.building import suite as evaluated
+from tests.invariants.racing import side_by_side
 from tests.scenes import codes, go_live, policy, post, suite
 
 
@@ -160,3 +164,22 @@ def test_rendered__for_an_evaluation_and_by_a_service__are_the_same_bytes(
     }
     assert len(texts) == 1, texts
     assert rendered.json["digest"] == fetched["digest"] == saved.digest
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("is_first", [True, False], ids=["it goes live first", "it is saved first"])
+def test_suite__saved_while_something_goes_live__is_as_late_as_it_is_recorded(is_first: bool) -> None:
+    """9: its editor is barred unless the deployment came after, and the times that decide are in the order of the records."""
+    cast = make_cast(is_open=True)
+    what = evaluated(cast.ada)
+    row = open_promotion(cast.ada, prompt(cast.ada, text="a").versions.get(), cast.environment("staging"))
+    calls = [
+        lambda: apply_promotion(cast.rosa, row, stamp=row.stamp),
+        lambda: save_suite_version(cast.ada, what, {"cases": cases(61), "scorers": [{"kind": "equals"}]}),
+    ]
+    one, other = side_by_side(*(calls if is_first else reversed(calls)))
+    assert one.won and other.won
+    deployment, change = Deployment.objects.latest("pk"), CheckDefinitionChange.objects.latest("pk")
+    events = AuditEvent.objects.filter(workspace=cast.workspace)
+    saved, moved = (events.filter(event=name).latest("sequence") for name in ("suite.saved", "version.promoted"))
+    assert (change.at > deployment.created_at) == (saved.sequence > moved.sequence)

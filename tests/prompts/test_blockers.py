@@ -256,6 +256,7 @@ def test_approvals_insufficient__fewer_eligible_than_needed__names_the_ways_on(f
     policy(free, "staging", approvals=4)
     blocker = found(asked(free), free.rosa)["approvals.insufficient"]
     assert blocker.extra["eligible"] == 3
+    assert "Only 3 here may, as whoever wrote a part of it" in blocker.message
     assert "invite a reviewer, override, or lower the policy and reopen" in blocker.message
 
 

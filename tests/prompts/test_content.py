@@ -164,7 +164,19 @@ def test_content_digest__includes__count_by_digest_alone():
 
 @pytest.mark.parametrize(
     "name",
-    ["a", "support/triage", "versions", "Ünï/côdé 🙂", "a b/c d", "a/versionsx", "a/Versions", "x" * 255, "a@b:c", "-"],
+    [
+        "a",
+        "support/triage",
+        "billing/usage",
+        "versions",
+        "Ünï/côdé 🙂",
+        "a b/c d",
+        "a/versionsx",
+        "a/Versions",
+        "x" * 255,
+        "a@b:c",
+        "-",
+    ],
 )
 def test_check_prompt_name__good_names__are_kept(name):
     assert check_prompt_name(name) == name

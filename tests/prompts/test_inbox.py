@@ -4,12 +4,15 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from prompts_app.actions.promotions import open_promotion, rebase
+from prompts_app.actions.applying import override_promotion, review_override
+from prompts_app.actions.promotions import close, open_promotion, rebase
 from prompts_app.facts import judge
 from prompts_app.inbox_queries import Inbox, InboxRow, inbox
-from prompts_app.models import CheckState, Promotion, Vote
+from prompts_app.models import CheckState, Environment, Override, Promotion, Vote
+from prompts_app.waiting_queries import Marks, marks, waiting_count
 from registry.core.actor import Role
 from tests.builders import Cast, join, prompt, version
+from tests.evals import building
 from tests.scenes import approve, fresh, go_live, policy, post, suite
 
 GATED = {"approvals": 1, "require_predecessor": False, "require_suites": True, "min_suites": 0}
@@ -48,6 +51,19 @@ def test_inbox__a_promotion_through_its_life__each_person_reads_what_to_do(cast:
     approve(cast.grace, row)
     assert inbox(cast.grace).waiting == () and told(inbox(cast.ada).asked) == [(row.pk, "Ask a releaser to apply it")]
     assert told(inbox(cast.rosa).to_apply) == [(row.pk, "Apply it: it has its evidence and its approvals")]
+
+
+def test_inbox__went_live_over_what_stood_in_its_way__waits_for_somebody_to_look(cast: Cast) -> None:
+    row = asked(cast)
+    otto = join(cast.olga, "Otto", Role.ADMIN, grants=("override",))
+    override_promotion(otto, row, stamp=None, reason="The old one answers in the wrong language.")
+
+    to_read = "Read what stood in its way, and say that you looked"
+    assert told(inbox(cast.grace).overridden) == [(row.pk, to_read)]
+    assert told(inbox(otto).overridden) == [(row.pk, "Nothing: it waits for somebody else to look at it")]
+    assert inbox(cast.ada).overridden == (), "who may not review is asked nothing"
+    review_override(cast.grace, Override.objects.get())
+    assert inbox(cast.rosa).overridden == ()
 
 
 def test_inbox__after_a_rebase__the_approver_is_asked_again(cast: Cast) -> None:
@@ -115,3 +131,46 @@ def test_inbox__of_many_promotions__takes_as_many_queries_as_of_one(cast: Cast) 
         suite(cast.olga, row.prompt, f"suite/s{number}")
 
     assert queries() == one <= 13
+
+
+def marked(cast: Cast) -> Marks:
+    asked = marks()
+    rows = Environment.objects.in_workspace(cast.workspace.pk).annotate(**asked)
+    return tuple(rows.values_list(*asked))
+
+
+def counted(cast: Cast, *people: str) -> list[int]:
+    return [waiting_count(getattr(cast, name), marked(cast)) for name in people]
+
+
+def test_count__through_a_promotions_life__is_what_the_inbox_lists_for_each_person(cast: Cast) -> None:
+    everybody = ("ada", "grace", "rosa", "olga", "vera")
+
+    def listed() -> list[int]:
+        return [len(inbox(getattr(cast, name)).waiting) for name in everybody]
+
+    row = asked(cast)
+    assert counted(cast, *everybody) == listed() == [0, 1, 1, 1, 0]
+    building.require(cast.rosa, building.suite(cast.rosa), row.prompt)
+    assert counted(cast, *everybody) == listed() == [0, 1, 0, 1, 0], "who edited the suite may not"
+    other = asked(cast, "q")
+    assert counted(cast, *everybody) == listed() == [0, 2, 1, 2, 0]
+    approve(cast.grace, row)
+    assert counted(cast, *everybody) == listed() == [0, 1, 1, 1, 0], "and it needs no second one"
+    policy(cast, "production", **{**GATED, "approvals": 2})
+    assert counted(cast, *everybody) == listed() == [0, 1, 1, 2, 0]
+    close(cast.ada, fresh(other), stamp=None)
+    assert counted(cast, *everybody) == listed() == [0, 0, 0, 1, 0]
+
+
+def test_count__while_nothing_that_matters_changes__asks_nothing(cast: Cast) -> None:
+    asked(cast)
+    counted(cast, "grace")
+    now = marked(cast)
+
+    with CaptureQueriesContext(connection) as queries:
+        assert waiting_count(cast.grace, now) == 1
+        assert waiting_count(cast.vera, now) == 0
+    assert len(queries) == 0
+    asked(cast, "q")
+    assert counted(cast, "grace") == [2]

@@ -1,11 +1,18 @@
 """What stands in the way, told to each reader: what they can do, whom the rest waits for, and one sentence over it."""
 
-from prompts_app.actions.promotions import open_promotion
+from datetime import timedelta
+
+from django.utils import timezone
+
+from prompts_app.actions.promotions import open_promotion, schedule, set_ready
+from prompts_app.actions.reviews import comment
 from prompts_app.models import CheckState, Promotion, Vote
 from prompts_app.next_steps import NextSteps, next_steps
 from prompts_app.promotion_queries import review_of
-from registry.core.actor import Actor
-from tests.builders import Cast, prompt, version
+from registry.core.actions.workspaces import change_member
+from registry.core.actor import Actor, Role
+from registry.core.models import Member
+from tests.builders import Cast, join, prompt, version
 from tests.scenes import approve, fresh, go_live, policy, post, suite
 
 GATED = {"approvals": 1, "require_predecessor": False, "require_suites": True, "min_suites": 0}
@@ -49,7 +56,21 @@ def test_steps__a_failed_suite_and_no_approval__are_apart_by_who_can_help(cast: 
 
     assert set(codes(grace)[0]) == {"check.suite/intents.failed", "approvals.insufficient"}
     assert codes(vera) == ([], [*codes(vera)[1]]) and len(vera.others) == 2
+    assert grace.sentence == "Not yet: suite/intents failed and 0 of 1 approvals. You can see to all of it now."
     assert "suite/intents failed" in vera.sentence and "waits for Ada or an editor or" in vera.sentence
+
+
+def test_steps__what_the_reader_can_see_to__comes_first_in_the_sentence_whatever_its_level(cast: Cast) -> None:
+    row = asked(cast)
+    mia = join(cast.olga, "Mia", Role.REVIEWER)
+    suite(cast.olga, row.prompt)
+    post(row.version, row.environment, CheckState.PENDING)
+
+    assert steps(row, mia).sentence == (
+        "Not yet: 0 of 1 approvals and suite/intents is still running."
+        " You can see to the first now, the rest clears by itself."
+    )
+    assert steps(row, cast.ada).sentence.startswith("Not yet: suite/intents is still running and 0 of 1 approvals. ")
 
 
 def test_steps__nothing_in_the_way__says_who_applies_and_not_that_a_reader_may_not(cast: Cast) -> None:
@@ -59,6 +80,34 @@ def test_steps__nothing_in_the_way__says_who_applies_and_not_that_a_reader_may_n
     assert steps(row, cast.rosa).sentence == "Nothing stands in the way. You can apply it."
     assert steps(row, cast.ada).sentence == "Nothing stands in the way. Olga or Rosa can apply it."
     assert codes(steps(row, cast.ada)) == ([], [])
+
+
+def test_steps__set_to_be_applied_by_itself__says_so_before_and_after_the_last_vote(cast: Cast) -> None:
+    row = asked(cast)
+    set_ready(cast.rosa, row, stamp=None)
+
+    before = steps(row, cast.grace).sentence
+    approve(cast.grace, row)
+    after = steps(row, cast.grace).sentence
+    change_member(cast.olga, Member.objects.get(pk=cast.rosa.member_id), role=Role.EDITOR)
+
+    assert before == "Not yet: 0 of 1 approvals. You can see to it now. Then it goes live by itself: Rosa set it to."
+    assert after == "Nothing stands in the way. It goes live by itself in a moment: Rosa set it to."
+    assert steps(row, cast.grace).sentence == "Nothing stands in the way. Olga can apply it."
+
+
+def test_steps__of_a_scheduled_promotion__have_its_time_apart_from_what_stands_in_the_way(cast: Cast) -> None:
+    row = asked(cast)
+    at = timezone.now() + timedelta(days=1)
+    schedule(cast.rosa, row, stamp=None, at=at)
+
+    waiting = steps(row, cast.grace)
+    approve(cast.grace, row)
+    agreed = steps(row, cast.rosa)
+
+    assert codes(waiting) == (["approvals.insufficient"], []) and waiting.due == at
+    assert (agreed.sentence, agreed.tone, agreed.due) == ("Nothing else stands in the way.", "pass", at)
+    assert codes(agreed) == ([], [])
 
 
 def test_steps__something_else_went_live__an_editor_rebases_with_one_press(cast: Cast) -> None:
@@ -71,6 +120,29 @@ def test_steps__something_else_went_live__an_editor_rebases_with_one_press(cast:
     assert (mine["base.moved"].verb, mine["base.moved"].label) == ("rebase", "Rebase onto what is live")
 
 
+def test_steps__colour__is_of_what_stands_in_the_way_and_not_of_who_reads(cast: Cast) -> None:
+    row = asked(cast)
+    comment(cast.grace, row, body="Is it clear?")
+
+    waiting = [steps(row, one).tone for one in (cast.ada, cast.grace, cast.vera)]
+    approve(cast.grace, row)
+
+    assert waiting == ["warn"] * 3
+    for reader in (cast.ada, cast.grace, cast.rosa):
+        found = steps(row, reader)
+        assert found.tone == "pass" and any("comments.unresolved" in one for one in codes(found))
+
+
+def test_steps__whoever_asked_for_changes__can_still_approve_and_waits_for_nobody(cast: Cast) -> None:
+    row = asked(cast)
+    approve(cast.grace, row, Vote.REQUEST_CHANGES)
+
+    grace = steps(row, cast.grace)
+
+    assert set(codes(grace)[0]) == {"approvals.insufficient", "approvals.changes_requested"} and not grace.others
+    assert grace.sentence.endswith("You can see to all of it now.")
+
+
 def test_steps__changes_were_requested__only_who_asked_or_an_admin_clears_it(cast: Cast) -> None:
     row = asked(cast)
     approve(cast.grace, row, Vote.REQUEST_CHANGES)
@@ -78,3 +150,16 @@ def test_steps__changes_were_requested__only_who_asked_or_an_admin_clears_it(cas
     assert "approvals.changes_requested" in codes(steps(row, cast.grace))[0]
     assert "approvals.changes_requested" in codes(steps(row, cast.olga))[0]
     assert "approvals.changes_requested" in codes(steps(row, cast.ada))[1]
+
+
+def test_steps__nobody_there_to_approve__an_admin_invites_somebody(cast: Cast) -> None:
+    row = asked(cast)
+    for one in (cast.grace, cast.rosa):
+        change_member(cast.olga, Member.objects.get(pk=one.member_id), is_active=False)
+    version_of_hers = version(cast.olga, row.prompt, "c")
+    hers = open_promotion(cast.olga, version_of_hers, cast.environment("production"))
+
+    [step] = steps(hers, cast.olga).mine
+
+    assert (step.link, step.label) == ("members", "Invite a reviewer")
+    assert codes(steps(hers, cast.ada)) == ([], ["approvals.insufficient"])

@@ -17,7 +17,7 @@ def test_render__chat__fills_texts_parts_and_placeholders():
             Message("user", ({"type": "text", "text": "{{ question }}", "cache": True}, image)),
         ),
     )
-    assert inspect(source).names == ("tone", "question")
+    assert inspect(source) == ("tone", "question")
     history = [{"role": "user", "content": "{{ tone }}"}, {"role": "tool", "tool_call_id": "1", "content": None}]
     values = {"tone": "kind", "question": "Why?", "history": history}
     expected = [
@@ -40,7 +40,7 @@ def test_render__chat_in_plain__means_the_same():
         Message("user", ({"type": "text", "text": "{{b}}"},)),
     )
     source = TemplateSource("chat", "plain", messages=messages)
-    assert inspect(source).names == ("a", "b")
+    assert inspect(source) == ("a", "b")
     assert list(render(source, {"a": "1", "b": "2", "h": [{"role": "x"}]}).messages) == [
         {"role": "user", "content": "1 {% x %}"},
         {"role": "x"},

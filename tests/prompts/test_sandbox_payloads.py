@@ -78,7 +78,7 @@ def test_inspect__payload__is_refused_where_the_parser_sees_it(payload):
             inspect(template)
         assert refusal.value.code == "template.refused"
     elif payload["expected"] == "ok":
-        assert set(inspect(template).names) <= set(payload["variables"])
+        assert set(inspect(template)) <= set(payload["variables"])
 
 
 @pytest.mark.parametrize("payload", PAYLOADS, ids=[payload["name"] for payload in PAYLOADS])

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,11 @@ from prompts_app.errors import TemplateLimit
 from prompts_app.sandbox.client import POOL, match, render
 from prompts_app.sandbox.framing import pack_job
 from prompts_app.sandbox.pipe import Worker, WorkerLate
-from prompts_app.sandbox.pool import Pool
+from prompts_app.sandbox.pool import PATIENT, Pool
 from registry.core.errors import Invalid, Unavailable
 
 ROOT = Path(__file__).parents[2]
+CEILING_S = 30  # ends what hangs; what is asserted is far below, on a busy machine too
 HELLO = TemplateSource("text", text="Hello {{ name }}")
 SLOW = TemplateSource(
     "text",
@@ -78,7 +80,7 @@ def test_render__beyond_the_clock__is_stopped_and_the_next_is_unaffected():
     started = time.monotonic()
     with pytest.raises(TemplateLimit, match="3 s"):
         render(SLOW, {})
-    assert 2.9 < time.monotonic() - started < 6
+    assert 2.9 < time.monotonic() - started < CEILING_S
     assert only_worker().pid != before
 
 
@@ -87,7 +89,7 @@ def test_match__pattern_that_runs_away__is_stopped():
     with pytest.raises(Invalid) as refusal:
         match("^(a+)+$", "a" * 50 + "b", timeout_s=0.2)
     assert refusal.value.code == "pattern.slow"
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < CEILING_S
     assert hello()
 
 
@@ -131,19 +133,14 @@ def test_pool__its_starter_is_large__the_worker_is_not_worn_by_that():
 
 
 def test_render__from_many_threads__each_gets_its_own():
-    wrong = []
+    """Many quick ones at once are waited for, by whoever came last too."""
 
     def work(number):
-        for turn in range(50):
-            if render(HELLO, {"name": f"{number}-{turn}"}).text != f"Hello {number}-{turn}":
-                wrong.append((number, turn))
+        names = [f"{number}-{turn}" for turn in range(50)]
+        return [name for name in names if render(HELLO, {"name": name}).text != f"Hello {name}"]
 
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert wrong == []
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(work, range(8))) == [[]] * 8
     assert len(POOL.alive) == 1
 
 
@@ -174,7 +171,7 @@ def test_worker__parent_gone__ends_by_itself():
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, check=False, timeout=60)
     pid = int(done.stdout)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + CEILING_S
     while time.monotonic() < deadline and _runs(pid):
         time.sleep(0.02)
     assert not _runs(pid)
@@ -203,6 +200,27 @@ def test_pool__all_workers_busy__says_so(monkeypatch):
     assert refusal.value.code == "sandbox.busy"
 
 
+def test_pool__some_wait_for_long__the_next_give_up_soon_so_that_threads_are_left(monkeypatch):
+    monkeypatch.setattr("prompts_app.sandbox.pool.IMPATIENT_SECONDS", 0.05)
+    pool, job, answers = Pool(), pack_job({"do": "match", "pattern": "a", "text": "a"}), []
+    patient = [
+        threading.Thread(target=lambda: answers.append(pool.ask(job, timeout_s=3)), daemon=True) for _ in range(PATIENT)
+    ]
+    with pool.slots:
+        for one in patient:
+            one.start()
+        ends = time.monotonic() + CEILING_S
+        while pool.waiting < PATIENT and time.monotonic() < ends:
+            time.sleep(0.005)
+        with pytest.raises(Unavailable) as refusal:
+            pool.ask(job, timeout_s=3)
+        assert (refusal.value.code, refusal.value.extra["retry_after"]) == ("sandbox.busy", 2)
+    for one in patient:
+        one.join(CEILING_S)
+    assert answers == [{"result": True}] * PATIENT and pool.waiting == 0
+    pool.close()
+
+
 def test_pool__worker_that_cannot_start__says_so(monkeypatch):
     monkeypatch.setattr("prompts_app.sandbox.pipe.COMMAND", (sys.executable, "-c", "raise SystemExit('no')"))
     with pytest.raises(Unavailable) as refusal:
@@ -224,7 +242,7 @@ def test_client__after_rendering__has_no_jinja_in_its_modules():
         "from prompts_app.content import Message, TemplateSource\n"
         "from prompts_app.sandbox.client import inspect, match, render, validate_variables\n"
         "source = TemplateSource('chat', messages=(Message('user', '{{ a }}'),))\n"
-        "assert inspect(source).names == ('a',)\n"
+        "assert inspect(source) == ('a',)\n"
         "assert render(source, {'a': 1}).messages[0]['content'] == '1'\n"
         "assert match('a', 'a', timeout_s=1)\n"
         "validate_variables({'properties': {'a': {'pattern': 'x'}}}, {'a': 'x'})\n"

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from prompts_app.content import TemplateSource
 from prompts_app.errors import TemplateLimit, TemplateRefused, VariablesInvalid
 from prompts_app.sandbox.client import inspect, match, render
+from prompts_app.sandbox.plain import is_plain
 from registry.core.errors import Invalid
 
 REFERENCE = jinja2.Environment(
@@ -80,7 +81,7 @@ def shown(template, variables=None, template_format="jinja"):
 
 
 def names(template, template_format="jinja"):
-    return inspect(TemplateSource("text", template_format, template)).names
+    return inspect(TemplateSource("text", template_format, template))
 
 
 @pytest.mark.parametrize("template", SAME)
@@ -241,7 +242,7 @@ def test_inspect__names__come_in_order_of_first_use(template, expected):
 
 
 @pytest.mark.parametrize(
-    ("template", "is_plain"),
+    ("template", "expected"),
     [
         ("Hello {{ name }} {{n}}", True),
         ("no tags { at } all", True),
@@ -254,9 +255,9 @@ def test_inspect__names__come_in_order_of_first_use(template, expected):
         ("{{ name }}\r\n", False),
     ],
 )
-def test_inspect__plain_only__is_true_when_both_readings_agree(template, is_plain):
-    assert inspect(TemplateSource("text", text=template)).plain_only is is_plain
-    if is_plain:
+def test_plain__of_a_jinja_template__is_true_when_both_readings_agree(template, expected):
+    assert is_plain(template) is expected
+    if expected:
         values = {"name": "Ada", "n": "7"}
         assert shown(template, values) == shown(template, values, "plain")
 
@@ -362,3 +363,35 @@ def test_match__no_pattern__is_refused(pattern):
     with pytest.raises(Invalid) as refusal:
         match(pattern, "x", timeout_s=1)
     assert refusal.value.code == "pattern.invalid"
+
+
+WRONG = {
+    "{{ a b }}": "`b` does not belong there: `{{ … }}` takes one value. (Jinja: expected token 'end of print statement', got 'b'.)",
+    "{{ }}": "There is nothing between `{{` and `}}`.",
+    "{{ a": "`{{` is not closed: `}}` is missing.",
+    "{% if a": "`{% … %}` is not closed: `%}` is missing.",
+    "{% if a b %}": "`b` does not belong there: the tag should end before it.",
+    "{% if a %}x": "`{% if %}` is not closed: `{% endif %}` is missing.",
+    "{% if %}x{% endif %}": "The tag lacks what it is about.",
+    "{% endif %}": "Nothing is open that `{% endif %}` could close.",
+    "{% if a %}{% endfor %}": "`{% endfor %}` stands within `{% if %}`, which is not closed.",
+    "{% if a %}{% foo %}": "`{% foo %}` stands within `{% if %}`, which is not closed.",
+    "{% foo %}": "There is no tag `{% foo %}`.",
+    "{% for x %}": "`{% for %}` lacks `in` and what it goes through.",
+    "{# x": "A comment is not closed: `#}` is missing.",
+    "{% raw %}x": "`{% raw %}` is not closed: `{% endraw %}` is missing.",
+    "{{ 'a }}": "A quotation mark has no second one.",
+    "{{ a ! }}": "`!` does not belong there.",
+    "{{ a } }": "`}` does not belong there.",
+    "{{ (a }}": "`}` does not belong there: `)` is missing before it.",
+    "{{ a + }}": "The tag ends too soon.",
+    "{{ a. }}": "A name is missing.",
+}
+
+
+@pytest.mark.parametrize("text", WRONG)
+def test_syntax__that_is_wrong__is_told_in_plain_words_with_the_parsers_behind_them(text: str) -> None:
+    with pytest.raises(TemplateRefused) as refused:
+        inspect(TemplateSource("text", text=text))
+
+    assert refused.value.detail.startswith(f"line 1: {WRONG[text]}") and " (Jinja: " in refused.value.detail

@@ -143,7 +143,7 @@ def test_overridden__tells_the_eligible_at_once_and_the_author_of_the_apply(free
     assert told(free.olga) == line
     assert told(free.grace) == [], "she wrote part of it: also after it went live she is not the one to review it"
     assert told(otto) == []
-    assert told(free.ada) == ["Otto promoted support/triage v2 to Staging"]
+    assert told(free.ada) == ["Otto promoted support/triage v2 to Staging over what stood in the way"]
 
 
 def test_rolled_back_and_withdrawn__tell_those_of_what_was_live(free: Cast) -> None:
@@ -217,6 +217,8 @@ def test_end__in_every_way__tells_the_author_exactly_once(free: Cast, end: Any, 
     about = [line for line in told(free.ada) if "v1" in line]
     assert len(about) == 1
     assert word in about[0]
+    did_it_themselves = word == "Closed"
+    assert Notification.objects.filter(text=about[0], read_at=None).exists() is not did_it_themselves
 
 
 def test_inactive__people__are_not_told(free: Cast) -> None:
@@ -244,9 +246,13 @@ def test_followers__hear_of_promotions_and_rollbacks_but_not_of_their_own(free: 
         "Rosa withdrew support/triage in Staging: worse",
     ]
     assert told(free.rosa) == ["Ada asks to promote support/triage v1 to Staging"]
+    forget(free)
+    again = open_promotion(free.ada, version(free.ada, made, "b"), free.environment("staging"))
+    close(free.ada, again, stamp=None, reason="not now")
+    assert "Closed: support/triage v2 to Staging: not now" in told(free.vera)
     unfollow(free.vera, made)
     forget(free)
-    open_promotion(free.ada, version(free.ada, made, "b"), free.environment("staging"))
+    open_promotion(free.ada, version(free.ada, made, "c"), free.environment("staging"))
     assert told(free.vera) == []
 
 
@@ -269,3 +275,14 @@ def test_checks__all_passed__are_told_once_and_single_ones_that_passed_are_not(f
     post(row.version, row.environment, CheckState.PASSED)
 
     assert told(free.ada) == ["All checks passed for support/triage v1 to Staging"]
+
+
+def test_checks__of_a_stricter_policy_when_it_was_opened__are_waited_for(free: Cast) -> None:
+    policy(free, "staging", require_suites=True, external_checks=["lint"])
+    row = asked(free)
+    policy(free, "staging", external_checks=[])
+    suite(free.ada, row.prompt)
+    forget(free)
+    post(row.version, row.environment, CheckState.PASSED)
+
+    assert told(free.ada) == []

@@ -132,9 +132,6 @@ def test_line_view__any_two_texts__rows_and_skipped_rows_are_all_lines_in_order(
     for hunk in view.hunks:
         assert any(not row.is_same for row in hunk.rows)
         assert all((row.old and row.old.runs) == (row.new and row.new.runs) for row in hunk.rows if row.is_same)
-        unified = list(hunk.unified())
-        assert [row for op, row in unified if op != "insert" and row.old] == [row for row in hunk.rows if row.old]
-        assert [row for op, row in unified if op != "delete" and row.new] == [row for row in hunk.rows if row.new]
 
 
 def test_line_view__a_line_added_above_a_changed_one__the_changed_ones_stand_side_by_side():

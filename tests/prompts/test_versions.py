@@ -1,3 +1,4 @@
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -5,8 +6,9 @@ import pytest
 from prompts_app.actions.prompts import change_prompt, create_prompt
 from prompts_app.actions.rollback import roll_back, withdraw
 from prompts_app.actions.versions import create_version, discard_draft, find_version, save_draft, yank_version
-from prompts_app.facts import live_deployment
+from prompts_app.facts import current_policy, live_deployment
 from prompts_app.models import Draft, Promotion, PromotionState, Prompt, VersionYank
+from prompts_app.promotion_queries import kept_back
 from registry.core.errors import Conflict, Forbidden, Invalid, NotFound
 from registry.core.models import AuditEvent, OutboxMessage
 from tests.builders import Cast, prompt, version
@@ -135,6 +137,9 @@ def test_auto_apply__no_blockers__is_live_in_the_transaction_that_creates(cast: 
         cast.ada.member_id,
     )
     assert promotion.ended_at is not None
+    evidence = json.loads(moved.deployment.evidence)
+    assert evidence["subject"]["digest"] == saved.version.digest
+    assert (evidence["checks"], evidence["approvals"], evidence["policy"]["auto_apply"]) == ([], [], True)
 
 
 def test_auto_apply__by_a_key_without_the_scope_promote__is_permitted_by_the_policy(cast: Cast) -> None:
@@ -155,6 +160,11 @@ def test_auto_apply__with_a_blocker__opens_and_moves_nothing(cast: Cast, asks: d
     made = prompt(cast.ada)
     assert live_deployment(made, cast.environment("development")) is None
     assert not Promotion.objects.exists()
+    environments = (cast.environment(name) for name in ("development", "staging"))
+    [kept] = kept_back(find_version(made, 1), {one: current_policy(one) for one in environments})
+    assert kept.environment.name == "development"
+    [blocker] = kept.blockers
+    assert blocker.extra.get("eligible", 3) == 3, "Grace, Rosa and Olga could approve"
 
 
 def test_auto_apply__with_protected__is_refused_as_a_policy(cast: Cast) -> None:

@@ -1,5 +1,6 @@
 """Changes pushed to the client by long poll: soon, each of them, also those that fell between two connections."""
 
+import itertools
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -96,11 +97,19 @@ def test_feed__that_never_knows_where_it_is__is_asked_at_the_pace_of_polling(
     registry: Registry, stub: Stub, make: Callable[..., Client]
 ) -> None:
     registry.has_feed, registry.kept_since, registry.says_where = True, 50, {"revision": 7, "epoch": 1}
+    answers, asked_at = registry.answer, []
+
+    def route(call: Any) -> Any:
+        if "/changes?" in call.path:
+            asked_at.append(time.monotonic())
+        return answers(call)
+
+    stub.route = route
     client = make(poll_s=0.5)
     client.get(NAME)
-    until(lambda: len(stub.polls) == 4)
-    time.sleep(0.2)
-    assert len(stub.polls) == 4
+    until(lambda: len(asked_at) >= 6)
+    pauses = [later - earlier for earlier, later in itertools.pairwise(asked_at)]
+    assert min(pauses[1::2]) >= 0.5, "one question says where it is, the next that this is too far back again"
 
 
 def test_feed__of_a_restored_registry__fetches_all(registry: Registry, stub: Stub, client: Client) -> None:

@@ -30,14 +30,17 @@ def reports(stub: Stub) -> list[Call]:
     return [call for call in stub.calls if call.path == ADDRESS]
 
 
-def taken(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The stub takes reports too."""
-    answer = registry.answer
+def taken_once(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """The stub takes reports too, once this is set."""
+    answer, listens = registry.answer, threading.Event()
 
     def with_reports(call: Call) -> Reply:
-        return Reply({"counted": 1}) if call.path == ADDRESS and registry.trouble is None else answer(call)
+        if call.path != ADDRESS:
+            return answer(call)
+        return Reply({"counted": 1}) if listens.is_set() else DOWN
 
     monkeypatch.setattr(registry, "answer", with_reports)
+    return listens
 
 
 def test_reports__of_a_real_server__are_added_up_there(
@@ -61,14 +64,13 @@ def test_reports__of_a_real_server__are_added_up_there(
 def test_report__that_nobody_took__is_sent_again_as_it_was(
     registry: Registry, monkeypatch: pytest.MonkeyPatch, settings: None, tmp_path: Path, soon: None
 ) -> None:
-    taken(registry, monkeypatch)
+    listens = taken_once(registry, monkeypatch)
     with registry.serve() as stub, Client(url=stub.url, cache_dir=None, poll_s=60) as client:
         registry.max_age = 3600
         client.get(NAME)
-        registry.trouble = DOWN
         until(lambda: len(reports(stub)) > 2)
         client.get(NAME)
-        registry.trouble = None
+        listens.set()
         until(lambda: len(reports(stub)) > 4 and client.get(NAME).source == "memory" and counted(stub) >= 2)
     first = {(call.headers["Idempotency-Key"], call.body) for call in reports(stub)[:3]}
     assert len(first) == 1, "the same report under the same key"

@@ -17,7 +17,7 @@ from prompts_app.actions.telling import TOLD
 from prompts_app.actions.versions import create_version, yank_version
 from prompts_app.content import content_digest, load_content
 from prompts_app.models import LivePointer, Prompt, PromptVersion
-from prompts_app.transfer.bundle import write_bundle
+from prompts_app.transfer.bundle import CLOSING, entry, opening
 from registry.core.models import AuditEvent, OutboxMessage
 from tests import builders
 from tests.api.client import Api
@@ -222,7 +222,8 @@ def test_import__of_a_template_that_we_refuse__says_so_and_takes_the_rest(cast: 
     served: dict[str, Any] = {"text": "{{ x.__class__ }}", "template_format": "jinja", "variables": None, "config": {}}
     digest = content_digest(load_content("text", served))
     bad = {"name": "bad", "kind": "text", "versions": [{"version": 1, "digest": digest, "content": served}]}
-    bundle = json.loads(write_bundle([bad, {"name": "good", "kind": "text", "versions": []}]))
+    good = {"name": "good", "kind": "text", "versions": []}
+    bundle = json.loads(opening("acme", None) + entry(bad, is_first=True) + entry(good, is_first=False) + CLOSING)
 
     report = send(cast, bundle)
 
@@ -272,9 +273,12 @@ def test_import__of_what_is_no_sound_bundle__is_422_and_names_the_place(
     assert not field or field in [one["field"] for one in answer.json["errors"]]
 
 
-def test_import__of_more_than_ten_megabytes__is_413(cast: Cast) -> None:
+def test_import__of_ten_megabytes__is_taken_and_of_more_is_413(cast: Cast) -> None:
+    empty = json.dumps({"format": "greenroom.bundle", "schema": 1, "prompts": []}).encode()
+    taken = Api(cast.ada).call("POST", "import/bundle", raw=empty.ljust(10 * 1024 * 1024))
     answer = Api(cast.ada).call("POST", "import/bundle", raw=b" " * (10 * 1024 * 1024 + 1))
 
+    assert taken.status == 200
     assert (answer.status, answer.code) == (413, "body.too_large")
 
 

@@ -171,6 +171,17 @@ def test_import__of_a_file__previews_then_saves_then_knows_it(cast: Cast) -> Non
     assert changed["prompts"][0]["versions"][0]["version"] == 2
 
 
+def test_file__of_the_older_form__keeps_its_parameters_as_settings() -> None:
+    model = {"api": "chat", "configuration": {"type": "azure_openai"}, "parameters": {"max_tokens": 100, "tools": []}}
+    found = read_prompty(file_of({"name": "older", "model": model}, "user:\nHi"))
+
+    assert found.versions[0].content["config"] == {"max_tokens": 100}
+    assert sorted(found.notes) == [
+        "model.configuration is not taken over: connections are an admin's, under Settings → Providers.",
+        "model.parameters.tools is not taken over: add it in the editor.",
+    ]
+
+
 @pytest.mark.parametrize(
     "text", ["---\nname: x\n", "---\n- 1\n---\nx", "---\nname: !!python/object x\n---\nx", "no name"]
 )

@@ -39,6 +39,14 @@ def test_table__with_mistakes__names_each_row_and_is_taken_for_nothing() -> None
     ]
 
 
+def test_table__without_the_columns_it_needs__says_which_those_are_and_which_are_there() -> None:
+    with pytest.raises(Invalid) as refused:
+        read_table("Titel,Inhalt\nGruss,Hallo\n")
+
+    [error] = refused.value.errors
+    assert "name or act or title" in error.message and "titel, inhalt" in error.message
+
+
 @pytest.mark.parametrize("text", ["---\nname: x\n---\nuser:\nHi", "user:\nname and text, here", "a,b\n1,2", "", '"'])
 def test_table__other_files__are_none(text: str) -> None:
     assert not is_table(text)

@@ -13,6 +13,7 @@ from prompts_app.content import texts
 from prompts_app.label_queries import Pointing, labelled_version, labels_of
 from prompts_app.models import Deployment, Prompt, PromptVersion
 from prompts_app.sandbox.plain import is_plain
+from prompts_app.wholeness import require_whole
 from registry.core.canonical import JSON
 from registry.core.errors import NotFound
 
@@ -65,10 +66,12 @@ def find_version(reader: Reader, asked: Asked) -> PromptVersion:
 
 
 def show_prompt(reader: Reader, version: PromptVersion, *, is_resolved: bool = True) -> dict[str, JSON]:
-    """A version in the form of these clients; its prompt and workspace must be loaded."""
+    """A version in the form of these clients; its prompt and workspace must be loaded. Raises Unavailable where it is not
+    what its digest says."""
+    prompt = version.prompt
+    require_whole(prompt.name, version.number, kind=prompt.kind, content=version.content, digest=version.digest)
     pointing = visible_labels(reader, labels_of([version]).get(version.pk, ()))
     content = version.to_json() if is_resolved else version.editable()
-    prompt = version.prompt
     return {
         "id": str(version.pk),
         "createdAt": instant(version.created_at),

@@ -70,5 +70,5 @@ class Command(BaseCommand):
 
     def _existing_owner(self, workspace: Workspace, email: str) -> User:
         members = Member.objects.in_workspace(workspace.pk).select_related("user")
-        member = members.filter(user__email__iexact=email).first() or members.filter(role="owner").order_by("pk")[0]
+        member = members.of_address(email).first() or members.filter(role="owner").order_by("pk")[0]
         return member.user

@@ -28,5 +28,6 @@ class Command(BaseCommand):
         granian = str(Path(sys.executable).with_name("granian"))
         where = ["--host", host, "--port", str(port), "--workers", str(workers)]
         how = ["--interface", "asgi", "--loop", "uvloop", "--workers-kill-timeout", str(drain)]
-        how += ["--backpressure", "8192"]  # connections, idle ones too
+        how += ["--backpressure", "8192", "--no-ws"]  # connections, idle ones too
+        how += ["--http1-buffer-size", "131072", "--http2-max-headers-size", "131072"]  # no head is larger
         os.execv(granian, [granian, *how, *where, APPLICATION])  # noqa: S606 - our own interpreter's server

@@ -14,9 +14,9 @@ from jinja2.exceptions import SecurityError, TemplateError, TemplateSyntaxError,
 
 from greenroom.templates.budget import BUDGET, MAX_CHARACTERS, LimitReached
 from greenroom.templates.environment import MissingName, TemplateEnvironment, line_of
-from greenroom.templates.plain import is_plain
 from greenroom.templates.policy import PolicyError, check
 from greenroom.templates.rewriting import names_of, rewrite
+from greenroom.templates.syntax import in_words
 from greenroom.templates.turns import BadMessages, build_messages, texts_of
 from greenroom.templates.values import JSON, InvalidJson, check_json, check_text
 
@@ -50,7 +50,6 @@ class Compiled:
     template: Template | None
     literal: str
     names: tuple[str, ...]
-    is_plain: bool
 
 
 @dataclass(frozen=True)
@@ -101,17 +100,17 @@ def compile_source(source: Mapping[str, JSON]) -> CompiledSource:
 def compile_text(text: str) -> Compiled:
     """Parse, check, rewrite, compile; Problem for what is not in the subset."""
     if not _TAGS.search(text):
-        return Compiled(None, _NEWLINES.sub("\n", text), (), is_plain(text))
+        return Compiled(None, _NEWLINES.sub("\n", text), ())
     try:
         tree = ENVIRONMENT.parse(text)
         check(tree)
         names = tuple(names_of(tree))
         rewrite(tree).set_environment(ENVIRONMENT)
-        return Compiled(ENVIRONMENT.compile_tree(tree), "", names, is_plain(text))
+        return Compiled(ENVIRONMENT.compile_tree(tree), "", names)
     except PolicyError as error:
         raise Problem("refused", str(error), line=error.line) from None
     except TemplateSyntaxError as error:
-        raise Problem("refused", error.message or "The syntax is wrong.", line=error.lineno) from None
+        raise Problem("refused", in_words(error.message or "The syntax is wrong."), line=error.lineno) from None
     except RecursionError:
         raise Problem("refused", "The template is nested too deep.") from None
     except (SyntaxError, TemplateError, TypeError, ValueError, OverflowError):
