@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from django.conf import settings
 from django.db import connection
@@ -14,6 +15,10 @@ from django.test import override_settings
 from registry.core.dbroles import grant_application_role
 from registry.core.valkey import circuit
 from tests.builders import Cast, make_cast
+
+# How long an example takes says how busy the machine is, and what it imports first.
+hypothesis.settings.register_profile("untimed", hypothesis.settings(deadline=None))
+hypothesis.settings.load_profile("untimed")
 
 APP_ROLE = "greenroom_app"
 LOOPBACK = ("127.", "::1", "localhost")

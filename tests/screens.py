@@ -34,7 +34,7 @@ from registry.core.actor import Role
 from registry.core.keys import hash_secret, new_link_token
 from registry.core.models import Invitation, JobState, Member, Webhook, WebhookTry
 from registry.core.webhook_settings import WebhookInput, WebhookSettings
-from tests import builders, scenes
+from tests import builders, corners, scenes
 from tests.builders import Cast
 from tests.evals import building
 from tests.pages.evaluated import Evaluated, evaluated
@@ -60,7 +60,7 @@ SCREENS = {
     "prompt_versions": f"{PROMPT}/versions",
     "version": f"{CHAT}/versions/1",
     "compare": f"{PROMPT}/diff?from=1&to=2&view=split",
-    "prompt_usage": f"{PROMPT}/usage",
+    "prompt_usage": f"{PROMPT}/versions/usage",
     "prompt_checks_panel": f"{ECHO}/checks",
     "promotion_new": f"{PROMPT}/promotions?version=2&environment=production",
     "promotions": "/w/acme/promotions?state=",
@@ -124,10 +124,21 @@ STATES = {
     "join, spent": "/join/spent",
     "setup, spent": "/setup/spent",
     "nothing there": "/w/acme/prompts/nothing/of-the-kind",
+    "denied": "/w/not-acme/settings/members",
+    "promotion, blocked in every way": "/w/stuck/promotions/{stuck}",
+    "board, archived": "/w/acme/?archived=1",
+    "reviews, one kind": "/w/acme/reviews?kind=waiting",
+    "keys, on a detour": "/w/acme/settings/keys?back=/w/acme/promotions/{promotion}",
+    "board of an empty workspace": "/w/empty/",
+    "suites of an empty workspace": "/w/empty/suites",
+    "runs of an empty workspace": "/w/empty/runs",
+    "reviews of an empty workspace": "/w/empty/reviews",
+    "providers of an empty workspace": "/w/empty/settings/providers",
+    "environment of an empty workspace": "/w/empty/environments/production",
 }
 BY_NOBODY = frozenset({"sign_in", "sign_in_link", "join", "join, spent", "setup", "setup, spent"})
-# Nothing is there, or no longer.
-REFUSED = {"nothing there": 404, "join, spent": 410, "setup, spent": 410}
+# Nothing is there, or no longer, or not for everybody.
+REFUSED = {"nothing there": 404, "denied": 403, "join, spent": 410, "setup, spent": 410}
 WITH_EDITOR = frozenset({"prompt_edit", "prompt_try", "editor of a text"})
 
 FILES = frozenset({"prompt_export", "promotion_record", "version_prompty", "suite_export", "run_export", "api_schema"})
@@ -147,6 +158,7 @@ PRESSES = frozenset(
         "profile_news",
         "profile_look",
         "prompt_follow",
+        "prompt_bump",
         "notification_mark",
         "version_label",
         "usage_budget",
@@ -236,6 +248,7 @@ class House:
     alone: Run
     answer: Result
     hook: Webhook
+    stuck: Promotion
 
     @property
     def owner(self) -> int:
@@ -257,6 +270,7 @@ class House:
             alone=self.alone.pk,
             result=self.answer.pk,
             hook=self.hook.pk,
+            stuck=self.stuck.pk,
         )
 
     def _founding(self) -> str:
@@ -298,8 +312,12 @@ def furnished(cast: Cast) -> Iterator[House]:
         alone = building.work(start_run(cast.ada, made.run.baseline, few, baseline=None))
         building.work(start_run(cast.ada, made.run.candidate, few, baseline=None))
         scenes.policy(cast, "production", approvals=1)
+        cast.key(name="x" * 100)
         batch = start_batch(cast.ada, made.run.candidate, made.suite, configs=({}, {"temperature": 1}))
-        yield House(cast, made, prompt, asked, applied, batch, alone, answer, _hook(cast))
+        corners.empty_workspace(cast.olga)
+        corners.let_look(cast)
+        stuck = corners.stuck_promotion()
+        yield House(cast, made, prompt, asked, applied, batch, alone, answer, _hook(cast), stuck)
 
 
 def _applied(cast: Cast, prompt: Prompt, number: int) -> Promotion:

@@ -55,8 +55,9 @@
 
   // Times in the reader's own zone -----------------------------------------
   const timeZone = root.dataset.zone || undefined; // the one they chose, else the browser's
-  const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short", timeZone });
-  const full = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long", timeZone });
+  const written = { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" }; // as the server does
+  const exact = new Intl.DateTimeFormat("en-GB", { ...written, timeZone });
+  const full = new Intl.DateTimeFormat("en-GB", { dateStyle: "full", timeStyle: "long", timeZone });
 
   function localise(from) {
     for (const time of all("time[data-when]", from)) {
@@ -190,6 +191,11 @@
   const [at, name] = (sessionStorage.getItem(APPLIED) || "").split(" ");
   sessionStorage.removeItem(APPLIED);
   const again = at === location.pathname && find(`[data-apply][name="${CSS.escape(name)}"]`);
-  (again || find("#main [autofocus], #main [aria-invalid='true']"))?.focus();
-  addEventListener("DOMContentLoaded", () => find(".side a[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" }));
+  (again || find("#main [aria-invalid='true']") || find("#main [autofocus]"))?.focus();
+  // What is shown once is not made a second time by loading the page again.
+  const once = find("[data-home]");
+  if (once) history.replaceState(history.state, "", once.dataset.home);
+  addEventListener("DOMContentLoaded", () => {
+    for (const here of all(".side a[aria-current], .tabs a[aria-current]")) here.scrollIntoView({ block: "nearest", inline: "center" });
+  });
 })();

@@ -109,9 +109,20 @@ const Code = (() => {
   const jsonProblems = CM.jsonParseLinter();
   const compact = CM.EditorView.theme({ ".cm-gutters": { display: "none" }, ".cm-line": { padding: "0 0.6rem" }, ".cm-content": { padding: "0.3rem 0" }, ".cm-scroller": { maxHeight: "20rem" } });
   const languages = {
-    jinja: () => [CM.jinja(), CM.autocompletion({ override: [complete], activateOnTyping: true, icons: false })],
+    jinja: () => [CM.Prec.high(CM.EditorView.inputHandler.of(overtype)), CM.jinja(), CM.autocompletion({ override: [complete], activateOnTyping: true, icons: false })],
     json: () => [CM.json(), CM.linter((view) => (view.state.doc.toString().trim() ? jsonProblems(view) : []))],
   };
+
+  /** `%}` typed before the one that closed itself goes over it, as other brackets do. */
+  function overtype(view, from, to, text) {
+    if (from !== to || (text !== "%" && text !== "}")) return false;
+    const before = view.state.sliceDoc(Math.max(0, from - REACH), from);
+    const isInTag = openTag(before)?.startsWith("{%");
+    const after = view.state.sliceDoc(from, from + 2);
+    if (!isInTag || !(text === "%" ? after === "%}" : after[0] === "}" && before.endsWith("%"))) return false;
+    view.dispatch({ selection: { anchor: from + 1 }, userEvent: "input.type" });
+    return true;
+  }
 
   function mount(textarea) {
     if (views.has(textarea)) return views.get(textarea);

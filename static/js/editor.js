@@ -137,7 +137,7 @@
       const isHere = (one) => (one.dataset.index || "0") === String(at);
       const marks = problems.filter((one) => isHere(one) && one.dataset.line).map((one) => {
         const line = doc.line(Math.min(Math.max(Number(one.dataset.line), 1), doc.lines));
-        return { from: line.from, to: line.to, severity: "error", message: one.textContent.trim() };
+        return { from: line.from, to: line.to, severity: "error", message: one.dataset.text };
       });
       const text = undeclared.length || suspects.length ? doc.toString() : "";
       for (const name of undeclared) {
@@ -152,12 +152,33 @@
     });
   }
 
+  /** What is wrong is told at its text; the preview says that it waits for it. */
+  function placeProblems() {
+    const told = [...document.querySelectorAll("template[data-problem-of]")];
+    all("[data-problems]", form).forEach((slot, index) => {
+      const here = told.filter((one) => one.dataset.problemOf === String(index));
+      slot.replaceChildren(...here.map((one) => one.content.cloneNode(true)));
+    });
+  }
+
+  /** What saving refused goes once the text is sound again; until then the preview says what is in no text. */
+  function dropMended() {
+    const isSound = !all("[data-problem]").length;
+    for (const one of all(isSound ? "[data-until-mended]" : "[data-told]", form)) one.remove();
+  }
+
   // Drafts: one request at a time, so that no window is in its own way -------------------
   const autosave = find("[data-autosave]");
-  let [isDirty, isSending] = [false, false];
+  let [isDirty, isSending, isSaving] = [false, false, false];
   form.addEventListener("input", () => { isDirty = true; });
   document.addEventListener("htmx:before:request", (event) => {
-    if (autosave.contains(event.target)) [isDirty, isSending] = [false, true];
+    if (!autosave.contains(event.target)) return;
+    if (isSaving) { event.preventDefault(); return; }
+    [isDirty, isSending] = [false, true];
+    // One that waited for its turn sends what stands there now, and goes on from the draft that was kept meanwhile.
+    const { ctx } = event.detail;
+    ctx.request.body = written();
+    for (const [name, value] of Object.entries(ctx.vals || {})) ctx.request.body.set(name, value);
   });
   document.addEventListener("htmx:finally:request", (event) => { if (autosave.contains(event.target)) isSending = false; });
 
@@ -170,13 +191,39 @@
     return false;
   }
 
+  // Whoever leaves with words that no draft has yet: they are sent behind the page, or the browser asks where that cannot be.
+  const MOST_BEHIND = 60_000; // bytes; browsers send 64 KiB
+  let wasSentBehind = false;
+  const written = () => new URLSearchParams(new FormData(form));
+  addEventListener("beforeunload", (event) => {
+    if (isDirty && !isSaving && (isSending || written().toString().length > MOST_BEHIND)) event.preventDefault();
+  });
+  addEventListener("pagehide", () => {
+    if (!isDirty || isSaving) return;
+    [isDirty, wasSentBehind] = [false, true];
+    fetch(autosave.getAttribute("hx-post"), { method: "POST", body: written(), keepalive: true }).catch(() => {});
+  });
+  addEventListener("pageshow", (event) => {
+    isSaving = false;
+    if (event.persisted && wasSentBehind) location.reload();
+  });
+
+  // What is saved is no draft: none is sent from then on, and one that is under way arrives before it.
+  async function saveAfterDraft(button) {
+    for (let tries = 0; isSending && tries < 50; tries += 1) await new Promise((done) => { setTimeout(done, 100); });
+    isSending = false;
+    form.requestSubmit(button);
+  }
+
   // Saving and trying ------------------------------------------------------------------
-  function asksForMessage() {
+  function asksFirst() {
     const message = find("[name='message']");
-    if (message.value.trim() || message.dataset.asked) return false;
-    message.dataset.asked = "1";
-    message.focus();
-    toast("Say what changed, and save again. Left empty, it is saved without.", "info");
+    const isBlank = templates().length > 0 && templates().every((one) => !one.value.trim()) && !form.dataset.askedBlank;
+    if (!isBlank && (message.value.trim() || message.dataset.asked)) return false;
+    message.dataset.asked = form.dataset.askedBlank = "1";
+    message.focus({ preventScroll: true });
+    if (isBlank) toast("Nothing is written yet, and a version is kept for good. Save again to keep it empty.", "warning");
+    else toast("Say what changed, then save again. Left empty, it is saved without a word.", "info");
     return true;
   }
 
@@ -200,10 +247,42 @@
   });
 
   form.addEventListener("submit", (event) => {
-    if (event.submitter?.name !== "do" || !asksForMessage()) return;
+    if (event.submitter?.hasAttribute("formaction")) isSaving = true; // the draft is dropped
+    if (event.submitter?.name !== "do") return;
+    if (!asksFirst()) {
+      keepSamples();
+      isSaving = true;
+      if (!isSending) return;
+      saveAfterDraft(event.submitter);
+    }
     event.preventDefault();
     event.stopPropagation();
   }, true);
+
+  // A preview that grows leaves the field one types in where it is; one that shrinks, as while half a name is typed, keeps its place.
+  const preview = find("[data-preview]");
+  const side = preview.closest(".editor-side");
+  let height = preview.offsetHeight;
+  new ResizeObserver(() => {
+    const grown = preview.offsetHeight - height;
+    height = preview.offsetHeight;
+    if (height) preview.style.minBlockSize = `${height}px`;
+    const field = document.activeElement;
+    const isBelow = side.contains(field) && preview.compareDocumentPosition(field) === Node.DOCUMENT_POSITION_FOLLOWING;
+    if (grown > 0 && height > grown && isBelow) side.scrollTop += grown;
+  }).observe(preview);
+
+  // Sample values are no part of a version: they stay for the tab, here and in Try.
+  const SAMPLES = `samples ${location.pathname.replace(/\/[^/]*$/, "")}`;
+  const samples = () => rows().map((row) => [find("[name='v_name']", row).value, find("[name='v_sample']", row)]);
+  function keepSamples() {
+    const kept = Object.fromEntries(samples().map(([name, field]) => [name, field.value]).filter(([, value]) => value));
+    sessionStorage.setItem(SAMPLES, JSON.stringify({ ...JSON.parse(sessionStorage.getItem(SAMPLES) || "{}"), ...kept }));
+  }
+  function fillSamples() {
+    const kept = JSON.parse(sessionStorage.getItem(SAMPLES) || "{}");
+    for (const [name, field] of samples()) if (!field.value && kept[name]) field.value = kept[name];
+  }
 
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-step], [data-row-add], [data-unrow], [data-declare], [data-newer], a[data-try]");
@@ -230,7 +309,7 @@
   document.addEventListener("htmx:after:settle", (event) => {
     const target = event.target.closest?.("[data-preview], [data-panel]") || event.detail?.ctx?.target;
     if (!target?.matches?.("[data-preview], [data-panel], #panel-variables, #panel-model")) return;
-    if (target.matches("[data-preview]")) { followText(); showMarks(); return; }
+    if (target.matches("[data-preview]")) { followText(); showMarks(); placeProblems(); dropMended(); return; }
     Code.mountAll(form);
     changed();
   });
@@ -239,5 +318,6 @@
   if (find("[data-messages]")) renumber();
   countRows();
   followText();
+  fillSamples();
   showMarks();
 })();

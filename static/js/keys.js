@@ -10,6 +10,7 @@
   // The command palette ---------------------------------------------------------
   const DELAY_MS = 60;
   let palette, field, list, asked = 0, timer = 0, cameFrom = null;
+  let isBehind = false, follows = null; // the list answers to an earlier text; Enter was pressed meanwhile
 
   function openPalette() {
     palette = find("#palette");
@@ -25,6 +26,7 @@
 
   async function ask() {
     const number = ++asked;
+    isBehind = true;
     const address = new URL(palette.dataset.source, location.href);
     address.searchParams.set("q", field.value);
     address.searchParams.set("palette", "1");
@@ -34,7 +36,9 @@
       if (!answer.ok || answer.redirected) throw new Error(answer.statusText);
       drawn = new DOMParser().parseFromString(await answer.text(), "text/html").body.firstElementChild;
     } catch {
-      if (number === asked) say("The search could not be reached. Try again.", true);
+      if (number !== asked) return;
+      say("The search could not be reached. Try again.", true);
+      isBehind = false;
       return;
     }
     if (number !== asked) return; // a later question was asked meanwhile
@@ -43,6 +47,15 @@
     choose(0);
     const count = Number(drawn.dataset.count);
     say(count ? `${count} result${count === 1 ? "" : "s"}` : "Nothing fits");
+    isBehind = false;
+    if (follows) follow(follows);
+  }
+
+  function follow(how) {
+    follows = null;
+    const option = chosen();
+    if (option && how.inNew) open(option.href, "_blank", "noopener");
+    else option?.click();
   }
 
   function say(text, shown = false) {
@@ -76,20 +89,23 @@
       choose(options().indexOf(chosen()) + (steps[event.key] || (event.key === "n" ? 1 : -1)));
     } else if (event.key === "Enter" && !event.isComposing) {
       event.preventDefault();
-      const option = chosen();
-      if (option && (event.ctrlKey || event.metaKey)) open(option.href, "_blank", "noopener");
-      else option?.click();
+      const how = { inNew: event.ctrlKey || event.metaKey };
+      if (isBehind) follows = how;
+      else follow(how);
     }
   }
 
   document.addEventListener("input", (event) => {
     if (event.target !== field) return;
     clearTimeout(timer);
+    [isBehind, follows] = [true, null];
     timer = setTimeout(ask, DELAY_MS);
   });
   document.addEventListener("close", (event) => {
     if (event.target !== palette) return;
+    clearTimeout(timer);
     asked += 1;
+    follows = null;
     if (cameFrom?.isConnected) cameFrom.focus();
   }, true);
   document.addEventListener("click", (event) => {

@@ -50,6 +50,20 @@
     if (line?.matches(".dl")) { line.tabIndex = -1; line.focus(); }
   }
 
+  // Where the page is told anew, a remark that is being written stays under its line.
+  let kept = null;
+  document.addEventListener("htmx:before:swap", (event) => {
+    const form = find("#say");
+    if (!form || event.detail.ctx.target?.id !== "main") return;
+    kept = { form, line: form.previousElementSibling?.id, focused: form.contains(document.activeElement) ? document.activeElement : null };
+    form.remove();
+  });
+  document.addEventListener("htmx:after:swap", () => {
+    const line = kept?.line && document.getElementById(kept.line);
+    if (line) { line.after(kept.form); kept.focused?.focus(); }
+    kept = null;
+  });
+
   const KEYS = {
     n: () => go("next"),
     p: () => go("previous"),

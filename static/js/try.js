@@ -11,6 +11,8 @@
   let running = null;
 
   const say = (text) => { if (state.textContent !== text) state.textContent = text; };
+  // Cents where there are any, else the two leading digits: as every page writes money.
+  const dollars = (cost) => `$${cost.toFixed(cost === 0 || cost >= 0.1 ? 2 : Math.min(8, 1 - Math.floor(Math.log10(cost))))}`;
   const seconds = (ms) => (ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1)} s`);
 
   // Characters that nobody sees and a model may mean: shown by their code points, as pages name them (not between two pictures).
@@ -29,6 +31,7 @@
       this.element = element;
       this.text = find("[data-text]", element);
       this.isOver = false;
+      this.model = "";
       this.clear();
       find("[data-after]", element).hidden = true;
       find("[data-sent]", element).hidden = true;
@@ -107,11 +110,11 @@
         shown.append(...marked(JSON.stringify(call, null, 2)));
         find("[data-answer]", this.element).append(shown);
       }
-      const count = (value) => (value === null ? "?" : value.toLocaleString());
+      const count = (value) => (value === null ? "?" : value.toLocaleString("en"));
       this.facts({
         Model: this.model,
         Tokens: `${count(event.input_tokens)} in, ${count(event.output_tokens)} out`,
-        Cost: event.cost === null ? "not known" : `$${event.cost.includes(".") ? event.cost.replace(/\.?0+$/, "") : event.cost}`,
+        Cost: event.cost === null ? "not known" : dollars(Number(event.cost)),
         ...(event.first_ms === null ? {} : { "First word": seconds(event.first_ms) }),
         "In all": seconds(event.latency_ms),
       });
@@ -130,6 +133,11 @@
       find("span", shown).replaceChildren(...marked(text));
       find("[data-answer]", this.element).append(shown);
       this.end("failed");
+    }
+
+    halt() {
+      this.facts(this.model ? { Model: this.model, State: "stopped" } : { State: "stopped" });
+      this.end("stopped");
     }
 
     end(how) {
@@ -154,13 +162,22 @@
   function refuse(text, errors = []) {
     const shown = copyOf("refusal");
     find("span", shown).textContent = text;
-    for (const error of errors) {
+    for (const error of errors.filter((one) => !text.includes(one.message))) {
       const line = document.createElement("p");
       line.textContent = `${error.field} ${error.message}`;
       shown.append(line);
     }
     find("[data-refused]").replaceChildren(shown);
-    shown.scrollIntoView({ block: "nearest" });
+    const named = new Set(errors.map((one) => one.field));
+    for (const field of all("[name=v_sample]", form)) {
+      if (named.has(`variables.${find("[name=v_name]", field.parentElement).value}`)) field.setAttribute("aria-invalid", "true");
+    }
+    (find("[name=v_sample][aria-invalid]", form) || shown).scrollIntoView({ block: "nearest" });
+  }
+
+  function settle() {
+    find("[data-refused]").replaceChildren();
+    for (const field of all("[name=v_sample][aria-invalid]", form)) field.removeAttribute("aria-invalid");
   }
 
   async function run() {
@@ -168,13 +185,15 @@
     running = new AbortController();
     const { signal } = running;
     const posted = new FormData(form);
-    find("[data-refused]").replaceChildren();
+    keepSamples();
+    settle();
     const columns = all("[data-column]").filter((one) => find("[data-source]", one).value).map((one) => new Column(one));
     const began = performance.now();
     const clock = setInterval(() => say(`Running: ${seconds(performance.now() - began)}`), 500);
+    const isTyping = document.activeElement.matches("textarea, input");
     start.hidden = true;
     stop.hidden = false;
-    stop.focus();
+    if (!isTyping) stop.focus();
     say("Running");
     let outcome = "";
     try {
@@ -187,10 +206,12 @@
       if (!signal.aborted) refuse("The server could not be reached: try again.");
     } finally {
       clearInterval(clock);
-      for (const column of columns) if (!column.isOver) column.end("stopped");
+      for (const column of columns) if (!column.isOver) column.halt();
+      const wasOnStop = document.activeElement === stop;
       stop.hidden = true;
       start.hidden = false;
-      start.focus();
+      const wrong = find("[name=v_sample][aria-invalid]", form);
+      if (wasOnStop) (wrong || start).focus();
       running = null;
       const failed = columns.filter((one) => one.element.dataset.state === "failed").length;
       say(outcome || (failed ? `${failed} of ${columns.length} failed` : `Answered in ${seconds(performance.now() - began)}`));
@@ -204,7 +225,7 @@
     } catch {
       refuse(response.redirected ? "You are signed out: reload the page." : `The server answered ${response.status}: try again.`);
     }
-    return "Not tried";
+    return "Nothing was asked";
   }
 
   // Keys and buttons ----------------------------------------------------------------
@@ -235,6 +256,16 @@
     column.toggleAttribute("data-off", !event.target.value);
     find("[data-refresh-fields]").click();
   });
+
+  // What a prompt was tried with stays for the tab: an editor and Try of the same prompt fill in what is empty.
+  const SAMPLES = `samples ${location.pathname.replace(/\/[^/]*$/, "")}`;
+  const values = () => all("[name='v_name']").map((name) => [name.value, find("[name='v_sample']", name.parentElement)]);
+  function keepSamples() {
+    const kept = Object.fromEntries(values().map(([name, field]) => [name, field.value]).filter(([, value]) => value));
+    sessionStorage.setItem(SAMPLES, JSON.stringify({ ...JSON.parse(sessionStorage.getItem(SAMPLES) || "{}"), ...kept }));
+  }
+  const kept = JSON.parse(sessionStorage.getItem(SAMPLES) || "{}");
+  for (const [name, field] of values()) if (!field.value && kept[name]) field.value = kept[name];
 
   if (sessionStorage.getItem("try-at-once") === location.pathname) {
     sessionStorage.removeItem("try-at-once");

@@ -2,13 +2,15 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
+from django.db import connection
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
 
 from evals_app.scripted_provider import Rule, ScriptedProvider
 from registry.core.actions.sessions import create_sign_in_link
@@ -43,6 +45,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def chromium() -> Iterator[Browser]:
     """A Chromium for the thread that asks: the one `make test` found, else the one on the path."""
     path = os.environ.get("CHROMIUM") or shutil.which("chromium") or "chromium"
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
         yield launched
@@ -59,6 +62,13 @@ def browser() -> Iterator[Browser]:
     del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
 
 
+@pytest.fixture(autouse=True)
+def nobody_stays(browser: Browser) -> Iterator[None]:
+    """What a test leaves open asks nothing while the next one runs."""
+    yield
+    leave(browser)
+
+
 @pytest.fixture(scope="package")
 def web_process(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
     """One web process for all tests that need no other: it keeps nothing that another workspace could meet."""
@@ -68,10 +78,41 @@ def web_process(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture
 def web(transactional_db: None, web_process: Web, browser: Browser) -> Iterator[Web]:
-    """A web process over this test's database; afterwards no page is open that would go on asking it."""
+    """A web process over this test's database; afterwards no page is open that would go on asking it, and none has asked."""
     yield web_process
+    leave(browser)
+    at_rest, ends = 0, time.monotonic() + PATIENCE_MS / 1000
+    while at_rest < 3 and time.monotonic() < ends:  # what was asked last may be on its way still
+        time.sleep(0.05)
+        at_rest = 0 if working() else at_rest + 1
+
+
+def leave(browser: Browser) -> None:
+    """Close every page, cut off first: an editor sends behind itself what it has not kept."""
     for context in browser.contexts:
+        context.set_offline(True)
         context.close()
+
+
+def working() -> int:
+    """How many other processes are in the middle of something in this test's database."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            " AND backend_type = 'client backend' AND state <> 'idle'"
+        )
+        [(number,)] = cursor.fetchall()
+    return int(number)
+
+
+def until(what: str, holds: Callable[[], bool]) -> None:
+    """Wait for something outside of the browser."""
+    ends = time.monotonic() + PATIENCE_MS / 1000
+    while time.monotonic() < ends:
+        if holds():
+            return
+        time.sleep(0.1)
+    raise AssertionError(what)
 
 
 class Seat:

@@ -1,4 +1,4 @@
-"""What every page is held to in a browser: axe's rules, no scrolling sideways, nothing the browser complains about, its weight."""
+"""What every page is held to in a browser: axe's rules, nothing out of sight sideways, nothing the browser complains about, its weight."""
 
 import json
 import os
@@ -34,6 +34,14 @@ _SETTLE = """
   done();
 })))
 """
+# What is wider than the part it stands in is painted over its neighbours, or out of sight.
+_OUTSIDE = """
+() => [...document.querySelectorAll(".table :is(th, td), .card, .secret, .note, .figure, .list > li")]
+  .filter((one) => one.checkVisibility() && one.scrollWidth > one.clientWidth + 1 && getComputedStyle(one).overflowX === "visible")
+  .map((one) => `${one.tagName.toLowerCase()} ${one.className}: ${one.textContent.trim().slice(0, 60)}`)
+"""
+# Parts that the page fetches once it stands are part of it.
+_WHOLE = "() => !document.querySelector('[hx-trigger=load]')"
 # What a reader may open is looked at too; menus float over what is below them, so they stay closed.
 _OPEN = "() => document.querySelectorAll('details:not([data-menu])').forEach((one) => { one.open = true; })"
 
@@ -79,6 +87,7 @@ class Scales:
 def faults(page: Page) -> Iterator[str]:
     """What is wrong with the page as it is, wide and narrow, light and dark."""
     page.emulate_media(reduced_motion="reduce")
+    page.wait_for_function(_WHOLE)
     page.evaluate(_OPEN)
     page.evaluate(_axe_source())
     yield from (f"{WIDE} light: {one}" for one in _measured(page, WIDE, "light", _everything()))
@@ -90,15 +99,21 @@ def faults(page: Page) -> Iterator[str]:
         yield f"{sheets} style sheets"
 
 
+def wear(page: Page, scheme: Scheme) -> None:
+    """The page in these colours, once all of it has taken them on."""
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    page.evaluate(_SETTLE)
+
+
 def _measured(page: Page, width: int, scheme: Scheme, options: dict[str, Any]) -> Iterator[str]:
     page.set_viewport_size({"width": width, "height": 900})
-    page.emulate_media(color_scheme=scheme)
-    page.evaluate(_SETTLE)
+    wear(page, scheme)
     for found in page.evaluate(_RUN, options):
         if found["impact"] in GRAVE or any(tag in STANDARDS for tag in found["tags"]):
             yield f"{found['id']} ({found['impact']}): {json.dumps(found['nodes'], ensure_ascii=False)}"
     if (scroll := page.evaluate("document.documentElement.scrollWidth")) > width:
         yield f"scrolls sideways: {scroll} px"
+    yield from (f"wider than where it stands: {one}" for one in page.evaluate(_OUTSIDE))
 
 
 def _everything() -> dict[str, Any]:

@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from prompts_app.actions.prompts import create_prompt
 from prompts_app.actions.versions import create_version
 from prompts_app.models import Draft, Prompt, PromptVersion
 from tests import builders
 from tests.builders import Cast, make_cast
-from tests.e2e.conftest import Seat
+from tests.e2e.conftest import Seat, until
 from tests.servers import Web
 
 pytestmark = pytest.mark.e2e
@@ -53,7 +53,8 @@ def write(page: Page, text: str, *, card: int = 0) -> None:
 
 def accept(page: Page, text: str) -> None:
     """Take the first completion once it offers this; a key right after it opened is not for it."""
-    expect(page.locator(".cm-tooltip-autocomplete")).to_contain_text(text)
+    # While what else was typed is looked up, the list is shown but not taken from.
+    expect(page.locator(".cm-tooltip-autocomplete:not(.cm-tooltip-autocomplete-disabled)")).to_contain_text(text)
     page.wait_for_timeout(200)
     page.keyboard.press("Enter")
 
@@ -92,6 +93,39 @@ def test_variables__typed_declared_and_removed__follow_the_text_and_are_marked_w
     page.wait_for_url("**/prompts/banking/intents")
     schema = newest().to_json()["variables"]
     assert list(schema["properties"]) == ["message", "bank", "city"]  # type: ignore[index, call-overload, arg-type]
+
+
+def test_editor__left_in_the_middle_of_a_word__keeps_it_and_dropping_the_draft_drops_that_too(ada: Seat) -> None:
+    page = ada.open(EDITOR)
+    write(page, " Say why")
+    page.get_by_role("link", name="Promotions", exact=True).click()
+    page.wait_for_url("**/promotions")
+    until("the last words are kept", lambda: "Say why" in str(Draft.objects.values_list("content", flat=True).first()))
+
+    # Gone back to, the page goes on from what was sent behind it: no window of one's own is in the way.
+    page.go_back()
+    expect(page.locator("[data-message]").first).to_contain_text("Say why")
+    write(page, " it is so")
+    expect(page.locator("#draft-state")).to_contain_text("Draft kept")
+    write(page, " at all")
+    page.get_by_role("button", name="Discard it").click()
+    expect(page.locator("[data-toast]")).to_contain_text("Draft discarded")
+    page.wait_for_load_state("networkidle")
+    assert not Draft.objects.exists()
+
+
+def test_editor__left_with_more_than_can_be_sent_behind_the_page__asks_first(ada: Seat) -> None:
+    page = ada.open(EDITOR)
+    asked: list[str] = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    page.route("**/drafts/draft", lambda route: route.abort())
+    write(page, ".")
+    page.evaluate(
+        "text => Code.replace(document.querySelector('[data-message] textarea'), /Sort/g, text)", "x" * 70_000
+    )
+    page.get_by_role("link", name="Promotions", exact=True).click()
+    page.wait_for_url("**/promotions")
+    assert asked == ["beforeunload"]
 
 
 def test_completion__in_a_tag_and_at_an_include__offers_names_filters_and_prompts(ada: Seat) -> None:
@@ -144,6 +178,7 @@ def test_two_windows__of_one_person__the_later_one_is_told_and_chooses(ada: Seat
     second.goto(f"{ada.url}{EDITOR}")
     write(first, " First window.")
     expect(first.locator("#draft-state")).to_contain_text("Draft kept")
+    until("all of it is kept", lambda: "First window." in Draft.objects.get().content)
 
     write(second, " Second window.")
     expect(second.locator("[data-draft-conflict]")).to_contain_text("another window of yours")
@@ -156,6 +191,30 @@ def test_two_windows__of_one_person__the_later_one_is_told_and_chooses(ada: Seat
     write(first, " More.")
     first.get_by_role("link", name="Take the other").click()
     expect(first.locator("[data-message]").first).to_contain_text("Second window.")
+
+
+def test_draft__answered_later_than_the_next_pause__is_in_nobodys_way(ada: Seat) -> None:
+    page = ada.open(EDITOR)
+
+    def slowly(route: Route) -> None:
+        answer = route.fetch()
+        page.wait_for_timeout(3000)
+        route.fulfill(response=answer)
+
+    page.route("**/drafts/draft", slowly)
+    with page.expect_request("**/drafts/draft"):
+        write(page, " One.")
+    with page.expect_response("**/drafts/draft"):
+        write(page, " Two.")
+    with page.expect_response("**/drafts/draft"):
+        pass  # what waited for its turn goes on from the draft before it
+    assert "One. Two." in Draft.objects.get().content
+    with page.expect_response("**/drafts/draft"):
+        write(page, " Three.")
+    assert "One. Two. Three." in Draft.objects.get().content
+
+    expect(page.locator("#draft-state")).to_contain_text("Draft kept")
+    expect(page.locator("[data-draft-conflict]")).to_have_count(0)
 
 
 def test_two_people__at_one_prompt__see_each_other_and_both_versions_are_offered(ada: Seat, people: Cast) -> None:
@@ -179,7 +238,7 @@ def test_two_people__at_one_prompt__see_each_other_and_both_versions_are_offered
 def test_model__set_by_fields__keeps_what_has_no_field_and_reads_as_json(ada: Seat) -> None:
     page = ada.open(EDITOR)
     page.get_by_label("Temperature").fill("0.25")
-    page.get_by_label("Most tokens").fill("64")
+    page.get_by_label("Max tokens").fill("64")
     expect(page.locator("#preview")).to_contain_text("max_tokens")
     page.locator("#panel-model").get_by_role("button", name="As JSON").click()
     expect(page.locator("#panel-model .cm-content")).to_contain_text('"max_tokens": 64')
@@ -203,3 +262,83 @@ def test_long_prompt__of_150_kb__is_drawn_typed_in_and_kept(ada: Seat, people: C
     expect(page.locator("#draft-state")).to_contain_text("Draft kept")
     # Only what is in view is in the page: that is what keeps typing light.
     assert page.locator("[data-message] .cm-line").count() < 300
+
+
+def test_tag__typed_to_its_end__closes_once_and_samples_stay_for_the_next_version(ada: Seat) -> None:
+    page = ada.open(EDITOR)
+
+    write(page, "\n{% if message %}", card=1)
+    write(page, "a", card=1)
+    expect(page.locator(".cm-content").nth(1)).to_contain_text("{% if message %}a")
+    expect(page.locator(".message .cm-lintRange-error")).to_have_count(1)
+    write(page, "{% endif %}", card=1)
+    expect(page.locator(".message .cm-lintRange-error")).to_have_count(0)
+
+    # What asks for a message does not lie over the button that is to be pressed again.
+    page.locator("[name=v_sample]").first.fill("Where is it?")
+    save = page.get_by_role("button", name="Save as v2")
+    save.click()
+    expect(page.get_by_text("Say what changed")).to_be_visible()
+    save.click()
+    page.wait_for_url("**/prompts/banking/intents")
+    page = ada.open(EDITOR)
+    expect(page.locator("[name=v_sample]").first).to_have_value("Where is it?")
+
+
+def test_save__with_nothing_written__asks_first(ada: Seat, people: Cast) -> None:
+    create_prompt(people.ada, "banking/blank", kind="text")
+    page = ada.open("/w/acme/prompts/banking/blank/drafts/edit")
+    page.locator("[name=message]").fill("First")
+    save = page.get_by_role("button", name="Save as v1")
+
+    save.click()
+    expect(page.get_by_text("Nothing is written yet")).to_be_visible()
+    assert not PromptVersion.objects.filter(prompt__name="banking/blank").exists()
+    save.click()
+    page.wait_for_url("**/prompts/banking/blank")
+    assert PromptVersion.objects.get(prompt__name="banking/blank").to_json()["text"] == ""
+
+
+def test_preview__that_grows_while_a_setting_is_typed__leaves_the_field_where_it_is(ada: Seat) -> None:
+    page = ada.open(EDITOR)
+    page.set_viewport_size({"width": 1280, "height": 800})
+    field, preview = page.get_by_label("Top p"), page.locator("[data-preview]")
+    field.scroll_into_view_if_needed()
+    field.click()
+    before, height = field.bounding_box(), preview.bounding_box()
+
+    page.keyboard.type("0.9")
+    expect(preview).to_contain_text("Changes since v1")
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+    after, grown = field.bounding_box(), preview.bounding_box()
+    assert before and after and height and grown
+    assert grown["height"] > height["height"] + 50
+    assert abs(after["y"] - before["y"]) < 2
+
+    # Half a name is a mistake for a moment: what stands below keeps its place.
+    write(page, " {{")
+    expect(page.locator("[data-problem]").first).to_be_visible()
+    shrunk = preview.bounding_box()
+    assert shrunk and shrunk["height"] == grown["height"]
+
+
+def test_save__that_takes_longer_than_a_draft_waits__leaves_no_draft_behind(ada: Seat) -> None:
+    page = ada.open(EDITOR)
+
+    def slowly(route: Route) -> None:
+        if route.request.method != "POST":
+            route.continue_()
+            return
+        answer = route.fetch(max_redirects=0)
+        page.wait_for_timeout(2500)
+        route.fulfill(response=answer)
+
+    page.route(f"**{EDITOR}", slowly)
+    write(page, " More.")
+    page.get_by_label("What changed, and why?").fill("More")
+    page.get_by_role("button", name="Save as v2").click()
+
+    expect(page.get_by_role("heading", name="Version 2")).to_be_visible()
+    expect(page.get_by_text("You have a draft")).to_have_count(0)
+    assert newest().number == 2 and not Draft.objects.exists()

@@ -44,7 +44,7 @@ def test_first_use__from_the_printed_link__leads_step_by_step_to_a_first_fetch(p
     expect(page.locator("main")).to_contain_text("Next: say what good answers are")
 
     page.goto(board)
-    page.get_by_role("button", name="No suite yet").click()
+    page.get_by_role("button", name="Skip this step").click()
     page.get_by_role("link", name="Promote support/triage to Staging").click()
     page.get_by_role("button", name="Open the promotion").click()
     page.get_by_role("button", name="Apply to Staging").click()
@@ -56,6 +56,8 @@ def test_first_use__from_the_printed_link__leads_step_by_step_to_a_first_fetch(p
     page.get_by_label("Name").fill("checkout")
     page.get_by_role("button", name="Make the key").click()
     command = page.locator("#fetch-command").inner_text()
+    page.wait_for_load_state()  # widths are those of the styles
+    assert page.evaluate("document.documentElement.scrollWidth") == 1280, "the key and its copy button stay in sight"
 
     found = re.fullmatch(r'curl -H "Authorization: (Bearer \S+)" (\S+)', command)
     assert found is not None, command

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from prompts_app.actions.prompts import create_prompt
+from prompts_app.models import PendingPrompts
 from registry.core.models import Member
 from tests import builders
 from tests.builders import Cast, make_cast
@@ -53,7 +54,7 @@ def test_palette__by_keyboard_alone__finds_says_how_much_and_goes_there(olga: Se
     field = palette.get_by_role("combobox")
     first = palette.get_by_role("option", name="support/triage v2", exact=False).first
     expect(first).to_have_attribute("aria-selected", "true")
-    assert field.get_attribute("aria-activedescendant") == first.get_attribute("id")
+    expect(field).to_have_attribute("aria-activedescendant", first.get_attribute("id") or "none")
     page.keyboard.press("Enter")
     page.wait_for_url("**/prompts/support/triage/versions/2")
 
@@ -70,6 +71,20 @@ def test_palette__by_keyboard_alone__finds_says_how_much_and_goes_there(olga: Se
     page.wait_for_url("**/prompts/support/triage/promotions**")
 
 
+def test_palette__asked_faster_than_it_answers__goes_where_the_whole_text_leads(olga: Seat) -> None:
+    page = olga.open("/w/acme/reviews")
+
+    def slowly(route: Route) -> None:
+        page.wait_for_timeout(1000)
+        route.continue_()
+
+    page.route("**/search?*palette=1", slowly)
+    page.keyboard.press("Control+k")
+    page.keyboard.type("triage v2")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/prompts/support/triage/versions/2")
+
+
 def test_keys__alone__go_places_move_through_the_board_and_fold_it(olga: Seat) -> None:
     page = olga.open("/w/acme/promotions")
 
@@ -80,6 +95,8 @@ def test_keys__alone__go_places_move_through_the_board_and_fold_it(olga: Seat) -
     expect(page.get_by_role("dialog", name="Keyboard")).to_contain_text("Search everything")
     page.keyboard.press("Escape")
 
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
     page.keyboard.press("/")
     expect(page.get_by_role("searchbox", name="Search prompts")).to_be_focused()
     page.keyboard.type("sup")
@@ -92,6 +109,7 @@ def test_keys__alone__go_places_move_through_the_board_and_fold_it(olga: Seat) -
     page.keyboard.press("k")
     page.keyboard.press("Enter")
     page.wait_for_url("**/prompts/support/summary")
+    assert len([url for url in asked if "q=sup" in url]) == 1  # leaving the field asks for nothing
 
     olga.open("/w/acme/")
     page.get_by_role("button", name="Fold support").press("Enter")
@@ -99,6 +117,39 @@ def test_keys__alone__go_places_move_through_the_board_and_fold_it(olga: Seat) -
     page.reload()
     expect(page.get_by_role("link", name="triage", exact=True)).to_be_hidden()
     expect(page.get_by_role("link", name="intent", exact=True)).to_be_visible()
+
+
+def test_keys__answer_that_comes_after_one_has_gone_on_to_the_rows__leaves_the_focus_there(olga: Seat) -> None:
+    page = olga.open("/w/acme/")
+    held: list[Route] = []
+    page.route("**/w/acme/?q=sup**", lambda route: held.append(route))
+
+    with page.expect_request("**/w/acme/?q=sup**"):
+        page.get_by_role("searchbox", name="Search prompts").press_sequentially("sup")
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("[data-row]:focus")).to_have_count(1)
+    for route in held:
+        route.continue_()
+    expect(page.locator("#board-list tr.entry")).to_have_count(2)
+    expect(page.locator("[data-row]:focus")).to_have_count(1)
+
+
+def test_import__looked_at_again_by_itself__leaves_the_focus_where_it_is_and_goes_on_once_it_was_read(
+    olga: Seat, people: Cast
+) -> None:
+    member = Member.objects.get(pk=people.olga.member_id)
+    PendingPrompts.objects.create(member=member, source="langfuse", name="theirs", state="running")
+    page = olga.open("/w/acme/import")
+    page.get_by_role("button", name="Stop").focus()
+
+    PendingPrompts.objects.update(progress="7 prompts so far.")
+    expect(page.get_by_role("status").filter(has_text="Reading theirs")).to_contain_text("7 prompts so far.")
+    expect(page.get_by_role("button", name="Stop")).to_be_focused()
+    PendingPrompts.objects.update(state="failed", error="Their server went away.")
+    expect(page.get_by_role("alert")).to_contain_text("Their server went away.")
+    page.get_by_role("button", name="Start again").click()
+    expect(page.get_by_role("alert")).to_have_count(0)
+    assert not PendingPrompts.objects.exists()
 
 
 def test_people__invited_by_a_link__come_in_and_are_deactivated_after_a_look(
@@ -128,3 +179,43 @@ def test_people__invited_by_a_link__come_in_and_are_deactivated_after_a_look(
     guest.reload()
     expect(guest.get_by_role("heading", name="There is no such workspace")).to_be_visible()
     assert path(guest) == "/w/acme/"
+
+
+def test_key__of_a_long_name__is_shown_whole_and_every_button_is_in_sight(olga: Seat) -> None:
+    page = olga.open("/w/acme/settings/keys")
+    page.get_by_label("Name", exact=True).fill("x" * 100)
+    page.get_by_label("Environment", exact=True).select_option("development")
+    page.get_by_role("button", name="Make the key").click()
+    expect(page.get_by_role("button", name="Copy the key")).to_be_visible()
+    page.wait_for_load_state()  # widths are those of the styles
+
+    for width in (1280, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        expect(page.get_by_role("button", name="Copy the key")).to_be_in_viewport(ratio=1)
+        for name in ("Copy the command", "Rotate"):
+            box = page.get_by_role("button", name=name).bounding_box()
+            assert box is not None and box["x"] >= 0 and box["x"] + box["width"] <= width, (width, name)
+        assert page.locator("#issued-key").evaluate("(one) => one.scrollWidth <= one.clientWidth")
+
+
+def test_invitation_and_key__shown_once__are_not_made_again_by_a_reload(olga: Seat) -> None:
+    page = olga.open("/w/acme/settings/members")
+    page.get_by_role("button", name="Make a link").click()
+    expect(page.locator(".secret")).to_be_visible()
+    page.wait_for_load_state()  # its script has said where a reload goes
+    page.reload()
+    expect(page.locator(".secret")).to_have_count(0)
+    expect(page.get_by_role("button", name="Revoke")).to_have_count(1)
+
+    page.goto(f"{olga.url}/w/acme/settings/keys")
+    expect(page.get_by_text("post results from elsewhere")).to_be_hidden()
+    page.get_by_label("Kind").select_option("ci")
+    expect(page.get_by_text("post results from elsewhere")).to_be_visible()
+    expect(page.get_by_label("Environment", exact=True)).to_be_hidden()
+    page.get_by_label("Name").fill("pipeline")
+    page.get_by_role("button", name="Make the key").click()
+    expect(page.locator(".secret")).to_be_visible()
+    page.wait_for_load_state()
+    page.reload()
+    expect(page.locator(".secret")).to_have_count(0)
+    expect(page.get_by_role("button", name="Rotate")).to_have_count(1)

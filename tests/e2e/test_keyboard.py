@@ -42,6 +42,7 @@ def test_prompt_engineer__by_keyboard__finds_edits_saves_and_reads_what_flipped(
     keys.type("triage")
     keys.press("Enter")
     page.wait_for_url("**q=triage*")
+    expect(page.locator("#board-list tr.entry")).to_have_count(1)
     page.locator("body").press("ArrowDown")
     keys.press("Enter")
     page.wait_for_url("**/prompts/support/triage")
@@ -64,7 +65,9 @@ def test_prompt_engineer__by_keyboard__finds_edits_saves_and_reads_what_flipped(
     keys.press("Enter")
     page.wait_for_url("**/runs")
     run = f"/runs/{house.evaluated.run.pk}"
-    while not (page.evaluate("document.activeElement.pathname") or "").endswith(run):
+    for _ in range(10):
+        if (page.evaluate("document.activeElement.pathname") or "").endswith(run):
+            break
         keys.press("j")
     keys.press("Enter")
     page.wait_for_url(f"**{run}")
@@ -94,8 +97,8 @@ def test_reviewer__by_keyboard__reads_the_evidence_and_approves(house: House, we
     keys.type("Reads well.")
     tab_to(page, "Approve")
     keys.press("Enter")
-    expect(page.locator("main")).to_contain_text("approved")
-    expect(page.locator("main")).to_contain_text("Reads well.")
+    expect(page.locator("#conversation")).to_contain_text("approved")
+    expect(page.locator("#conversation")).to_contain_text("Reads well.")
 
     assert Approval.objects.filter(member=house.cast.grace.member_id, vote="approve").exists()
     assert seat.complaints == []

@@ -17,7 +17,7 @@ from registry.core.identity import actor_of_member
 from registry.core.models import Workspace
 from tests.builders import deliver
 from tests.e2e.conftest import Seat
-from tests.e2e.measures import Scheme, screenshots
+from tests.e2e.measures import Scheme, screenshots, wear
 from tests.evals.building import scripted, work_all
 from tests.servers import Web
 
@@ -59,7 +59,7 @@ def test_main_screens__of_the_demo__are_pictured_light_and_dark(demo: Workspace,
         page = seat.open(pattern.format(**found))
         page.wait_for_load_state("networkidle")
         for scheme in SCHEMES:
-            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            wear(page, scheme)
             page.screenshot(path=folder / f"{name}-{scheme}.png")
     assert seat.complaints == []
 

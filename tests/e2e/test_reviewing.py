@@ -1,17 +1,21 @@
 """A reviewer at work in a real browser: by keyboard alone, and what stays of a remark."""
 
+import re
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 from playwright.sync_api import Browser, Page, expect
 
+from prompts_app.actions.applying import apply_promotion
 from prompts_app.actions.environments import change_environment
-from prompts_app.actions.promotions import open_promotion
+from prompts_app.actions.promotions import open_promotion, schedule
 from prompts_app.models import Approval, Comment, Promotion
 from tests import builders
 from tests.builders import Cast, make_cast
-from tests.e2e.conftest import Seat
-from tests.scenes import go_live
+from tests.e2e.conftest import PATIENCE_MS, Seat
+from tests.scenes import approve, fresh, go_live
 from tests.servers import Web
 
 pytestmark = pytest.mark.e2e
@@ -83,6 +87,7 @@ def test_review__by_keyboard_alone__from_the_inbox_to_a_comment_on_a_line_and_an
     assert (remark.path, remark.side, remark.line) == ("text", "new", 10)
     assert remark.quote == "Rule 10: be brief about item 10."
 
+    page.wait_for_load_state()  # keys are heard once the scripts are there
     page.keyboard.press("v")
     page.keyboard.type("Reads well.")
     page.keyboard.press("Tab")
@@ -137,3 +142,63 @@ def test_review__without_scripts__takes_a_comment_on_a_line_and_the_record_downl
     assert found.value.suggested_filename == f"promotion-{desk.promotion.pk}.html"
     assert "Without a script." in text and desk.promotion.version.digest in text and "<script" not in text
     context.close()
+
+
+def test_promotion__left_open__shows_votes_and_that_it_went_live_and_keeps_what_is_being_written(desk: Desk) -> None:
+    ada, address = desk.seat("ada"), f"/w/acme/promotions/{desk.promotion.pk}"
+    page = ada.open(f"{address}?view=split")
+    page.locator("#text-new-10").hover()
+    page.locator("#text-new-10 [data-say]").click()
+    page.locator("#your-review textarea").fill("Is it")
+    page.locator("#say textarea").fill("Brief h")
+
+    approve(desk.cast.grace, desk.promotion)
+    expect(page.locator("#blockers-title")).to_contain_text(
+        "Nothing stands in the way. Olga or Rosa can apply it.", timeout=PATIENCE_MS
+    )
+    expect(page.locator("#conversation")).to_contain_text("Grace approved")
+    page.keyboard.type("ow?")
+    expect(page.locator("#text-new-10 ~ #say textarea")).to_have_value("Brief how?")
+    expect(page.locator("#your-review textarea")).to_have_value("Is it")
+    expect(page.locator("#changes [aria-current]")).to_have_text("Side by side")
+
+    apply_promotion(desk.cast.rosa, fresh(desk.promotion), stamp=None)
+    expect(page.locator("#toasts")).to_contain_text("v2 is live in Production now.", timeout=PATIENCE_MS)
+    expect(page.locator("#main")).to_contain_text("Applied just now by Rosa")
+    expect(page.locator("#blockers")).to_have_count(0)
+    assert ada.complaints == []
+
+
+def test_promotion__scheduled_while_a_reviewer_reads__is_not_changed_under_their_hands(desk: Desk) -> None:
+    page = desk.seat("grace").open(f"/w/acme/promotions/{desk.promotion.pk}")
+    page.locator("#your-review textarea").fill("Good.")
+
+    schedule(desk.cast.rosa, fresh(desk.promotion), stamp=None, at=timezone.now() + timedelta(days=1))
+
+    expect(page.locator("#evidence")).to_contain_text(
+        "What is asked for here has changed since you opened it.", timeout=PATIENCE_MS
+    )
+    expect(page.locator("#blockers-title")).not_to_contain_text("due")
+    page.get_by_role("button", name="Approve").click()
+    expect(page.get_by_role("alert").filter(has_text="changed")).to_be_visible()
+    expect(page.locator("#your-review textarea")).to_have_value("Good.")
+
+
+def test_inbox__pressed_on_what_a_row_says_to_do__opens_the_promotion(desk: Desk) -> None:
+    page = desk.seat("grace").open("/w/acme/reviews")
+
+    place = page.get_by_text("Approve it, or ask for changes").bounding_box()
+    assert place
+    page.mouse.click(place["x"] + 20, place["y"] + place["height"] / 2)
+
+    expect(page).to_have_url(re.compile(rf"/promotions/{desk.promotion.pk}$"))
+
+
+def test_tabs__on_a_narrow_screen__show_the_one_that_is_open(desk: Desk) -> None:
+    grace = desk.seat("grace")
+    page = grace.open("/w/acme/")
+    page.set_viewport_size({"width": 390, "height": 844})
+
+    for place in ("", "/drafts/edit", "/versions", "/diff", "/versions/usage"):
+        page.goto(f"{grace.url}/w/acme/prompts/support/rules{place}")
+        expect(page.locator(".tabs a[aria-current]")).to_be_in_viewport(ratio=0.9)

@@ -38,12 +38,12 @@ def test_screens__each_of_them__is_accessible_fits_weighs_little_and_complains_o
 
 def _look(web: Web, owner: Actor, signed_in: Sequence[Named], nobody: Sequence[Named] = ()) -> Wrong:
     """What is wrong with some of the pages, in a browser of its own."""
-    try:
-        with chromium() as browser:
+    with chromium() as browser:
+        try:
             wrong = _measured(Seat(browser, web, owner), signed_in)
             return wrong | (_measured(Seat(browser, web), nobody) if nobody else {})
-    finally:
-        connection.close()
+        finally:
+            connection.close()  # while the browser's loop runs: without it Django has another connection for this thread
 
 
 def _measured(seat: Seat, pages: Sequence[Named]) -> Wrong:

@@ -78,6 +78,7 @@ def _edit(seat: Seat, text: str, *, version: int) -> None:
 def _save(page: Page, *, version: int) -> None:
     page.get_by_label("What changed, and why?").fill(f"Attempt {version}")
     page.get_by_role("button", name=f"Save as v{version}", exact=True).click()
+    page.wait_for_url(f"**/prompts/{NAME}")
     expect(page.locator("main")).to_contain_text(f"v{version}")
 
 
@@ -120,6 +121,7 @@ def _open_promotion(seat: Seat, *, version: int) -> str:
 def _wait_for_check(page: Page, state: str) -> None:
     """Look again until the suite's check says it, as somebody would who waits."""
     for _ in range(PATIENCE_MS // 500):
+        expect(page.locator("#evidence[hx-trigger=load]")).to_have_count(0)  # it comes once the page stands
         if state in page.locator("#checks").inner_text().lower():
             return
         page.wait_for_timeout(500)
@@ -130,7 +132,7 @@ def _wait_for_check(page: Page, state: str) -> None:
 def _approve(page: Page) -> None:
     page.get_by_label("Comment").fill("Reads well.")
     page.get_by_role("button", name="Approve", exact=True).click()
-    expect(page.locator("main")).to_contain_text("approved")
+    expect(page.locator("#conversation")).to_contain_text("approved")
 
 
 def _apply(page: Page) -> None:
@@ -142,7 +144,7 @@ def _roll_back(seat: Seat) -> None:
     page = seat.open(f"/w/acme/environments/production/rollback/{NAME}")
     page.get_by_label("Reason").fill("Customers complained about the tone.")
     page.get_by_role("button", name="Make v1 live").click()
-    expect(page.locator("main")).to_contain_text("v1")
+    page.wait_for_url(f"**/prompts/{NAME}")
 
 
 def _fetch(web: Web, token: str) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Trying a prompt in a real browser: from the editor by keyboard, told as it is answered, stopped, and kept as a case."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,7 +12,7 @@ from evals_app.models import DraftCase, Tryout
 from evals_app.scripted_provider import Rule, ScriptedProvider
 from tests import builders
 from tests.builders import Cast, make_cast
-from tests.e2e.conftest import Seat
+from tests.e2e.conftest import Seat, until
 from tests.evals import building
 from tests.servers import run_web
 
@@ -44,15 +43,6 @@ def stage(transactional_db: None, browser: Browser, tmp_path: Path) -> Iterator[
         seat = Seat(browser, web, cast.ada)
         yield Stage(seat, provider, cast)
         assert [line for line in seat.complaints if "status of 4" not in line] == []
-
-
-def until(what: str, holds: Callable[[], bool]) -> None:
-    """Wait for something outside of the browser."""
-    for _ in range(300):
-        if holds():
-            return
-        time.sleep(0.1)
-    raise AssertionError(what)
 
 
 def _is_asked(stage: Stage, times: int) -> bool:
@@ -105,8 +95,10 @@ def test_try__stopped_or_left__ends_the_asking_at_the_provider(stage: Stage) -> 
     page.locator("[name=v_sample]").fill("Bo")
     page.keyboard.press("Control+Enter")
     until("asked", lambda: stage.provider.calls == 1)
+    assert page.evaluate("document.activeElement.name") == "v_sample", "one goes on typing where one was"
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_role("status").filter(has_text="Stopped")).to_be_visible()
+    expect(page.locator("[data-column] [data-facts]").first).to_contain_text("stopped")
 
     # The place is free again: as often as one likes, one after the other.
     for number in range(2, 6):
@@ -132,6 +124,23 @@ def test_try__of_what_cannot_be_asked__says_why_and_keeps_what_was_typed(stage: 
     expect(page.locator("[data-column]").first).to_contain_text("rejected: HTTP 401")
     expect(page.get_by_role("alert")).to_have_count(0)
     assert page.locator("[name=v_sample]").input_value() == "Bo"
+
+
+def test_try__without_a_value__has_the_field_marked_and_focused_where_it_stood(stage: Stage) -> None:
+    page = stage.ada.open(TRY)
+    field = page.locator("[name=v_sample]")
+    before = field.bounding_box()
+
+    page.locator("[data-start]").click()
+
+    expect(page.get_by_role("alert")).to_contain_text("name is required")
+    expect(field).to_be_focused()
+    expect(field).to_have_attribute("aria-invalid", "true")
+    assert field.bounding_box() == before
+    page.keyboard.type("Ada")
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_role("alert")).to_have_count(0)
+    expect(field).not_to_have_attribute("aria-invalid", "true")
 
 
 def test_try__filled_in_from_a_case__follows_the_versions_that_are_chosen(stage: Stage) -> None:

@@ -37,7 +37,7 @@ def test_story__without_scripts__goes_from_the_first_word_to_going_back(stage: S
     page = rosa.open(f"/w/acme/environments/production/rollback/{NAME}")
     page.get_by_label("Reason").fill("It was better before.")
     page.get_by_role("button", name="Make v1 live").click()
-    expect(page.locator("main")).to_contain_text("v1")
+    page.wait_for_url(f"**/prompts/{NAME}")
     assert live() == 1
     assert [seat.complaints for seat in (ada, grace, rosa)] == [[], [], []]
 
@@ -54,6 +54,7 @@ def _save(page: Page, text: str, *, version: int) -> None:
     page.locator("textarea[name=text]").fill(text)
     page.get_by_label("What changed, and why?").fill(f"Attempt {version}")
     page.get_by_role("button", name=f"Save as v{version}", exact=True).click()
+    page.wait_for_url(f"**/prompts/{NAME}")
     expect(page.locator("main")).to_contain_text(f"v{version}")
 
 
@@ -62,7 +63,7 @@ def _write_suite(seat: Seat) -> None:
     page.get_by_label("Title").fill("About cards")
     page.get_by_label("Slug").fill("cards")
     page.get_by_role("button", name="Go on to the cases").click()
-    page.get_by_label("Name of another variable").fill("message")
+    page.get_by_label("Column for").fill("message")
     page.get_by_role("button", name="Variable", exact=True).click()
     for number, (name, message, expected) in enumerate(CASES, start=1):
         page.get_by_role("button", name="Case", exact=True).click()
@@ -97,7 +98,7 @@ def _promote(ada: Seat, grace: Seat, rosa: Seat, *, version: int) -> None:
     _reload_until(page, "#checks", "passed")
     page = grace.open(path)
     page.get_by_role("button", name="Approve", exact=True).click()
-    expect(page.locator("main")).to_contain_text("approved")
+    expect(page.locator("#conversation")).to_contain_text("approved")
     page = rosa.open(path)
     page.get_by_role("button", name="Apply to Production").click()
     expect(page.locator("main")).to_contain_text("Applied")

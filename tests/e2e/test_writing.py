@@ -1,5 +1,6 @@
 """A prompt engineer at work, in a real browser: nothing the browser complains about, nothing typed that is lost."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -7,10 +8,10 @@ from playwright.sync_api import Browser, Page, expect
 
 from prompts_app.actions.prompts import create_prompt
 from prompts_app.actions.versions import create_version
-from prompts_app.models import Prompt, PromptVersion
+from prompts_app.models import Draft, Prompt, PromptVersion
 from tests import builders
 from tests.builders import Cast, make_cast
-from tests.e2e.conftest import Seat
+from tests.e2e.conftest import Seat, until
 from tests.servers import Web
 
 pytestmark = pytest.mark.e2e
@@ -54,21 +55,28 @@ def test_editor__written_in_all_day__loses_nothing_and_saves_what_is_seen(ada: S
     page.keyboard.press("Control+End")
     page.keyboard.type("\n{{ message.__class__ ")
     expect(page.locator("#preview [data-problem]")).to_contain_text("Message 2, line 2")
+    expect(page.locator("#preview [data-problem]")).to_contain_text("mend this to see the preview")
     expect(page.locator("[data-message]").nth(1).locator(".cm-lintRange-error")).to_have_count(1)
+    expect(page.locator("[data-message]").nth(1).locator(".field-error")).to_contain_text("Line 2: ")
+    expect(page.locator(".field-error:visible")).to_have_count(1)
 
     # Left without saving, the draft is offered again.
     expect(page.locator("#draft-state")).to_contain_text("Draft kept")
+    until("all of it is kept", lambda: "message.__class__ " in Draft.objects.get().content)
     ada.open("/w/acme/")
     page = ada.open(EDITOR)
     expect(page.locator(".note").filter(has_text="your draft")).to_be_visible()
     expect(page.locator("[data-message]").nth(1)).to_contain_text("message.__class__")
     assert newest().number == 1
     page.get_by_role("button", name="Discard it").click()
+    expect(page.locator(".note").filter(has_text="your draft")).to_have_count(0)
+    expect(page.locator("[data-message] .cm-editor")).to_have_count(2)  # the scripts of the next page are there
 
     # A card is added, written, moved, and saved by keyboard.
     page.get_by_role("button", name="Message", exact=True).click()
     page.keyboard.type("Say why")
     expect(page.locator("#preview")).to_contain_text("Say why")
+    expect(page.locator(".field-error:visible")).to_have_count(0)
     expect(page.locator("#preview")).to_contain_text("Changes since v1")
     page.locator("[data-message]").nth(2).get_by_role("button", name="Move up").click()
     assert roles(page) == ["system", "assistant", "user"]
@@ -100,7 +108,7 @@ def test_board__searched_and_walked_by_keyboard__opens_the_prompt_and_weighs_lit
     ada.open("/w/acme/")
     page.get_by_role("searchbox", name="Search prompts").press_sequentially("tri")
     expect(page.locator("tr.entry")).to_have_count(1)
-    assert "q=tri" in page.url
+    expect(page).to_have_url(re.compile(r"[?&]q=tri(&|$)"))
     page.evaluate("document.activeElement.blur()")
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")

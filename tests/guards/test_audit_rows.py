@@ -14,11 +14,10 @@ from django.db import transaction
 import evals_app.actions
 import prompts_app.actions
 import registry.core.actions
-from evals_app.actions import batches, budgets, labels, newer_judges, providers, runs, suite_drafts, suites, tries
+from evals_app.actions import batches, budgets, labels, newer_judges, providers, runs, suite_drafts, suites
 from evals_app.budgets import Budget
 from evals_app.models import Result, Run, RunBatch, Suite
 from evals_app.provider_settings import parse_provider
-from evals_app.suite_content import CaseSpec
 from prompts_app.actions import (
     applying,
     checks,
@@ -45,6 +44,7 @@ from tests.builders import Cast, join, prompt, version
 from tests.evals import building
 from tests.guards.audited_people import PEOPLE
 from tests.guards.audited_purges import PURGES
+from tests.guards.audited_tries import TRIES
 from tests.guards.unaudited import OTHERWISE
 from tests.scenes import approve, go_live, in_minutes, let_pass, policy
 
@@ -320,16 +320,12 @@ ROWS: dict[str, Callable[[World], Callable[[], Any]]] = {
     ),
     "evals.labels.set_label": _after(_answered, lambda w, row: labels.set_label(w.cast.ada, row, label="passed")),
     "evals.labels.remove_label": _after(_labelled, lambda w, row: labels.remove_label(w.cast.ada, row)),
-    "evals.tries.start_try": _after(
-        lambda w: providers.create_provider(w.cast.olga, w.provider()),
-        lambda w, _: tries.start_try(w.cast.ada, w.prompt, [tries.Column(1)], CaseSpec("tried")),
-    ),
     "evals.runs.retry_errors": _after(_ended_run, lambda w, run: runs.retry_errors(w.cast.ada, run)),
 }
 
 
 ROWS |= {name: lambda w, row=row: row(w.cast) for name, row in PEOPLE.items()}  # type: ignore[misc]
-ROWS |= PURGES
+ROWS |= PURGES | TRIES
 
 
 def public_functions() -> set[str]:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from prompts_app.actions.imports import import_histories
+from prompts_app.authors import written_by
 from prompts_app.content import content_digest, load_content
-from prompts_app.facts import chain_authors
 from prompts_app.models import (
     Prompt,
     Quarantine,
@@ -152,7 +152,7 @@ def foreign_ids(world: World) -> None:
     for caller in (Api(world.theirs), Api(world.theirs, workspace="acme"), Api(world.cast.linus, workspace="acme")):
         for path in (
             f"prompts/{NAME}", f"prompts/{NAME}/versions/1", f"prompts/{NAME}/digests/{world.version(1).digest}",
-            f"promotions/{world.to_staging.pk}", PLACE, f"prompts/{NAME}/usage", f"prompts/{NAME}/versions/1/prompty",
+            f"promotions/{world.to_staging.pk}", PLACE, f"prompts/{NAME}/versions/usage", f"prompts/{NAME}/versions/1/prompty",
         ):  # fmt: skip
             answer = caller.get(path)
             assert answer.status == 404, path
@@ -209,7 +209,7 @@ def service_key_of_production(world: World) -> None:
         f"{staging}/prompts/{NAME}", f"{staging}/snapshot", f"{staging}/changes?since=0", f"{staging}/stream",
         f"{staging}/deployments", f"prompts/{NAME}/versions/2", f"prompts/{NAME}/digests/{second.digest}",
         f"prompts/{NAME}/versions", f"prompts/{NAME}/diff?from=1&to=2", "export/bundle", f"prompts/{NAME}/versions/2/prompty",
-        "export/bundle?environment=staging", "promotions", f"prompts/{NAME}/usage", "environments/production/prompts/only/staging",
+        "export/bundle?environment=staging", "promotions", f"prompts/{NAME}/versions/usage", "environments/production/prompts/only/staging",
         "prompts/only/staging/versions/1",
     ):  # fmt: skip
         answer = api.get(path)
@@ -363,7 +363,8 @@ def test_author__of_a_version_that_an_import_passes_over__may_still_not_approve(
             world.rest.post("import/bundle", world.bundle(versions=[*entry["versions"], written])).json["new_versions"]
             == 1
         )
-        assert grace.member_id in chain_authors(world.version(number), world.version(1))
+        chain = written_by(world.version(number), world.version(1))
+        assert grace.member_id in {author for author, _ in chain}
 
 
 def test_bundle__whose_version_is_based_on_itself_or_a_later_one__is_refused(world: World) -> None:

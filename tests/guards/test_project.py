@@ -184,4 +184,6 @@ def test_marked_safe__only_by_the_few_that_make_html_of_escaped_parts() -> None:
 def test_internal_notes__are_not_in_the_project() -> None:
     answer = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=30)
     tracked = answer.stdout.split()
-    assert not [name for name in tracked if re.search(r"(?:NOTES|_NOW|SCRATCH|\.orig|\.rej|\.log)$|_NOW\.md$", name)]
+    assert not [
+        name for name in tracked if re.search(r"(?:NOTES|_NOW|SCRATCH|\.orig|\.rej|\.log|\.deb|\.whl)$|_NOW\.md$", name)
+    ]

@@ -93,6 +93,7 @@ OTHERWISE: dict[str, str] = {
             "core.sessions.end_sessions",
             "prompts.checks.define_check",
             "prompts.checks.require_check",
+            "prompts.checks.note_change",
             "prompts.environments.create_default_environments",
             "prompts.moving.lock_places",
             "prompts.moving.move",
@@ -117,7 +118,9 @@ OTHERWISE: dict[str, str] = {
     **dict.fromkeys(
         [
             "core.single_sign_on.admit",
+            "core.single_sign_on.tie",
             "prompts.founding.found_workspace",
+            "prompts.bumping.bump_includes",
             "prompts.labelling.save_labelled",
             "prompts.labelling.move_labels",
             "prompts.labelling.withdraw_and_archive",
@@ -176,6 +179,7 @@ OTHERWISE: dict[str, str] = {
             "evals.suite_drafts.keep_page",
             "evals.suite_drafts.replace_suite_draft",
             "evals.suite_drafts.add_variable",
+            "evals.suite_drafts.drop_variable",
             "evals.suite_drafts.add_cases",
             "evals.suite_drafts.set_rules",
             "evals.suite_drafts.add_to_suite",

@@ -7,7 +7,7 @@ import pytest
 from prompts_app import board_queries
 from prompts_app.actions.environments import change_environment
 from prompts_app.actions.promotions import open_promotion
-from prompts_app.actions.prompts import create_prompt
+from prompts_app.actions.prompts import change_prompt, create_prompt
 from tests import builders
 from tests.builders import Cast
 from tests.pages.conftest import SignedIn
@@ -116,6 +116,25 @@ def test_board__more_prompts_than_fit_on_a_page__opens_folder_by_folder(
     assert found.subfolders == () and found.total == 4, "a search looks through all folders"
 
 
+def test_board__capital_letters__stand_beside_small_ones(
+    cast: Cast, as_: SignedIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("bad", "Loan rates", "faq", "Support/a", "support/B", "support/a", "sales/z", "Zoo/x"):
+        builders.prompt(cast.ada, name, text=None)
+    client = as_(cast.vera)
+
+    def listed(address: str = "/w/acme/") -> list[str]:
+        board = client.get(address).context["board"]
+        rows = [row.prompt.name for folder in board.folders for row in folder.rows]
+        return [*(one.path for one in board.subfolders), *rows]
+
+    whole = listed()
+    monkeypatch.setattr(board_queries, "PAGE_SIZE", 3)
+
+    assert whole == ["bad", "faq", "Loan rates", "sales/z", "Support/a", "support/a", "support/B", "Zoo/x"]
+    assert listed() == ["sales", "Support", "support", "Zoo", "bad", "faq", "Loan rates"]
+
+
 def test_board__drift_of_many__counts_all_and_pages_through_them(
     cast: Cast, as_: SignedIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -134,3 +153,17 @@ def test_board__drift_of_many__counts_all_and_pages_through_them(
     assert [board.total for board in boards] == [3, 3, 3, 3]
     shown = [[row.leaf for folder in board.folders for row in folder.rows] for board in boards]
     assert shown == [["p-0", "p-1"], ["p-2"], ["p-2"], ["p-0", "p-1"]]
+
+
+def test_board__only_archived_prompts__offers_them_beside_the_first_steps(cast: Cast, as_: SignedIn) -> None:
+    change_prompt(cast.ada, builders.prompt(cast.ada, "support/triage"), archived=True)
+
+    page = as_(cast.olga).get("/w/acme/").content.decode()
+
+    assert 'name="archived"' in page and 'id="steps-title"' in page
+    assert "Every prompt here is archived" in page and 'href="?archived=1"' in page
+    assert "triage" in as_(cast.olga).get("/w/acme/?archived=1").content.decode()
+
+
+def test_board__nothing_written_at_all__does_not_speak_of_archives(cast: Cast, as_: SignedIn) -> None:
+    assert "archived" not in as_(cast.olga).get("/w/acme/").content.decode()

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from prompts_app.actions.environments import change_environment
 from prompts_app.actions.prompts import create_prompt
 from prompts_app.actions.versions import create_version
 from prompts_app.models import Draft, Prompt, PromptVersion
@@ -142,6 +143,17 @@ def test_preview__with_and_without_samples__shows_what_is_sent_and_what_changed(
         and "is new and required" in bare
     )
     assert "Sort &lt;b&gt;lost&lt;/b&gt; for \u2039bank\u203a" in given
+
+
+def test_preview__plain_template_with_tags__says_that_they_are_sent_as_they_stand(
+    cast: Cast, as_: SignedIn, chat: Prompt
+) -> None:
+    client, card = as_(cast.ada), ("system", "text", "{% if a %}x{% endif %}")
+
+    plain = client.post(f"{CHAT}/preview", typed(card, template_format="plain")).content.decode()
+    jinja = client.post(f"{CHAT}/preview", typed(card)).content.decode()
+
+    assert "This template is plain" in plain and "This template is plain" not in jinja
 
 
 def test_preview__hostile_template__is_refused_with_its_place(cast: Cast, as_: SignedIn, chat: Prompt) -> None:
@@ -328,7 +340,7 @@ def test_editor__others_at_work__are_named_and_a_newer_version_too(cast: Cast, a
 
 def test_editor__of_a_prompt_with_suites__says_what_a_save_starts(cast: Cast, as_: SignedIn, chat: Prompt) -> None:
     suite = building.suite(cast.ada)
-    assert "Starts no suite" in as_(cast.ada).get(f"{CHAT}/edit").content.decode()
+    assert "No suite is attached" in as_(cast.ada).get(f"{CHAT}/edit").content.decode()
 
     building.require(cast.ada, suite, chat)
 
@@ -345,3 +357,11 @@ def test_draft__half_typed_in_the_forms__comes_back_as_it_was(cast: Cast, as_: S
 
     assert [row.name for row in context["rows"]] == ["city", ""]
     assert (context["model"].temperature, context["model"].more) == ("0.", "{")
+
+
+def test_editor__before_one_saves__says_where_the_version_will_be_live(cast: Cast, as_: SignedIn, chat: Prompt) -> None:
+    ada = as_(cast.ada)
+
+    assert "goes live in Development" in ada.get(f"{CHAT}/edit").content.decode()
+    change_environment(cast.olga, cast.environment("development"), policy={"auto_apply": True, "require_suites": True})
+    assert "goes live in" not in ada.get(f"{CHAT}/edit").content.decode()

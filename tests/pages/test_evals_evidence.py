@@ -1,12 +1,18 @@
 """What the pages of prompts and promotions load from here: evidence, and the runs that are missing."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from evals_app.models import Run, SuiteAttachment
 from evals_app.scripted_provider import Rule
-from tests import builders
+from evals_app.views import evidence
+from prompts_app.actions.applying import apply_promotion
+from prompts_app.actions.promotions import close, schedule
+from prompts_app.facts import subject_of
+from tests import builders, scenes
 from tests.builders import Cast
 from tests.evals import building
 from tests.pages.conftest import SignedIn
@@ -34,8 +40,9 @@ def test_checks_panel__of_the_newest_version__says_what_each_suite_says(
 
 
 def test_checks_panel__of_a_version_nobody_asked_about__runs_what_is_missing(
-    cast: Cast, world: Evaluated, as_: SignedIn
+    cast: Cast, world: Evaluated, as_: SignedIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(evidence, "STARTS_WITHIN", timedelta())
     building.work(world.waiting)
     builders.version(cast.ada, world.prompt, "Third {{ q }}")
     client, path = as_(cast.ada), "/w/acme/prompts/numbers/echo/versions/3/checks"
@@ -51,6 +58,37 @@ def test_checks_panel__of_a_version_nobody_asked_about__runs_what_is_missing(
     assert sorted(run.suite_version.suite.slug for run in runs) == ["numbers", "shape"]
     assert {run.baseline.number for run in runs if run.baseline} == {1}
     assert as_(cast.vera).post(f"{path}/run").status_code == 403
+
+
+def test_checks_panel__of_a_version_saved_just_now__says_that_its_runs_start_by_themselves(
+    cast: Cast, world: Evaluated, as_: SignedIn
+) -> None:
+    building.work(world.waiting)
+    builders.version(cast.ada, world.prompt, "Third {{ q }}")
+    building.suite(cast.ada, "later")
+    as_(cast.ada).post(f"{CHECKS}/attach", {"suite": "later", "run_on": "new_version"})
+
+    panel = as_(cast.ada).get(CHECKS, headers=HTMX).content.decode()
+
+    assert panel.count("starts by itself") == 1 and panel.count("No evidence yet") == 2
+    assert "Run what is missing" not in panel and 'hx-trigger="every 2s"' in panel
+
+
+def test_checks_panel__a_suite_that_is_not_required__is_made_so_there(
+    cast: Cast, world: Evaluated, as_: SignedIn
+) -> None:
+    client = as_(cast.ada)
+    SuiteAttachment.objects.filter(suite__slug="shape").update(is_required=False, run_on="promotion")
+
+    panel = client.get(CHECKS, headers=HTMX).content.decode()
+    client.post(f"{CHECKS}/attach", {"suite": "shape", "run_on": "promotion", "required": "on"})
+
+    assert (
+        panel.count("Require it") == 1 and "Require it" not in as_(cast.vera).get(CHECKS, headers=HTMX).content.decode()
+    )
+    assert "Shape is required of numbers/echo." in client.get("/w/acme/prompts/numbers/echo").content.decode()
+    made = SuiteAttachment.objects.get(suite__slug="shape")
+    assert made.is_required and made.run_on == "promotion"
 
 
 def test_checks_panel__attaches_a_suite_from_the_prompts_page(cast: Cast, world: Evaluated, as_: SignedIn) -> None:
@@ -72,12 +110,25 @@ def test_promotion_evidence__of_required_suites__shows_verdict_interval_and_flip
     fragment = client.get(f"{path}/evidence", headers=HTMX).content.decode()
     whole = client.get(f"{path}/evidence").content.decode()
 
-    assert f'hx-get="{path}/evidence"' in client.get(path).content.decode()
+    assert f'hx-get="{path}/evidence?seen=' in client.get(path).content.decode()
     assert "<html" not in fragment and "<html" in whole
     assert "Not worse than the live version" in fragment and '<svg class="interval"' in fragment
     assert f"/w/acme/runs/{world.run.pk}/cases/4?status=flipped" in fragment and "case-4<" not in fragment
     assert "Shape" not in fragment and "Run what is missing" not in fragment
     assert "Measured otherwise than what is live was:" in fragment and "new since: 60 cases" in fragment
+
+
+def test_promotion__ended__does_not_judge_its_evidence_anew(cast: Cast, world: Evaluated, as_: SignedIn) -> None:
+    client, path = as_(cast.ada), f"/w/acme/promotions/{world.promotion.pk}"
+
+    def checks() -> str:
+        return client.get(path).content.decode().partition('id="evidence"')[2].partition("</section>")[0]
+
+    pending = checks()
+    close(cast.ada, world.promotion, stamp=None)
+
+    assert "<strong>numbers</strong>" in pending and "Passed" in pending
+    assert "Passed" not in checks() and "The evidence in full" in checks()
 
 
 def test_promotion_evidence__gone_stale__is_run_again_on_request(cast: Cast, world: Evaluated, as_: SignedIn) -> None:
@@ -87,18 +138,22 @@ def test_promotion_evidence__gone_stale__is_run_again_on_request(cast: Cast, wor
         cast.grace, world.suite, {"cases": building.cases(50), "scorers": [{"kind": "contains"}], "margin": 0.1}
     )
     world.provider.script(Rule(latency_s=0.01))
-    client, path = as_(cast.ada), f"/w/acme/promotions/{world.promotion.pk}/evidence"
+    client, page = as_(cast.ada), f"/w/acme/promotions/{world.promotion.pk}"
+    path = f"{page}/evidence"
 
     stale = client.get(path, headers=HTMX).content.decode()
     started = client.post(f"{path}/run")
     moving = client.get(path, headers=HTMX).content.decode()
     building.work_all()
-    ended = client.get(f"{path}?moving=1", headers=HTMX).content.decode()
+    answer = client.get(f"{path}?moving=1", headers=HTMX)
+    ended = answer.content.decode()
 
     assert "Stale" in stale and "Run what is missing" in stale
     assert started["Location"] == f"/w/acme/promotions/{world.promotion.pk}"
     assert "0 of 300 answers" in moving and 'hx-trigger="every 2s"' in moving
-    assert "hx-trigger" not in ended and "Passed" in ended and "Reload to see what it changes" in ended
+    assert 'hx-trigger="every 2s"' not in ended and "Passed" in ended
+    assert "The evidence is in" in answer["HX-Trigger"]
+    assert f'hx-get="{page}?view=" hx-trigger="load" hx-target="#main" hx-select="#main"' in ended
 
 
 def test_compare_evidence__between_two_versions__is_what_was_asked_of_them(
@@ -116,3 +171,52 @@ def test_compare_evidence__between_two_versions__is_what_was_asked_of_them(
     assert "No suite was asked of the two" in other_way
     assert client.get(path).status_code == 404
     assert client.get(f"{path}?from=1&to=9").status_code == 404
+
+
+def test_promotion_evidence__of_a_page_that_stays_open__tells_that_a_vote_came(
+    cast: Cast, world: Evaluated, as_: SignedIn
+) -> None:
+    client, path = as_(cast.ada), f"/w/acme/promotions/{world.promotion.pk}"
+    world.promotion.refresh_from_db()
+    first = {"seen": world.promotion.edition, "subject": subject_of(world.promotion).hash, "view": "split"}
+
+    drawn = client.get(f"{path}/evidence", headers=HTMX).content.decode()
+    before = client.get(f"{path}/evidence", {**first, "watch": "1"}, headers=HTMX)
+    scenes.approve(cast.grace, world.promotion)
+    voted = client.get(f"{path}/evidence", {**first, "watch": "1"}, headers=HTMX)
+    apply_promotion(cast.rosa, scenes.fresh(world.promotion), stamp=None)
+    applied = client.get(f"{path}/evidence", {**first, "watch": "1"}, headers=HTMX)
+
+    assert f"watch=1&amp;seen={world.promotion.edition}&amp;" in drawn and 'hx-trigger="every 5s, ' in drawn
+    assert before.status_code == 204
+    assert "Something about this promotion has changed" in voted["HX-Trigger"]
+    assert f'hx-get="{path}?view=split" hx-trigger="load" hx-target="#main"' in voted.content.decode()
+    assert "is live in Production now" in applied["HX-Trigger"] and "every 5s" not in applied.content.decode()
+
+
+def test_promotion_evidence__of_another_subject_than_the_page_has__is_told_to_whoever_may_vote(
+    cast: Cast, world: Evaluated, as_: SignedIn
+) -> None:
+    address = f"/w/acme/promotions/{world.promotion.pk}/evidence"
+    world.promotion.refresh_from_db()
+    first = {"seen": world.promotion.edition, "subject": subject_of(world.promotion).hash, "watch": "1"}
+    schedule(cast.rosa, world.promotion, stamp=None, at=timezone.now() + timedelta(days=1))
+
+    grace, vera = (as_(who).get(address, first, headers=HTMX) for who in (cast.grace, cast.vera))
+
+    assert "What is asked for here has changed" in grace.content.decode()
+    assert 'hx-target="#main"' not in grace.content.decode() and "HX-Trigger" not in grace
+    assert 'hx-target="#main"' in vera.content.decode() and "HX-Trigger" in vera
+
+
+def test_compare_evidence__of_a_run_under_way__looks_again_until_it_has_ended(
+    cast: Cast, world: Evaluated, as_: SignedIn
+) -> None:
+    client, path = as_(cast.vera), "/w/acme/prompts/numbers/echo/diff/evidence?from=1&to=2"
+
+    moving = client.get(path, headers=HTMX).content.decode()
+    building.work(world.waiting)
+    ended = client.get(path, headers=HTMX).content.decode()
+
+    assert f'hx-get="{path.replace("&", "&amp;")}" hx-trigger="every 2s"' in moving
+    assert "hx-trigger" not in ended

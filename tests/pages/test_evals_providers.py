@@ -78,3 +78,15 @@ def test_provider__tried__shows_the_answer_or_what_came_instead(cast: Cast, as_:
     assert "no chat completion" in garbage
     assert "Nobody answers" in gone
     assert "OUTBOUND_ALLOW" in refused
+
+
+@override_settings(LOCAL_MODEL_URL="http://127.0.0.1:8833/v1")
+def test_providers__where_a_small_model_runs__offer_it_until_there_is_one(cast: Cast, as_: SignedIn) -> None:
+    client = as_(cast.olga)
+
+    offered = client.get(PATH).content.decode()
+    client.post(PATH, typed())
+    later = client.get(PATH).content.decode()
+
+    assert "A small model runs beside this server" in offered and 'value="http://127.0.0.1:8833/v1"' in offered
+    assert "A small model runs beside this server" not in later and 'value="http://127.0.0.1:8833/v1"' not in later

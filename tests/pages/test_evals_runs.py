@@ -1,12 +1,18 @@
 """A run on its page: while it works, when it has ended, case by case; and started by hand."""
 
 import json
+import re
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
-from evals_app.models import DraftCase, Result, Run, RunState
+from evals_app.actions.runs import start_run
+from evals_app.models import DraftCase, Result, Run, RunChunk, RunState
 from evals_app.scripted_provider import Rule
+from registry.core.models import JobState
+from tests import builders
 from tests.builders import Cast
 from tests.evals import building
 from tests.pages.conftest import SignedIn
@@ -75,7 +81,7 @@ def test_figures__of_a_run__say_which_way_cases_went_and_what_answers_took(
     assert "got worse: 1. " in page and "passed on both: 58. " in page and "no answer on a side: 1. " in page
     assert "contains" in page and "Latency of an answer" in page
     assert "<html" not in part and "got worse: 1. " in part
-    assert "nothing to draw" in empty
+    assert "drawn when the run has ended" in empty
 
 
 def test_answer__looked_at_in_full__shows_the_very_request_it_answers(
@@ -151,6 +157,38 @@ def test_run__with_errors__is_asked_again_where_no_answer_came(cast: Cast, world
     assert client.post(f"{path}/retry").status_code == 409
 
 
+def test_run__whose_cases_lack_a_variable__says_that_asking_again_cannot_help(
+    cast: Cast, world: Evaluated, as_: SignedIn
+) -> None:
+    lacking = builders.version(cast.ada, world.prompt, "{{ q }} {{ tone }}")
+    run = building.work(start_run(cast.ada, lacking, world.suite, baseline=None))
+
+    assert "Asking again here cannot help" in as_(cast.ada).get(f"/w/acme/runs/{run.pk}").content.decode()
+    other = as_(cast.ada).get(f"/w/acme/runs/{world.run.pk}").content.decode()
+    assert "Ask again where no answer came" in other and "cannot help" not in other
+
+
+def test_run_new__says_how_many_questions_it_asks__for_what_is_chosen(
+    cast: Cast, world: Evaluated, as_: SignedIn
+) -> None:
+    client, path = as_(cast.ada), "/w/acme/runs/new"
+    chosen = {"prompt": "numbers/echo", "version": "2", "suite": "numbers"}
+
+    def told(**more: str) -> str:
+        page = client.get(path, {**chosen, **more}).content.decode()
+        told = page.partition('id="questions"')[2].partition("</p>")[0].partition(">")[2]
+        return " ".join(re.sub(r"<[^>]+>", "", told).split())
+
+    building.suite(cast.ada, "thrice", of=building.cases(4), repeats=3)
+    both, alone, refused = told(baseline="version:1"), told(baseline="", suite="thrice"), told(suite="of-no-such-name")
+    page = client.get(f"/w/acme/runs/{world.run.pk}").content.decode()
+
+    assert both.startswith("Asks the model 120 questions: 60 cases, of both versions. Where the same")
+    assert alone.startswith("Asks the model 12 questions: 4 cases, 3 times each. Where the same was asked")
+    assert refused == ""
+    assert "<dt>Questions</dt><dd>120: 60 cases, of both versions</dd>" in page
+
+
 def test_run__started_by_hand__compares_with_what_was_chosen(cast: Cast, world: Evaluated, as_: SignedIn) -> None:
     client, path = as_(cast.ada), "/w/acme/runs/new?prompt=numbers/echo"
     chosen = {"version": "2", "suite": "shape", "baseline": ""}
@@ -208,3 +246,36 @@ def test_case__added_to_a_suite_with_an_answer_as_expected__is_in_the_draft(
     assert client.post(path, {"suite": "none"}).status_code == 404
     assert client.post(path, {"suite": "shape", "expected": "1"}).status_code == 404
     assert as_(cast.vera).get(path).status_code == 403 and as_(cast.linus).get(path).status_code == 404
+
+
+def test_run_new__of_a_suite_asked_of_one_prompt__offers_that_and_never_a_version_against_itself(
+    cast: Cast, world: Evaluated, as_: SignedIn
+) -> None:
+    client, path = as_(cast.ada), "/w/acme/runs/new"
+
+    chosen = client.get(f"{path}?suite=numbers").content.decode()
+    newest = client.get(f"{path}?prompt=numbers/echo").content.decode()
+    live = client.get(f"{path}?prompt=numbers/echo&version=1").content.decode()
+
+    assert 'name="prompt"' in chosen and 'value="numbers/echo"' in chosen
+    assert '<option value="live:production" selected>' in newest
+    assert '<option value="" selected>' in live, "version 1 is what is live"
+
+
+def test_run__without_an_answer_yet__says_what_it_waits_for(cast: Cast, world: Evaluated, as_: SignedIn) -> None:
+    client, chunks = as_(cast.vera), RunChunk.objects.filter(run=world.waiting)
+
+    def said() -> str:
+        page = client.get(f"/w/acme/runs/{world.waiting.pk}").content.decode()
+        found = re.search(r'id="waits-for">(.*?)</p>', page)
+        return found[1] if found else ""
+
+    assert said() == "It waits for a worker to take it up."
+    Run.objects.filter(pk=world.waiting.pk).update(created_at=timezone.now() - timedelta(minutes=1))
+    assert said() == "No worker has taken it up: is one running?"
+    RunChunk.objects.filter(run=world.run).update(state=JobState.RUNNING, owner="one", lease_until=timezone.now())
+    assert said() == "It waits in the queue: workers are at other runs."
+    chunks.update(state=JobState.RUNNING, owner="one", lease_until=timezone.now() + timedelta(minutes=5))
+    assert said() == "A worker asks scripted at scripted: the first answer has not come yet."
+    chunks.update(done=1)
+    assert said() == ""

@@ -1,6 +1,7 @@
 """The editor of a suite, without a script: typed as a table, kept as a draft, refused by row, saved. Nothing is lost."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -53,6 +54,22 @@ def test_editor__looked_at__begins_no_draft(cast: Cast, saved: Suite, as_: Signe
     assert not SuiteDraft.objects.exists()
 
 
+def test_editor__of_a_suite_that_may_be_required__says_what_its_page_will_of_how_likely_an_equal_version_passes(
+    cast: Cast, saved: Suite, as_: SignedIn
+) -> None:
+    client = as_(cast.ada)
+
+    told = [
+        re.findall(r"With 30 cases[^<]*", client.get(page).content.decode()) for page in (EDIT, EDIT[: -len("/edit")])
+    ]
+    form = form_of(client, EDIT)
+    form.set("margin", "0.01")
+    form.press(client, "page:2")
+
+    assert told[0] == told[1] and "a version that is just as good passes about" in told[0][0]
+    assert "just as good" not in client.get(EDIT).content.decode(), "where it could not be required at all"
+
+
 def test_case__typed_on_one_page__is_kept_while_another_is_turned_to_and_saved(
     cast: Cast, saved: Suite, as_: SignedIn
 ) -> None:
@@ -100,6 +117,27 @@ def test_suite__typed_from_nothing__is_a_version(cast: Cast, empty: Suite, as_: 
         {"message": ""},
         {"message": "=1+1"},
     ]
+
+
+def test_rows__added_empty__are_not_scolded_and_variables_come_several_at_once(
+    cast: Cast, empty: Suite, as_: SignedIn
+) -> None:
+    client = as_(cast.ada)
+    blank = form_of(client, EDIT)
+    blank.set("variable", "shop, message")
+    blank.press(client, "variable")
+    form_of(client, EDIT).press(client, "add:1")
+
+    fresh = form_of(client, EDIT)
+    page = client.get(EDIT).content.decode()
+    fresh.set("v1", "Where is it?")
+    fresh.press(client, "page:1")
+
+    assert fresh.all("name") == ["shop", "message"]
+    assert "key is required" not in page
+    assert "key is required" in client.get(EDIT).content.decode()
+    form_of(client, EDIT).press(client, "forget:shop")
+    assert form_of(client, EDIT).all("name") == ["message"]
 
 
 def test_case__duplicated_and_dropped__keeps_the_order(cast: Cast, saved: Suite, as_: SignedIn) -> None:
@@ -177,6 +215,21 @@ def test_draft__kept_by_the_script__says_so_and_what_is_wrong(cast: Cast, saved:
 
     assert "draft kept" in kept and "Case 3: key is required" in kept and "<html" not in kept
     assert (plain.status_code, plain["Location"]) == (302, EDIT)
+
+
+def test_save__with_a_row_that_nobody_filled_in__marks_the_row_and_points_to_nothing_else(
+    cast: Cast, saved: Suite, as_: SignedIn
+) -> None:
+    client = as_(cast.ada)
+    form_of(client, EDIT).press(client, "add:1")
+    before = client.get(f"{EDIT}?page=2").content.decode()
+
+    refused = form_of(client, f"{EDIT}?page=2").press(client, "save")
+    page = refused.content.decode()
+
+    assert refused.status_code == 422 and "Case 31</a>: key is required" in page
+    assert '<p class="field-error">' in page.split('id="row-30"')[1] and '<p class="field-error">' not in before
+    assert "beside the rules" not in page and "The suite was not saved" not in page
 
 
 def test_draft__discarded__leaves_the_newest_version(cast: Cast, saved: Suite, as_: SignedIn) -> None:

@@ -53,6 +53,43 @@ def test_banking__3080_messages__import_with_their_intents_as_tags_and_save(
     assert first["variables"] == {"text": "How do I locate my card?"} and first["tags"] == ["card_arrival"]
 
 
+def test_keys__that_the_file_does_not_name__are_made_of_the_text_and_said_to_stay(
+    cast: Cast, empty: Suite, as_: SignedIn
+) -> None:
+    client = as_(cast.ada)
+    rows = b"message,expected\nWhere is my card?,card\nWhere is my card?,card\nI forgot my PIN,pin\n"
+
+    asked = client.get(IMPORT).content.decode()
+    page = upload(client, rows)
+    take(client)
+    keys = [case["key"] for case in drafted(cast, empty)]
+
+    assert "without one it is called by how its first text begins" in asked
+    assert "The file names no keys: each case is called by how its first text begins" in page
+    assert "That stays its key, whatever is written in the case later" in page
+    assert keys == ["Where is my card?", "Where is my card? (2)", "I forgot my PIN"]
+    upload(client, rows.replace(b",pin", b",PIN"))
+    take(client, how="merge")
+    assert [(case["key"], case["expected"]) for case in drafted(cast, empty)] == [
+        ("Where is my card?", "card"),
+        ("Where is my card? (2)", "card"),
+        ("I forgot my PIN", "PIN"),
+    ]
+
+
+def test_keys__that_some_rows_lack__are_counted_and_those_of_all_are_not_spoken_of(
+    cast: Cast, empty: Suite, as_: SignedIn
+) -> None:
+    client = as_(cast.ada)
+
+    some = upload(client, b'{"key": "a", "variables": {"q": "1"}}\n{"variables": {"q": "2"}}\n', "cases.jsonl")
+    client.post(IMPORT, {"step": "forget"})
+    every = upload(client, b"key,q\na,1\nb,2\n")
+
+    assert "1 row names no key: such a case is called by how its first text begins" in some
+    assert "That stays its key" not in every
+
+
 def take(client: Client, **choices: str) -> object:
     """Press the last button of the page that shows a file."""
     return client.post(IMPORT, {"step": "take", **choices})

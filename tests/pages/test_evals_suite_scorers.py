@@ -77,6 +77,7 @@ def test_scorers__of_every_kind__looked_at_and_sent_back_begin_no_draft(
 
     assert not SuiteDraft.objects.exists()
     assert form_of(client, EDIT).all("scorer") == ["", *(str(index) for index in range(len(examples) + 1))]
+    assert "at least <code>least</code> and at most <code>most</code> words" in client.get(EDIT).content.decode()
 
 
 def test_scorer__of_another_kind__keeps_what_both_have(cast: Cast, saved: Suite, as_: SignedIn) -> None:
@@ -88,6 +89,14 @@ def test_scorer__of_another_kind__keeps_what_both_have(cast: Cast, saved: Suite,
     form.press(client, "scorer-kind:0")
     form = form_of(client, EDIT)
     assert "scorer-0-o-exact" in client.get(EDIT).content.decode() and form.all("scorer-0-o-of") == ["any"]
+    form.set("scorer-1-kind", "latency")
+    form.press(client, "scorer-kind:1")
+    form = form_of(client, EDIT)
+    form.set("scorer-1-o-most", "20000")  # milliseconds
+    form.set("scorer-1-kind", "word_count")
+    form.press(client, "scorer-kind:1")
+    form = form_of(client, EDIT)
+    assert form.all("scorer-1-o-most") == [""]
     form.set("scorer-1-kind", "equals")
     form.press(client, "save")
 

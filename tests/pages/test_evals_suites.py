@@ -1,5 +1,6 @@
 """Suites by hand: made, looked at, attached."""
 
+from evals_app.actions.suites import attach_suite
 from evals_app.models import Suite, SuiteAttachment
 from tests import builders
 from tests.builders import Cast
@@ -22,6 +23,33 @@ def test_suite__made_on_its_page__leads_to_its_cases(cast: Cast, as_: SignedIn) 
     assert named["Location"] == "/w/acme/suites/stays-polite-always/edit"
     assert client.post("/w/acme/new-suite", {"title": "\N{CYRILLIC SMALL LETTER YA}"}).status_code == 422
     assert "Finds the intent" in client.get("/w/acme/suites").content.decode()
+
+
+def test_suite__made_for_a_prompt__is_asked_of_it_and_has_its_variables_as_columns(cast: Cast, as_: SignedIn) -> None:
+    prompt, client = builders.prompt(cast.ada, text="Hello {{ name }}"), as_(cast.ada)
+
+    refused = client.post("/w/acme/new-suite", {"title": "Greets", "prompt": "no/such"})
+    made = client.post("/w/acme/new-suite", {"title": "Greets", "prompt": prompt.name})
+
+    assert refused.status_code == 422 and "There is no prompt of that name" in refused.content.decode()
+    assert SuiteAttachment.objects.get(suite__slug="greets", prompt=prompt)
+    assert 'name="name" value="name"' in client.get(made["Location"]).content.decode()
+    assert f'value="{prompt.name}"' in client.get(f"/w/acme/new-suite?prompt={prompt.name}").content.decode()
+
+
+def test_suite__whose_cases_lack_what_a_prompt_requires__says_which_before_it_is_run(cast: Cast, as_: SignedIn) -> None:
+    suite, prompt = building.suite(cast.ada), builders.prompt(cast.ada, text="Hello {{ name }}, {{ q }}")
+    attach_suite(cast.ada, suite, prompt)
+    client = as_(cast.ada)
+
+    lacking = client.get("/w/acme/suites/numbers").content.decode()
+    builders.version(cast.ada, prompt, "Hello {{ q }}")
+    filled = client.get("/w/acme/suites/numbers").content.decode()
+
+    assert (
+        "cannot be asked these cases" in lacking and "<code>name</code>" in lacking and "<code>q</code>" not in lacking
+    )
+    assert "cannot be asked these cases" not in filled and "It has not run yet" in filled
 
 
 def test_suite__too_small_for_its_margin__says_so_before_anybody_requires_it(cast: Cast, as_: SignedIn) -> None:

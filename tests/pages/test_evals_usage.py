@@ -93,7 +93,7 @@ def test_usage__on_its_page_and_over_the_api__says_what_is_not_known(
 
     assert "price not known for 119 answers" in page and "numbers/echo" in page and "$0" not in page
     assert (told["month"], told["total"]["unpriced"], told["total"]["cost"]) == (f"{THIS_MONTH:%Y-%m}", 119, None)
-    assert "Asking v2 has taken 59 answers" in panel and "price not known for 59" in panel
+    assert "v2 gave 59 answers" in panel and "the price of them is not known" in panel
     assert Api(cast.vera).get("usage?month=2026-13").status == 422
     assert as_(cast.vera).get("/w/acme/usage?month=last").status_code == 404
 

@@ -1,7 +1,9 @@
 """Every page answers, on data that has everything: versions, a promotion with votes and comments, a rollback."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from html import unescape
 
 import pytest
 from django.test import Client
@@ -89,7 +91,7 @@ def addresses(world: World) -> Iterator[str]:
         yield from (
             prompt,
             f"{prompt}/drafts/edit",
-            f"{prompt}/usage",
+            f"{prompt}/versions/usage",
             f"{prompt}/versions",
             f"{prompt}/versions/1",
             f"{prompt}/promotions",
@@ -130,6 +132,24 @@ def test_every_page__asked_by_a_stranger__is_not_there(cast: Cast, world: World,
     answers = {address: client.get(address).status_code for address in addresses(world)}
 
     assert {address: status for address, status in answers.items() if status != 404} == {}
+
+
+def test_every_page__asked_by_a_viewer__leads_to_nothing_that_a_viewer_may_not_open(
+    cast: Cast, world: World, as_: SignedIn
+) -> None:
+    create_prompt(cast.ada, "empty", kind="text")
+    client, shown, refused = as_(cast.vera), set[str](), set[tuple[str, str]]()
+
+    for address in (*addresses(world), "/w/acme/prompts/empty"):
+        answer = client.get(address)
+        if answer.status_code != 200 or not answer["Content-Type"].startswith("text/html"):
+            continue
+        found = set(re.findall(r'href="(/w/acme/[^"#]*)', answer.content.decode())) - shown
+        shown |= found
+        refused |= {(address, link) for link in found if client.get(unescape(link)).status_code == 403}
+
+    assert len(shown) > 40
+    assert refused == set()
 
 
 def test_every_page__asked_by_nobody__leads_to_signing_in(world: World) -> None:

@@ -8,7 +8,6 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from prompts_app.actions.pulls import run_pull
 from prompts_app.models import PendingPrompts, Prompt
-from prompts_app.transfer.bundle import write_bundle
 from prompts_app.transfer_queries import bundle_pieces
 from registry.core import jobs
 from tests import builders
@@ -71,13 +70,24 @@ def test_prompty__uploaded_under_another_name__is_that_prompt(cast: Cast, as_: S
     assert answer["Content-Disposition"] == 'attachment; filename="greetings-first.prompty"'
 
 
+def test_file__by_its_ending__is_a_table_or_a_text(cast: Cast, as_: SignedIn) -> None:
+    client = as_(cast.ada)
+
+    refused = upload(client, b"Titel,Inhalt\nGruss,Hallo\n", "prompts.csv")
+    assert refused.status_code == 422 and "it names titel, inhalt" in refused.content.decode()
+
+    upload(client, b"Say hello to {{ name }}.", "hello.txt")
+    page = client.get(PAGE).content.decode()
+    assert '<th scope="row">hello<br>' in page and "Say hello to {{ name }}." in page
+
+
 @pytest.mark.parametrize(
     ("raw", "said"),
     [
         (b"\xff\xfe", "no text in UTF-8"),
         (b"{", "This is not JSON"),
         (b'{"format": "other"}', "This is no bundle"),
-        (write_bundle([{"name": "a", "kind": "odd"}]).encode(), "prompts[0].kind"),
+        (b'{"format": "greenroom.bundle", "schema": 1, "prompts": [{"name": "a", "kind": "odd"}]}', "prompts[0].kind"),
         (b"---\nname: [x\n---\n", "Invalid frontmatter"),
         (b"a\0b", "text file"),
     ],
@@ -140,3 +150,10 @@ def test_table__uploaded_and_taken__is_there_and_comes_twice_to_nothing_new(cast
     assert "1 here already" in page and made.last_number == 1 and made.description == "For refunds"
     steps = as_(cast.olga).get("/w/acme/").context["steps"]
     assert steps is not None and "live nowhere yet" in steps.steps[2].text
+
+
+def test_import__of_a_promptfoo_file__says_where_it_belongs(cast: Cast, as_: SignedIn) -> None:
+    page = upload(as_(cast.ada), b"prompts:\n  - Hello\ntests: []\n", "promptfooconfig.YAML")
+
+    assert page.status_code == 422 and "are imported at a suite" in page.content.decode()
+    assert not PendingPrompts.objects.exists()

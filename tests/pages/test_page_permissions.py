@@ -24,6 +24,7 @@ POST settings/security/require                   admin
 POST hints/steps                                 viewer
 GET  settings/leave                              viewer
 POST prompts/support/triage/drafts/follow        viewer
+POST prompts/support/triage/drafts/bump          editor
 GET  settings/members                            admin
 GET  settings/members/vera@example.com/deactivate admin
 POST settings/members/vera@example.com/deactivate admin

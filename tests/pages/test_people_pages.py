@@ -1,6 +1,7 @@
 """Coming in by a link, going, and what people choose for themselves."""
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from prompts_app.actions.promotions import open_promotion
@@ -88,6 +89,19 @@ def test_first_steps__each_done__show_the_next_and_can_be_put_away(cast: Cast, a
     assert client.get("/w/acme/").context["steps"] is None
     assert as_(cast.vera).get("/w/acme/").context["steps"] is None, "who may only read has nothing to do"
     assert client.post("/w/acme/hints/nothing").status_code == 404
+
+
+def test_first_steps__with_a_prompt_on_its_way__stay_with_it_when_others_are_imported(
+    cast: Cast, as_: SignedIn
+) -> None:
+    builders.prompt(cast.ada, "support/triage")
+    client = as_(cast.ada)
+    client.post("/w/acme/hints/suite")
+    raw = b"name,text\nbilling/refund,Answer {{question}}\n"
+    client.post("/w/acme/import", {"step": "file", "file": SimpleUploadedFile("prompts.csv", raw)})
+    client.post("/w/acme/import", {"step": "take"})
+
+    assert "Promote support/triage to Staging" in dict(client.get("/w/acme/").context["steps"].now.links)
 
 
 def test_deactivate__asked_for__shows_what_hangs_on_them_and_wants_a_word_on_their_keys(

@@ -7,7 +7,10 @@ import pytest
 from prompts_app.actions.environments import change_environment
 from prompts_app.actions.promotions import open_promotion
 from prompts_app.facts import live_deployment, subject_of
-from prompts_app.models import Approval, Comment, Environment, Promotion, Prompt, Quarantine
+from prompts_app.models import Approval, Comment, Deployment, Environment, Promotion, Prompt, Quarantine
+from registry.core.actions.workspaces import change_member
+from registry.core.models import Member
+from registry.core.templatetags.ui import part_words
 from tests import builders
 from tests.builders import Cast
 from tests.pages.conftest import SignedIn
@@ -50,7 +53,8 @@ def test_promotion__opened_approved_applied__is_live_and_its_page_tells_the_stor
     opened = ada.post("/w/acme/prompts/support/triage/promotions", {"version": "1", "environment": "production"})
     address = opened["Location"]
     assert "0 of 1 approvals" in grace.get(address).content.decode()
-    assert address in grace.get("/w/acme/reviews").content.decode()
+    for listed in ("reviews", "promotions"):
+        assert ">support/triage · Version 1 to Production</a>" in grace.get(f"/w/acme/{listed}").content.decode()
     grace.post(f"{address}/approve", {**form_of(grace.get(address).content.decode()), "comment": "Reads well"})
     assert "Nothing stands in the way. You can apply it." in rosa.get(address).content.decode()
     rosa.post(f"{address}/apply", form_of(rosa.get(address).content.decode()))
@@ -101,10 +105,12 @@ def test_vote__withdrawn_and_changes_requested__show_on_the_page(cast: Cast, as_
 
     grace.post(f"{address}/request-changes", {**form_of(grace.get(address).content.decode()), "comment": "Too terse"})
     asked = grace.get(address).content.decode()
+    for_olga, for_rosa = (as_(one).get(address).content.decode() for one in (cast.olga, cast.rosa))
     grace.post(f"{address}/withdraw-vote", form_of(asked))
     after = grace.get(address).content.decode()
 
     assert "Grace asked for changes." in asked and "Too terse" in asked
+    assert f"{address}/dismiss" in for_olga and f"{address}/dismiss" not in for_rosa
     assert "Grace asked for changes." not in after and "took back their vote" in after
 
 
@@ -145,10 +151,21 @@ def test_schedule__set_and_lifted__shows_the_time(cast: Cast, as_: SignedIn, wai
     rosa.post(f"{address}/schedule", {**form(), "at_typed": _soon()})
     scheduled = rosa.get(address).content.decode()
     rosa.post(f"{address}/unschedule", form())
+    rosa.post(f"{address}/schedule", {**form(), "at_typed": _soon(days=20)})
+    late = rosa.get(address).content.decode()
+    rosa.post(f"{address}/unschedule", form())
 
     assert (past.status_code, nonsense.status_code) == (422, 422)
-    assert "Unschedule" in scheduled
+    after = rosa.get(address).content.decode()
+
+    assert "Unschedule" in scheduled and "expires before that" not in scheduled
+    assert "It expires before that" in late
     assert Promotion.objects.get(pk=waiting.pk).state == "open"
+    due = re.search(r"It is due on <time datetime=\"[^\"]*\"[^>]*>", scheduled)
+    assert due and 'data-code="schedule.not_due"' not in scheduled
+    story = after.partition('id="conversation"')[2].partition("</section>")[0]
+    told = re.findall(r"(scheduled it for <time|took its time away)", story)
+    assert told == ["scheduled it for <time", "took its time away"] * 2
 
 
 def test_comment__made_and_resolved__stays_on_the_page(cast: Cast, as_: SignedIn, waiting: Promotion) -> None:
@@ -172,7 +189,8 @@ def test_close_and_ready__change_the_state(cast: Cast, as_: SignedIn, waiting: P
     rosa.post(f"{address}/close", {**form_of(ready), "reason": "Not needed"})
 
     assert "Rosa set it to be applied as soon as" in ready
-    assert "Not needed" in rosa.get(address).content.decode()
+    story = rosa.get(address).content.decode().partition('id="conversation"')[2]
+    assert "set it to be applied when ready" in story and "closed it" in story and story.count("Not needed") == 1
 
 
 def test_promotion__unknown_button_or_read_as_a_write__is_refused(
@@ -196,8 +214,29 @@ def test_rollback__from_its_page__goes_back_quarantines_and_is_told(cast: Cast, 
     assert "Back to v1" in page and "<del>Worse</del>" in page
     assert empty.status_code == 422 and done["Location"] == "/w/acme/prompts/support/triage"
     assert live_number(prompt, cast.environment("development")) == 1
-    assert "It was worse" in rosa.get("/w/acme/environments/development").content.decode()
+    told = rosa.get("/w/acme/environments/development").content.decode()
+    quarantined = told.partition("<h2>Quarantined</h2>")[2].partition("</ul>")[0]
+    assert "It was worse" in told and ">v2</a>" in quarantined
+    assert "Go back to it" not in told  # v1 is live again, by a deployment of its own; v2 is quarantined
     assert Quarantine.objects.get().cleared_at is None
+
+
+def test_rollback__where_all_else_is_quarantined__says_so_and_leads_to_it(
+    cast: Cast, as_: SignedIn, prompt: Prompt
+) -> None:
+    rosa, place = as_(cast.rosa), "/w/acme/environments/development"
+    address = f"{place}/rollback/support/triage"
+    first = rosa.get(place).content.decode()
+    builders.version(cast.ada, prompt, "Worse {{ name }}")
+    bad = Deployment.objects.latest("pk")
+    rosa.post(address, {"reason": "It was worse", "quarantine": "on"})
+
+    page = rosa.get(address).content.decode()
+    chosen = rosa.get(f"{address}?to={bad.pk}").content.decode()
+
+    assert "Take it out…" in first and "Go back…" not in first and "Go back…" in rosa.get(place).content.decode()
+    assert "Nothing else was live here" not in page and "was put away" in page and f'href="?to={bad.pk}"' in page
+    assert "Back to v2" in chosen and "v2 was rolled back here before" in chosen
 
 
 def test_rollback__to_what_would_break_or_is_quarantined__asks_first(cast: Cast, as_: SignedIn, prompt: Prompt) -> None:
@@ -228,14 +267,81 @@ def test_withdraw_and_clear__from_their_forms__empty_the_place_and_the_quarantin
 
 
 def test_rollback__asked_by_a_reviewer__is_forbidden(cast: Cast, as_: SignedIn, prompt: Prompt) -> None:
-    grace = as_(cast.grace)
+    builders.version(cast.ada, prompt, "Hi {{ name }}")
+    grace, latest = as_(cast.grace), Promotion.objects.latest("pk")
 
+    for page in ("/w/acme/prompts/support/triage", f"/w/acme/promotions/{latest.pk}"):
+        assert "Go back…" in as_(cast.rosa).get(page).content.decode(), page
+        assert "Go back…" not in as_(cast.grace).get(page).content.decode(), page
     for verb in ("rollback", "withdraw", "quarantine"):
         address = f"/w/acme/environments/development/{verb}/support/triage"
         assert grace.post(address, {"reason": "x", "digest": "0"}).status_code == 403
 
 
-def _soon() -> str:
+def _soon(days: int = 2) -> str:
     from datetime import UTC, datetime, timedelta
 
-    return f"{datetime.now(UTC) + timedelta(days=2):%Y-%m-%dT%H:%M}"
+    return f"{datetime.now(UTC) + timedelta(days=days):%Y-%m-%dT%H:%M}"
+
+
+def test_promotion__applied__leads_on_to_the_next_stage_and_back(
+    cast: Cast, as_: SignedIn, prompt: Prompt, production: Environment
+) -> None:
+    change_environment(cast.olga, cast.environment("staging"), policy={**PRODUCTION, "approvals": 0})
+    rosa, new = as_(cast.rosa), "/w/acme/prompts/support/triage/promotions"
+    address = rosa.post(new, {"version": "1", "environment": "staging"})["Location"]
+    rosa.post(f"{address}/apply", form_of(rosa.get(address).content.decode()))
+
+    alone = rosa.get(address).content.decode()
+    above = rosa.post(new, {"version": "1", "environment": "production"})["Location"]
+    with_one_open = rosa.get(address).content.decode()
+
+    assert f'href="{new}?version=1&amp;environment=production"' in alone and "Promote it to Production" in alone
+    assert f'href="{above}"' in with_one_open and "Promote it to Production" not in with_one_open
+    assert "Go back…" not in alone, "nothing was live there before"
+
+
+def test_promotion__asked_to_be_changed_without_a_word__is_refused(
+    cast: Cast, as_: SignedIn, waiting: Promotion
+) -> None:
+    grace, address = as_(cast.grace), f"/w/acme/promotions/{waiting.pk}"
+    guard = form_of(grace.get(address).content.decode())
+
+    refused = grace.post(f"{address}/request-changes", {**guard, "comment": " "})
+
+    assert refused.status_code == 422 and "Say what has to change" in refused.content.decode()
+    assert not Approval.objects.filter(promotion=waiting).exists()
+
+
+def test_promotion__scheduled_for_a_time_that_is_past__keeps_the_form_open_with_what_was_chosen(
+    cast: Cast, as_: SignedIn, waiting: Promotion
+) -> None:
+    rosa, address = as_(cast.rosa), f"/w/acme/promotions/{waiting.pk}"
+    guard = form_of(rosa.get(address).content.decode())
+
+    page = rosa.post(f"{address}/schedule", {**guard, "at_typed": "2020-01-01T10:00"}).content.decode()
+
+    assert "It takes a time in the future, within a year." in page
+    assert 'value="2020-01-01T10:00"' in page
+    assert re.search(r'<details class="disclose" open>\s*<summary>Schedule', page)
+
+
+def test_promotion__overridden__tells_what_it_went_live_over_and_who_could_have_done_so(
+    cast: Cast, as_: SignedIn, waiting: Promotion
+) -> None:
+    rosa, address = as_(cast.rosa), f"/w/acme/promotions/{waiting.pk}"
+    before = rosa.get(address).content.decode()
+    member = Member.objects.get(pk=cast.rosa.member_id)
+    change_member(cast.olga, member, grants=["override"])
+    reason = "It cannot wait for anybody any more"
+    rosa.post(f"{address}/override", {**form_of(before), "reason": reason})
+
+    page = rosa.get(address).content.decode()
+
+    assert "can be overridden, with a reason, by whoever" in before
+    assert reason in page and "<li>0 of 1 approvals.</li>" in page and "applied it over what stood in the way" in page
+
+
+def test_part__of_a_prompt__is_named_in_words() -> None:
+    assert part_words("messages[0]") == "message 1" and part_words("messages[2].content") == "message 3.content"
+    assert part_words("text") == "text"

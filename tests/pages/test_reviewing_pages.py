@@ -16,7 +16,7 @@ from registry.core.actor import Actor
 from tests import builders
 from tests.builders import Cast
 from tests.pages.conftest import SignedIn
-from tests.scenes import go_live
+from tests.scenes import go_live, policy
 
 LOOSE = {"approvals": 0, "require_predecessor": False, "require_suites": False, "min_suites": 0}
 NAME = "support/rules"
@@ -169,6 +169,7 @@ def test_record__of_an_applied_promotion__is_one_file_without_addresses_to_load(
     page = answer.content.decode()
     assert answer["Content-Disposition"] == f'attachment; filename="promotion-{applied.pk}.html"'
     assert applied.version.digest in page and "version.promoted" in page
+    assert "<td>yes</td>" in page and "<td>none</td>" in page and "<td>true</td>" not in page
     assert not re.search(r"<(?:script|link|img)\b|\bsrc=", page)
     assert as_(cast.linus).get(f"/w/acme/promotions/{applied.pk}/record").status_code == 404
 
@@ -191,6 +192,38 @@ def test_version__has_code_to_copy__pinned_to_its_number(cast: Cast, as_: Signed
     for code in ("GREENROOM_KEY=gr_…", f"/prompts/{NAME}/versions/2", "version=2", "LANGFUSE_PUBLIC_KEY=pk-gr-…"):
         assert code in page
     assert f"/environments/production/prompts/{NAME}" in page_of(as_, cast.vera, f"/w/acme/prompts/{NAME}")
+
+
+def test_version__that_an_environment_did_not_take_by_itself__says_where_and_why(
+    cast: Cast, as_: SignedIn, prompt: Prompt
+) -> None:
+    policy(cast, "development", external_checks=["lint"])
+    kept = builders.version(cast.ada, prompt, "Sort it: {{ name }}")
+    address = f"/w/acme/prompts/{prompt.name}/versions/"
+
+    page = as_(cast.ada).get(f"{address}{kept.number}").content.decode()
+    assert "<strong>Not live in Development</strong>" in page and "external/lint has not run" in page
+    assert f"version={kept.number}&amp;environment=development" in page
+    assert "Not live in" not in as_(cast.ada).get(f"{address}{kept.number - 1}").content.decode()
+
+
+def test_prompt__that_others_include__lists_them_and_saves_them_anew(cast: Cast, as_: SignedIn) -> None:
+    tone = builders.prompt(cast.ada, "shared/tone", text="Be kind.")
+    made = builders.prompt(cast.ada, "a/user", text="@@@langfusePrompt:name=shared/tone|version=1@@@")
+    builders.version(cast.ada, tone, "Be short.")
+    address = "/w/acme/prompts/shared/tone"
+
+    page = page_of(as_, cast.ada, address)
+    assert "Included by" in page and "a/user" in page and "Save them with the newest" in page
+    assert "Save them with the newest" not in page_of(as_, cast.vera, address)
+    assert "v2 is the newest" in page_of(as_, cast.ada, "/w/acme/prompts/a/user")
+    answer = as_(cast.ada).post(f"{address}/drafts/bump", follow=True)
+
+    assert "Saved with the newest shared/tone: a/user." in answer.content.decode()
+    newest = made.versions.select_related("prompt").order_by("-number")[0]
+    assert newest.editable()["text"] == "@@@langfusePrompt:name=shared/tone|version=2@@@"
+    again = page_of(as_, cast.ada, address)
+    assert "Included by" in again and "Save them with the newest" not in again
 
 
 def test_environment__says_what_is_live_and_since_when_and_offers_the_way_back(
@@ -255,3 +288,28 @@ def test_promotion_and_versions__with_much_more_on_them__take_as_many_queries(
         builders.version(cast.ada, prompt, f"Another text {number}")
 
     assert queries() == few
+
+
+def test_reviews__many_of_a_kind__are_shown_in_part_and_paged_by_kind(
+    cast: Cast, as_: SignedIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("prompts_app.views.reviews.SHOWN", 2)
+    monkeypatch.setattr("prompts_app.inbox_queries.INBOX_SIZE", 5)
+    policy(cast, "production", approvals=1, require_predecessor=False, require_suites=False, min_suites=0)
+    for number in range(6):
+        version = builders.prompt(cast.ada, f"p{number}").versions.select_related("prompt").get()
+        open_promotion(cast.ada, version, cast.environment("production"), title=f"Title {number}")
+    client = as_(cast.grace)
+
+    def shown(query: str = "") -> tuple[list[str], str]:
+        page = client.get(f"/w/acme/reviews{query}").content.decode()
+        return re.findall(r"· (Title \d)<", page), page
+
+    titles, first = shown()
+    assert titles == ["Title 5", "Title 4"] and 'href="?kind=waiting">All 5<' in first
+    assert "newest open promotions are looked at here" in first and 'id="asked"' in first
+    assert shown("?kind=waiting&page=3")[0] == ["Title 1"]
+    assert 'id="asked"' not in shown("?kind=waiting")[1] and "of 5" in shown("?kind=waiting")[1]
+    assert shown("?kind=nonsense&page=2")[0] == titles
+    assert re.search(r'data-go="r".*?<span class="count" data-tone="accent">5<', first, re.DOTALL)
+    assert "for your vote" not in as_(cast.ada).get("/w/acme/").content.decode()

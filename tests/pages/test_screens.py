@@ -15,18 +15,18 @@ board                        20
 search                       16
 prompt_new                   5
 prompt_import                6
-prompt                       22
-prompt_edit                  14
+prompt                       23
+prompt_edit                  15
 prompt_try                   13
 prompt_versions              15
-version                      21
+version                      20
 compare                      11
 prompt_usage                 11
 prompt_checks_panel          22
 promotion_new                11
 promotions                   8
 promotion                    25
-reviews                      16
+reviews                      17
 environment                  18
 rollback                     13
 notifications                8
@@ -44,9 +44,9 @@ settings_webhooks            7
 settings_retention           7
 settings_webhook             10
 suites                       13
-suite_new                    5
-suite                        21
-suite_edit                   11
+suite_new                    6
+suite                        22
+suite_edit                   14
 suite_import                 7
 suite_history                11
 suite_diff                   10
@@ -65,10 +65,10 @@ batch_new                    10
 batch                        8
 usage                        14
 board, nothing found         8
-editor of a text             14
+editor of a text             15
 compare, unified             11
 promotion, waiting for a run 29
-promotion, applied           25
+promotion, applied           26
 run under way                17
 run, errors picked           17
 run, nothing picked          17
@@ -80,6 +80,17 @@ figures without a baseline   8
 run without a baseline       17
 runs, none                   7
 nothing there                6
+denied                       5
+promotion, blocked in every way 31
+board, archived              15
+reviews, one kind            17
+keys, on a detour            7
+board of an empty workspace  15
+suites of an empty workspace 6
+runs of an empty workspace   7
+reviews of an empty workspace 7
+providers of an empty workspace 6
+environment of an empty workspace 17
 """
 FEW, MANY = 3, 30
 

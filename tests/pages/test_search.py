@@ -82,6 +82,19 @@ def test_search__of_a_command__leads_where_it_is_done_for_those_who_may(cast: Ca
     assert "People" not in found(as_(cast.ada), "grace")
 
 
+def test_search__to_go_back__leads_to_each_place_where_something_else_was_live(cast: Cast, as_: SignedIn) -> None:
+    for name in ("support/intent", "billing/refund"):
+        made = builders.prompt(cast.ada, name)
+        builders.version(cast.ada, made, "Again {{ name }}")
+    builders.prompt(cast.ada, "new")
+    rosa = as_(cast.rosa)
+
+    everywhere = ["Go back: billing/refund in Development…", "Go back: support/intent in Development…"]
+    assert found(rosa, "go back")["Commands"] == everywhere
+    assert found(rosa, "Roll back intent")["Commands"] == everywhere[1:]
+    assert "Commands" not in found(as_(cast.ada), "rollback intent")
+
+
 def test_search__of_another_workspace_or_the_archive__finds_nothing(cast: Cast, as_: SignedIn) -> None:
     builders.prompt(cast.linus, "secret/intent")
     change_prompt(cast.ada, builders.prompt(cast.ada, "old/intent"), archived=True)

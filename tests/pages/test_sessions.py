@@ -117,3 +117,9 @@ def test_pages__of_a_workspace__are_kept_by_no_cache(cast: Cast) -> None:
     client.force_login(user_of(cast.olga))
 
     assert client.get("/w/acme/settings/keys")["Cache-Control"] == "no-store"
+
+
+def test_sign_in__before_anybody_has_an_account__says_where_the_first_one_is_made(db: None) -> None:
+    page = Client().get("/sign-in").content.decode()
+
+    assert "Nobody has an account here yet" in page and "setup_link" in page and "Ask an admin" not in page

@@ -1,7 +1,14 @@
 """Members, keys, environments and the audit log."""
 
+from datetime import UTC, datetime, timedelta
+
 from prompts_app.models import Environment, Freeze
+from prompts_app.views.keys import SCOPES
+from registry.core.actions.workspaces import change_member
 from registry.core.models import ApiKey, Member
+from registry.core.permissions import CI_SCOPES
+from tests import builders
+from tests.api.client import Api
 from tests.builders import Cast
 from tests.pages.conftest import SignedIn
 
@@ -25,11 +32,13 @@ def test_members__added_twice__says_so_beside_the_form(cast: Cast, as_: SignedIn
 def test_members__another_role_and_deactivation__take_effect(cast: Cast, as_: SignedIn) -> None:
     client = as_(cast.olga)
 
-    client.post("/w/acme/settings/members/ada@example.com", {"role": "releaser", "grants": ["override"]})
+    granted = {"role": "releaser", "grants": ["override"]}
+    told = client.post("/w/acme/settings/members/ada@example.com", granted, follow=True).content.decode()
     changed = Member.objects.get(pk=cast.ada.member_id)
     client.post("/w/acme/settings/members/ada@example.com/activity", {"active": "0"})
 
     assert (changed.role, changed.grants) == ("releaser", ["override"])
+    assert "Ada is releaser now, and may override." in told
     assert not Member.objects.get(pk=cast.ada.member_id).is_active
 
 
@@ -54,6 +63,10 @@ def test_keys__made__secret_is_on_that_answer_only(cast: Cast, as_: SignedIn) ->
     assert key.expires_at is not None
 
 
+def test_keys__scopes_on_offer__are_those_that_there_are() -> None:
+    assert {scope for scope, _ in SCOPES} == CI_SCOPES
+
+
 def test_keys__service_without_an_environment__says_so_beside_the_field(cast: Cast, as_: SignedIn) -> None:
     answer = as_(cast.olga).post("/w/acme/settings/keys", {"name": "checkout", "kind": "service"})
 
@@ -70,6 +83,21 @@ def test_keys__rotated_and_revoked__both_work_and_only_the_successor_is_left(cas
     assert rotated.status_code == 201 and 'id="issued-key"' in rotated.content.decode()
     assert ApiKey.objects.get(pk=old).revoked_at is not None
     assert ApiKey.objects.get(rotated_from=old).revoked_at is None
+
+
+def test_keys__that_nobody_active_answers_for__are_shown_as_stopped_and_make_no_successor(
+    cast: Cast, as_: SignedIn
+) -> None:
+    ada = Member.objects.get(pk=cast.ada.member_id)
+    key = cast.key("ci", responsible=ada).pk
+    assert Api(cast.olga).get(f"keys/{key}").json["is_stopped"] is False
+    change_member(cast.olga, ada, is_active=False)
+
+    page = as_(cast.olga).get("/w/acme/settings/keys").content.decode()
+
+    assert "Stopped" in page and f"keys/{key}/rotate" not in page
+    assert Api(cast.olga).get(f"keys/{key}").json["is_stopped"] is True
+    assert Api(cast.olga).post(f"keys/{key}/rotate").code == "key.ended"
 
 
 def test_keys__of_another_workspace__are_not_there(cast: Cast, as_: SignedIn) -> None:
@@ -89,6 +117,23 @@ def test_environments__added_relabelled_archived__show_at_once(cast: Cast, as_: 
     assert client.get("/w/acme/environments/canary").status_code == 404
 
 
+def test_environments__in_the_sidebar__stand_in_the_order_of_their_stages_as_everywhere(
+    cast: Cast, as_: SignedIn
+) -> None:
+    client = as_(cast.olga)
+
+    def orders() -> tuple[list[str], list[str]]:
+        page = client.get("/w/acme/settings/environments")
+        aside = [entry.label for entry in page.context["navigation"]() if entry.color]
+        return aside, [one.label for one in page.context["environments"]]
+
+    before = orders()
+    client.post("/w/acme/settings/environments/staging/move", {"up": "1"})
+
+    assert before == (["Development", "Staging", "Production"],) * 2
+    assert orders() == (["Staging", "Development", "Production"],) * 2
+
+
 def test_policy__changed__is_in_force_and_a_contradiction_is_said_beside_the_field(cast: Cast, as_: SignedIn) -> None:
     client, address = as_(cast.olga), "/w/acme/environments/staging/policy"
     given = {
@@ -99,10 +144,12 @@ def test_policy__changed__is_in_force_and_a_contradiction_is_said_beside_the_fie
         "external_checks": "lint, external/size",
     }
 
+    before = client.get("/w/acme/environments/staging").content.decode()
     changed = client.post(address, given)
     refused = client.post(address, {**given, "protected": "on", "auto_apply": "on"})
 
     policy = Environment.objects.get(name="staging", workspace=cast.workspace).policies.first()
+    assert "<dd>0: nobody but the author need have read it</dd>" in before
     assert changed.status_code == 302 and policy is not None
     assert policy.load().approvals == 2 and policy.load().external_checks == ("external/lint", "external/size")
     assert refused.status_code == 422 and "there a person decides each time" in refused.content.decode()
@@ -116,11 +163,16 @@ def test_freeze__set_and_lifted__covers_the_time_typed_in_utc(cast: Cast, as_: S
         address, {"starts_at": "2030-01-02T10:00", "ends_at": "2030-01-01T10:00", "reason": "Backwards"}
     )
     freeze = Freeze.objects.get()
+    long_ago = datetime(2020, 1, 1, tzinfo=UTC)
+    over = {"starts_at": long_ago, "ends_at": long_ago + timedelta(hours=1), "reason": "Over", "by_name": "Olga"}
+    Freeze.objects.create(environment=freeze.environment, **over)
+    shown = client.get("/w/acme/environments/production").content.decode()
     client.post(f"{address}/{freeze.pk}")
 
     assert freeze.starts_at.isoformat() == "2030-01-01T10:00:00+00:00"
     assert refused.status_code == 422 and "ends after it starts" in refused.content.decode()
-    assert Freeze.objects.get().cancelled_at is not None
+    assert 'class="tag">over<' in shown and 'class="tag">planned<' in shown and shown.count(">Lift<") == 1
+    assert Freeze.objects.get(pk=freeze.pk).cancelled_at is not None
 
 
 def test_audit__filtered__shows_what_fits_and_checks_the_chain(cast: Cast, as_: SignedIn) -> None:
@@ -128,3 +180,19 @@ def test_audit__filtered__shows_what_fits_and_checks_the_chain(cast: Cast, as_: 
 
     assert "ada@example.com" in page and "environment.created" not in page
     assert "The chain holds." in page
+
+
+def test_audit__of_what_went_live__names_version_and_environment_in_its_row(cast: Cast, as_: SignedIn) -> None:
+    builders.prompt(cast.ada, "a/b", text="x")
+
+    page = as_(cast.olga).get("/w/acme/settings/audit?event=version.promoted").content.decode()
+
+    assert 'a/b v1 <span class="quiet-text">in development</span></td>' in page
+
+
+def test_keys__shown_once__are_not_made_again_by_loading_the_page_anew(cast: Cast, as_: SignedIn) -> None:
+    page = as_(cast.olga).post("/w/acme/settings/keys", {"name": "k", "kind": "ci"}).content.decode()
+    form = as_(cast.olga).get("/w/acme/settings/keys").content.decode()
+
+    assert '<section class="secret" data-home="/w/acme/settings/keys"' in page
+    assert '<option value="production">Production</option>' in form

@@ -8,7 +8,7 @@ import pytest
 from django.test import override_settings
 
 from evals_app.engine.tryouts import MOST_IN_THREADS, MOST_OF_ONE, PLACES
-from evals_app.models import DraftCase, Tryout
+from evals_app.models import DraftCase, SuiteAttachment, Tryout
 from evals_app.scripted_provider import Rule, ScriptedProvider
 from prompts_app.actions.versions import save_draft
 from prompts_app.models import Prompt
@@ -200,6 +200,20 @@ def test_try__answer_added_to_a_suite__becomes_a_row_of_the_draft(cast: Cast, as
     assert added["Location"].startswith("/w/acme/suites/greetings/edit?page=")
     row = DraftCase.objects.get(key="from a try")
     assert '"name": "Ada"' in row.content and '"expected": "Hello!"' in row.content
+
+
+def test_try__answer_added_where_there_is_no_suite__makes_one_that_is_asked_of_the_prompt(
+    cast: Cast, as_: SignedIn, prompt: Prompt
+) -> None:
+    client, given = as_(cast.ada), typed("2", expected="Hello!")
+
+    asked = client.post(f"{TRY}/add", given).content.decode()
+    added = client.post(f"{TRY}/add", given | {"title": "Greets by name", "key": "from a try"})
+
+    assert "Title of a new suite" in asked and ">\nHello!</textarea>" in asked
+    assert added["Location"].startswith("/w/acme/suites/greets-by-name/edit?page=")
+    assert DraftCase.objects.filter(key="from a try").exists()
+    assert SuiteAttachment.objects.filter(suite__slug="greets-by-name", prompt=prompt).exists()
 
 
 def test_try__without_a_provider_or_a_version__says_what_to_do_first(cast: Cast, as_: SignedIn) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import time_machine
 from django.template import engines
+from django.utils import timezone
 
 from registry.core.templatetags import ui
 
@@ -64,6 +65,17 @@ def test_ago__nothing__says_so() -> None:
     assert "never" in drawn("{% ago when %}", when=None)
 
 
+def test_sentence__number_and_unit__stay_on_one_line_and_the_rest_is_escaped() -> None:
+    html = drawn("{{ text|sentence }}", text="Worse by 10.0 points (95 % sure, 60 <b>cases</b>) in 40 ms")
+
+    assert html == "Worse by 10.0\xa0points (95\xa0% sure, 60 &lt;b&gt;cases&lt;/b&gt;) in 40\xa0ms"
+
+
+@pytest.mark.parametrize(("value", "said"), [(True, "yes"), (False, "no"), ([], "none"), (14, "14"), ("a", "a")])
+def test_plainly__value_of_a_rule__is_said_without_json(value: object, said: str) -> None:
+    assert ui.plainly(value) == said
+
+
 def test_environment__hostile_name__is_escaped() -> None:
     assert "&lt;script&gt;" in drawn("{% environment name color %}", name="<script>", color="amber")
 
@@ -84,3 +96,14 @@ def test_visible__bidirectional_and_zero_width_characters__are_named_and_the_res
     assert "U+202E" in html and "right-to-left override" in html and "U+E0041" in html
     assert "hidden tag text “A”" in html
     assert html.endswith("\n\tend")
+
+
+def test_moments__as_programs_write_them__stand_in_the_readers_zone() -> None:
+    with timezone.override("Europe/Berlin"):
+        shown = ui.moments(ui.visible("Frozen until 2030-01-31 09:00 UTC: <2030-02-31 09:00 UTC>"))
+
+    assert (
+        shown.startswith('Frozen until <time datetime="2030-01-31T09:00:00Z"')
+        and ">31 Jan 2030, 10:00 CET</time>: " in shown
+    )
+    assert shown.endswith("&lt;2030-02-31 09:00 UTC&gt;")
