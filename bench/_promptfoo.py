@@ -16,6 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 VERSION, NODE = "0.123", "22"
+# What some of its assertions need; the other optional parts are for providers.
+PARTS = ("natural", "node-sql-parser")
+# It asks natural for these by name, which Node does not find in a module of that kind: each `meteor` would end in an error.
+NAMES = """import natural from './lib/natural/index.js'
+export const { PorterStemmer, WordNet } = natural
+export default natural
+"""
 LEAST_NODE = (22, 22)
 INSTALL_S, EVALUATE_S = 600, 180
 
@@ -109,6 +116,8 @@ def find() -> Promptfoo:
     package = folder / "node_modules" / "promptfoo" / "package.json"
     if not package.exists():
         _install(npm, folder)
+    if not (folder / "node_modules" / PARTS[0] / "names.mjs").exists():
+        _install_parts(npm, folder)
     node = _node(folder)
     return Promptfoo(folder, node, str(json.loads(package.read_text())["version"]))
 
@@ -123,6 +132,20 @@ def _install(npm: str, folder: Path) -> None:
     engines = json.loads((folder / "node_modules" / "libsql" / "package.json").read_text())["optionalDependencies"]
     name = f"@libsql/{sys.platform}-{machine}" + ("-gnu" if sys.platform == "linux" else "")
     _npm(npm, folder, f"{name}@{engines[name]}")
+
+
+def _install_parts(npm: str, folder: Path) -> None:
+    """What its assertions about SQL and METEOR stand on, in the versions that it names."""
+    asked = json.loads((folder / "node_modules" / "promptfoo" / "package.json").read_text())["optionalDependencies"]
+    engine = json.loads((folder / "node_modules" / "esbuild" / "package.json").read_text())["version"]
+    machine = "arm64" if platform.machine() in {"aarch64", "arm64"} else "x64"
+    # esbuild reads modules of natural's kind for it.
+    _npm(npm, folder, *(f"{name}@{asked[name]}" for name in PARTS), f"@esbuild/{sys.platform}-{machine}@{engine}")
+    home = folder / "node_modules" / PARTS[0]
+    about = json.loads((home / "package.json").read_text())
+    about["exports"] = {".": {"import": "./names.mjs", "require": f"./{about['main'].removeprefix('./')}"}}
+    (home / "package.json").write_text(json.dumps(about))
+    (home / "names.mjs").write_text(NAMES)
 
 
 def _npm(npm: str, folder: Path, *packages: str) -> None:

@@ -10,15 +10,17 @@ import asyncio
 import contextlib
 import json
 import os
+import selectors
+import socket
+import statistics
 import subprocess
 import sys
 import threading
+import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-import uvloop
 
 ANSWER = "card_arrival"
 MODEL = "fixed"
@@ -98,11 +100,31 @@ class Provider:
             found = json.load(answer)
         return found["asked"], found["most_in_flight"]
 
+    def latency_ms(self, rounds: int = 20) -> float:
+        """How long a client that does nothing else waits for an answer, one question after the other; median."""
+        ask = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\n{}"
+        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection:
+            waited = []
+            for _ in range(rounds):
+                began = time.perf_counter()
+                connection.sendall(ask)
+                connection.recv(65_536)
+                waited.append(time.perf_counter() - began)
+        return statistics.median(waited) * 1000
+
 
 @contextlib.contextmanager
 def running(latency_ms: float) -> Iterator[Provider]:
-    """A provider for the length of the block."""
-    command = [sys.executable, str(Path(__file__).resolve()), str(latency_ms)]
+    """A provider for the length of the block that answers whoever only asks after so long: timers are late by some tenths."""
+    with _started(latency_ms) as untrue:
+        late_ms = untrue.latency_ms() - latency_ms
+    with _started(latency_ms - late_ms) as provider:
+        yield provider
+
+
+@contextlib.contextmanager
+def _started(delay_ms: float) -> Iterator[Provider]:
+    command = [sys.executable, str(Path(__file__).resolve()), str(delay_ms)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin and process.stdout
         try:
@@ -124,4 +146,5 @@ async def _serve() -> None:
 
 if __name__ == "__main__":
     Server.latency_s = float(sys.argv[1]) / 1000
-    uvloop.run(_serve())
+    # Not uvloop, whose timers count in whole milliseconds.
+    asyncio.run(_serve(), loop_factory=lambda: asyncio.SelectorEventLoop(selectors.SelectSelector()))

@@ -2,14 +2,16 @@
 environments, checks, promotions.
 
 Times are wall time of one request in this process, database included: the median and the 95th percentile of the rounds
-after three that warm up, in turns over all pages; the ratio is to the reader's own profile, the trivial page. Size is the
-page as `gzip -6` sends it. Rows are written straight into the tables.
+after three that warm up, in turns over all pages. As in the web process, the collector of garbage does not look at what
+was imported. The ratio is to the trivial page, an empty list of notifications. Size is the page as `gzip -6` sends it.
+Rows are written straight into the tables.
 
 python bench/pages.py [--quick]
 """
 
 from __future__ import annotations
 
+import gc
 import gzip
 import statistics
 import time
@@ -47,7 +49,7 @@ _VERSIONS = """
 """
 # One prompt with a long history, the first.
 _HISTORY = """
-  WITH longest AS (SELECT min(id) AS id FROM prompts_app_prompt WHERE workspace_id = %(workspace)s), counted AS (
+  WITH longest AS (SELECT min(id) AS id FROM prompts_app_prompt WHERE workspace_id = %(workspace)s AND last_number = 2), counted AS (
     UPDATE prompts_app_prompt SET last_number = %(versions)s WHERE id = (SELECT id FROM longest)
   )
   INSERT INTO prompts_app_promptversion (prompt_id, number, digest, content, source, message, author_id, author_name, key_name)
@@ -105,7 +107,7 @@ def addresses(here: str, longest: str) -> dict[str, str]:
     """What is measured, by the name that is printed; `longest` is the prompt with 500 versions."""
     prompt = f"{here}/prompts/{longest}"
     return {
-        "profile, the trivial page": f"{here}/settings/profile",
+        "notifications, the trivial page": f"{here}/notifications",
         "board": f"{here}/",
         "board, one team": f"{here}/?folder=team-07",
         "board, one folder": f"{here}/?folder=team-07/billing",
@@ -123,7 +125,6 @@ def addresses(here: str, longest: str) -> dict[str, str]:
         "promotions": f"{here}/promotions",
         "reviews": f"{here}/reviews",
         "environment": f"{here}/environments/production",
-        "notifications": f"{here}/notifications",
         "members": f"{here}/settings/members",
         "prompt of 500 versions": prompt,
         "its versions": f"{prompt}/versions",
@@ -135,6 +136,9 @@ def timed(client: Client, pages: dict[str, str]) -> dict[str, tuple[list[float],
     """Milliseconds of every round, and compressed bytes, of each page."""
     taken: dict[str, tuple[list[float], int]] = {name: ([], 0) for name in pages}
     for number in range(ROUNDS + WARM):
+        if number == WARM:
+            gc.collect()
+            gc.freeze()  # as the web process does before it serves
         for name, address in pages.items():
             begun = time.perf_counter()
             answer = client.get(address, headers={"Host": "localhost"})
@@ -151,16 +155,16 @@ def main() -> None:
     member = made()
     client = Client()
     client.force_login(member.user)
-    longest = Prompt.objects.in_workspace(member.workspace_id).order_by("pk").values_list("name", flat=True)[0]
+    longest = Prompt.objects.in_workspace(member.workspace_id).get(last_number=VERSIONS).name
     found = timed(client, addresses(f"/w/{member.workspace.slug}", longest))
-    trivial = statistics.median(found["profile, the trivial page"][0])
+    trivial = statistics.median(found["notifications, the trivial page"][0])
     print(f"{PROMPTS:,} prompts, {ROUNDS} rounds; to reach: p95 {MOST_MS} ms, {MOST_KB} kB")
     for name, (times, size) in found.items():
         p95 = sorted(times)[int(len(times) * 0.95)]
         over = "  over" if p95 > MOST_MS or size > MOST_KB * 1000 else ""
         median = statistics.median(times)
         print(
-            f"{name:28} p50 {median:6.1f} ms   p95 {p95:6.1f} ms   {median / trivial:5.1f} x   {size / 1000:6.1f} kB{over}"
+            f"{name:31} p50 {median:6.1f} ms   p95 {p95:6.1f} ms   {median / trivial:5.1f} x   {size / 1000:6.1f} kB{over}"
         )
 
 

@@ -34,27 +34,30 @@ MOST_MS = 100
 _ANSWERS = """
   INSERT INTO evals_app_result (run_id, case_id, arm, repeat, output, tool_calls, error, scores, is_passed, cost, latency_ms,
     provider_name, model, request_digest, attempt)
-  SELECT %(run)s, c.id, a.arm, k, 'card_arrival', '[]', '',
+  SELECT %(run)s, c.id, a.arm, k, concat_ws(' ', 'card_arrival', said.words), '[]', '',
     json_build_array(json_build_object('name', 'equals', 'score', p.passed::int, 'passed', p.passed, 'detail', ''))::text,
     p.passed, 0.0001, 200 + (c.id * 7919 + k * 31) %% 900, 'fixed', 'fixed', '', 1
   FROM evals_app_case c CROSS JOIN (VALUES ('candidate'), ('baseline')) a (arm) CROSS JOIN generate_series(0, 2) k
   CROSS JOIN LATERAL (SELECT (c.id * 31 + k * 7 + length(a.arm) * 13) %% 10 > 1 AS passed) p
+  CROSS JOIN LATERAL (
+    SELECT string_agg(md5(concat_ws(' ', %(run)s, c.id, a.arm, k, n)), ' ') AS words FROM generate_series(1, %(words)s) n
+  ) said
   WHERE c.suite_version_id = %(suite)s
 """
 
 
-def made() -> tuple[_scene.Scene, list[Run]]:
-    """Two ended runs of one suite, each with a baseline."""
+def fill(count: int, cases: int, *, words: int = 0) -> tuple[_scene.Scene, list[Run]]:
+    """So many ended runs of one suite of so many cases, each with a baseline; answers are a label and so many words by chance."""
     scene = _scene.scene()
     body = {"name": "fixed", "base_url": "https://provider.example/v1", "models": ["fixed"]}
     create_provider(scene.owner, parse_provider(body, allow=frozenset()))
-    suite = scene.suite("pages", CASES, repeats=3)
+    suite = scene.suite("pages", cases, repeats=3)
     base = scene.version()
     runs = []
-    for _ in range(2):
+    for _ in range(count):
         run = start_run(scene.owner, scene.version(), suite, baseline=base)
         with connection.cursor() as cursor:
-            cursor.execute(_ANSWERS, {"run": run.pk, "suite": run.suite_version_id})
+            cursor.execute(_ANSWERS, {"run": run.pk, "suite": run.suite_version_id, "words": words})
         run.chunks.update(state=JobState.DONE, done=F("total"))
         Run.objects.filter(pk=run.pk).update(state=RunState.FINISHED, finished_at=Now())
         runs.append(Run.objects.get(pk=run.pk))
@@ -77,7 +80,7 @@ def timed(client: Client, addresses: dict[str, str], *, rounds: int = _scene.ROU
 
 def main() -> None:
     """Measure, and print a table."""
-    scene, runs = made()
+    scene, runs = fill(2, CASES)
     member = Member.objects.select_related("user", "workspace").get(pk=scene.owner.member_id)
     client, here = Client(), f"/w/{member.workspace.slug}"
     client.force_login(member.user)

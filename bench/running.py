@@ -35,6 +35,7 @@ def main() -> None:
         place = scene()
         place.add_provider(provider, concurrency=IN_FLIGHT)
         suite = place.suite("thousand", CASES)
+        print(f"who only asks the provider waits {provider.latency_ms():.2f} ms")
         timed(place, suite, pids)  # imports, connections, caches of the database
         asked_before, _ = provider.counts()
         own, began = _processes.processor_s(provider.pid), time.perf_counter()

@@ -225,7 +225,7 @@ def slices() -> None:
         for gains in ([0.0] * 8, [-0.10] * 8, [-0.40, *[0.0] * 7]):
             dice = np.random.default_rng(SEED)
             failed = 0
-            for _ in range(REPLICATES // 4):
+            for _ in range(REPLICATES):
                 cases: list[CaseScores] = []
                 for tag, gain in enumerate(gains):
                     part = replace(way, n=size, differ=0.15)
@@ -235,10 +235,9 @@ def slices() -> None:
                         for i, case in enumerate(scored(part, answers))
                     ]
                 failed += any(one.verdict == "failed" for one in judge_slices(cases, way.rule))
-            shares.append(failed / (REPLICATES // 4))
+            shares.append(failed / REPLICATES)
         name = f"{size} cases a tag, K = {repeats}"
         print(f"{name:58}{shares[0] * 100:11.1f}%{shares[1] * 100:13.1f}%{shares[2] * 100:13.1f}%", flush=True)
-    print(f"({REPLICATES // 4:,} runs a number, standard error {error(0.05) * 2:.1f} points at 5 %)")
 
 
 if __name__ == "__main__":

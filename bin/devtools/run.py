@@ -46,8 +46,8 @@ def parts(folders: Folders, port: int) -> tuple[Part, ...]:
     python, bin_ = str(folders.python), folders.python.parent
     term, quit_ = signal.SIGTERM, signal.SIGQUIT
     web = (str(bin_ / "granian"), "--interface", "asgi", "--host", HOST, "--port", str(port), "--loop", "uvloop")
-    # Connections, idle ones too: by default a thousand of those would keep everybody else out.
-    room = ("--backpressure", "8192")
+    # Connections, idle ones too: by default a thousand of those would keep everybody else out. And how large a head may be.
+    room = ("--backpressure", "8192", "--http1-buffer-size", "131072", "--http2-max-headers-size", "131072")
     # As root Celery prints eight lines of advice that a laptop or a container has no use for.
     celery = (
         python,

@@ -1,6 +1,7 @@
 """Finds uv, or gets it: a working one on the path, else by pip, else its wheel unpacked by hand.
 
-Without pip the machine must say where packages are (PIP_INDEX_URL, pip.conf); for root its own pip is installed else.
+Without pip the machine says where packages are (PIP_INDEX_URL, pip.conf); where it does not, Debian's own pip is unpacked
+beside uv, which knows, and installed nowhere if that does.
 """
 
 from __future__ import annotations
@@ -34,9 +35,13 @@ def get(folders: Folders, environment: Mapping[str, str]) -> Path:
     tell("Getting uv …")
     if _by_pip(folders, by_pip, environment):
         return by_pip
-    is_named = sources.read(environment).index
-    if not is_named and _install_pip(environment) and _by_pip(folders, by_pip, environment):
-        return by_pip
+    told = sources.read(environment)
+    if not told.index and not told.no_index:
+        unpacked = debian_pip(folders, environment)
+        if unpacked is not None and _by_pip(folders, by_pip, {**environment, "PYTHONPATH": str(unpacked)}):
+            return by_pip
+        if unpacked is not None and _install_pip(environment) and _by_pip(folders, by_pip, environment):
+            return by_pip
     try:
         _unpack(folders, own, environment)
     except OSError as error:
@@ -73,14 +78,34 @@ def _by_pip(folders: Folders, target: Path, environment: Mapping[str, str]) -> b
     return _install_by_pip(folders, target.parent.parent, environment) and works(target, environment)
 
 
+def debian_pip(folders: Folders, environment: Mapping[str, str]) -> Path | None:
+    """The folder that Debian's pip can be imported from, fetched by apt, which lets root and others alike; None without."""
+    place = folders.tools / "apt"
+    own: list[str | Path] = [
+        "apt-get",
+        "-qq",
+        "-o",
+        f"Dir::State::Lists={place / 'lists'}",
+        "-o",
+        f"Dir::Cache={place}",
+    ]
+    if shutil.which("apt-get", path=environment.get("PATH")) is None:
+        return None
+    (place / "lists" / "partial").mkdir(parents=True, exist_ok=True)
+    if not (
+        _runs([*own, "update"], environment) and _runs([*own, "download", "python3-pip"], environment, folder=place)
+    ):
+        return None
+    fetched = [*place.glob("python3-pip_*.deb")]
+    done = [_runs(["dpkg-deb", "--extract", package, place], environment) for package in fetched]
+    return place / "usr" / "lib" / "python3" / "dist-packages" if done and all(done) else None
+
+
 def _install_pip(environment: Mapping[str, str]) -> bool:
-    """The system's pip, which knows where packages are, for a root whose machine does not say."""
-    if os.geteuid() != 0 or not shutil.which("apt-get", path=environment.get("PATH")):
-        return False
+    """Debian 11's pip is in pieces, and runs where it is installed only: for root."""
     quiet = {**environment, "DEBIAN_FRONTEND": "noninteractive"}
-    update: list[str | Path] = ["apt-get", "-qq", "update"]
     install: list[str | Path] = ["apt-get", "-qq", "install", "--yes", "--no-install-recommends", "python3-pip"]
-    return _runs(update, quiet) and _runs(install, quiet)
+    return os.geteuid() == 0 and _runs(["apt-get", "-qq", "update"], quiet) and _runs(install, quiet)
 
 
 def _install_by_pip(folders: Folders, target: Path, environment: Mapping[str, str]) -> bool:
@@ -103,10 +128,16 @@ def _install_by_pip(folders: Folders, target: Path, environment: Mapping[str, st
     return False
 
 
-def _runs(command: list[str | Path], environment: Mapping[str, str]) -> bool:
+def _runs(command: list[str | Path], environment: Mapping[str, str], *, folder: Path | None = None) -> bool:
     try:
         answer = subprocess.run(
-            command, env=dict(environment), check=False, timeout=600, stdin=subprocess.DEVNULL, capture_output=True
+            command,
+            env=dict(environment),
+            cwd=folder,
+            check=False,
+            timeout=600,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
         )
     except (OSError, subprocess.SubprocessError):
         return False

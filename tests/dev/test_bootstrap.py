@@ -166,6 +166,24 @@ def test_uv__one_on_the_path_works__nothing_is_fetched(tmp_path: Path) -> None:
     assert not (tmp_path / "var").exists()
 
 
+def test_debian_pip__apt_has_it__is_unpacked_in_the_tools_and_installed_nowhere(tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    _program(
+        tmp_path / "bin",
+        "apt-get",
+        f'echo "$@" >> {told}; case "$*" in *download*) touch python3-pip_25_all.deb ;; esac',
+    )
+    _program(tmp_path / "bin", "dpkg-deb", 'mkdir -p "$3/usr/lib/python3/dist-packages/pip"')
+    folders = Folders(ROOT, tmp_path / "var", tmp_path / "var")
+    found = uv.debian_pip(folders, {"PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin"})
+    assert found is not None
+    assert (found / "pip").is_dir()
+    assert folders.tools in found.parents
+    assert [line.split()[-1] for line in told.read_text().splitlines()] == ["update", "python3-pip"]
+    assert "install" not in told.read_text().split()
+    assert uv.debian_pip(folders, {"PATH": str(tmp_path)}) is None
+
+
 def test_uv__not_to_be_had__says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uv, "_runs", lambda *_: False)  # no pip anywhere
     folders = Folders(ROOT, tmp_path / "var", tmp_path / "var")

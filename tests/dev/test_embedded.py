@@ -39,7 +39,7 @@ def _kill_server(folder: Path) -> None:
     server = processes.identify(pid)
     assert server is not None
     os.kill(pid, 9)
-    assert processes.wait_gone(server, 10)
+    assert processes.wait_gone(server, 60)
 
 
 def _python(code: str, *arguments: object) -> subprocess.Popen[bytes]:
@@ -49,9 +49,9 @@ def _python(code: str, *arguments: object) -> subprocess.Popen[bytes]:
 
 def test_start__fresh_folder__both_engines_serve_and_a_second_start_attaches(data_dir: Path) -> None:
     engines = embedded.start(data_dir)
-    begun = time.monotonic()
+    lock = (data_dir / "postgres" / "postmaster.pid").read_text()
     assert embedded.start(data_dir) == engines
-    assert time.monotonic() - begun < 1
+    assert (data_dir / "postgres" / "postmaster.pid").read_text() == lock
     with psycopg.connect(engines.database_url) as connection:
         assert connection.execute("SELECT current_user, current_database()").fetchone() == (
             "greenroom_app",
@@ -118,7 +118,7 @@ def test_start__valkey_was_killed__keeps_keys(data_dir: Path) -> None:
         with contextlib.closing(redis.Redis.from_url(lease.engines.cache_url)) as cache:
             cache.set("kept", "1")
             os.kill(cache.info("server")["process_id"], 9)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not (revived := lease.revive()) and time.monotonic() < deadline:
             time.sleep(0.05)
         assert revived == ("valkey",)
@@ -152,7 +152,7 @@ def test_stop_unused__holder_was_killed__stops_what_it_left(data_dir: Path) -> N
     holder.stdout.readline()
     assert not embedded.stop_unused(data_dir)
     holder.kill()
-    holder.communicate(timeout=10)
+    holder.communicate(timeout=60)
     assert embedded.is_running(data_dir)
     assert embedded.stop_unused(data_dir)
     assert not embedded.is_running(data_dir)
