@@ -127,7 +127,10 @@ def _agrees_with_the_server(web: Web, client: Callable[..., Client], headers: di
 
 
 def _cuts(story: Story, proxy: Proxy, clients: list[Client]) -> None:
-    """Connections are cut at random while versions go live and back: every answer fits, every client arrives."""
+    """Connections are cut at random while versions go live and back: every answer fits, every client arrives.
+
+    Each has had its first answer before: a client that never had one knows nothing that it could serve.
+    """
     stop, ledgers = threading.Event(), [Ledger() for _ in clients]
     readers = [
         threading.Thread(target=ledger.read, args=(client, stop))
@@ -135,6 +138,7 @@ def _cuts(story: Story, proxy: Proxy, clients: list[Client]) -> None:
     ]
     for one in readers:
         one.start()
+    until(lambda: all(ledger.answers for ledger in ledgers))
     chance = random.Random(7)
     for number in range(8):
         proxy.go_down(chance.choice(["refuse", "hang"])) if number % 2 else proxy.cut()
