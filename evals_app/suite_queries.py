@@ -165,3 +165,8 @@ def prompts_to_choose(workspace_id: int, *, most: int = 500) -> list[str]:
     """Names of prompts that have a version, for completing what is typed; one query."""
     rows = Prompt.objects.in_workspace(workspace_id).archived(archived=False).filter(last_number__gt=0)
     return list(rows.order_by("name").values_list("name", flat=True)[:most])
+
+
+def only_one(names: Sequence[str]) -> str:
+    """What needs no choice: the one name there is; empty where there are none or more."""
+    return names[0] if len(names) == 1 else ""

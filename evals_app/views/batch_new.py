@@ -14,8 +14,7 @@ from evals_app.batch_configs import MOST, Config, parse_configs
 from evals_app.budgets import Budget
 from evals_app.models import RunBatch
 from evals_app.queries import offers
-from evals_app.suite_queries import prompts_to_choose
-from evals_app.views.run_new import VERSIONS_OFFERED, offered_suites
+from evals_app.views.run_new import VERSIONS_OFFERED, choose_prompt, offered_suites
 from prompts_app.actions.prompts import find_prompt
 from prompts_app.actions.versions import find_version
 from prompts_app.history_queries import numbers
@@ -112,13 +111,12 @@ class BatchForm(PageForm):
 
 @page("GET", "HEAD", "POST")
 def batch_new(request: PageRequest) -> HttpResponse:
-    """The form that compares models; without a prompt in the address it asks for that first."""
+    """The form that compares models; where more than one prompt can be meant it asks for that first."""
     require(request.actor, Permission.RUN)
-    name = request.GET.get("prompt", "")
-    if not name:
-        context = {"prompt_names": prompts_to_choose(request.workspace.pk), "suite": request.GET.get("suite", "")}
-        return render(request, "evals/batch_new.html", context)
-    prompt = find_prompt(request.workspace.pk, name)
+    choice = choose_prompt(request)
+    if not choice.name:
+        return render(request, "evals/batch_new.html", {"choice": choice})
+    prompt = find_prompt(request.workspace.pk, choice.name)
     if request.POST.get("more"):
         form = BatchForm(prompt, MOST, initial=request.POST.dict())
         return render(request, "evals/batch_new.html", {"prompt": prompt, "form": form})

@@ -15,7 +15,7 @@ from evals_app.actions.suites import find_suite
 from evals_app.budgets import Budget
 from evals_app.models import Run, SuiteAttachment, SuiteVersion
 from evals_app.queries import places_of
-from evals_app.suite_queries import prompts_to_choose
+from evals_app.suite_queries import only_one, prompts_to_choose
 from prompts_app.actions.environments import find_environment
 from prompts_app.actions.prompts import find_prompt
 from prompts_app.actions.versions import find_version
@@ -123,24 +123,38 @@ class RunForm(PageForm):
 
 @page("GET", "HEAD", "POST")
 def run_new(request: PageRequest) -> HttpResponse:
-    """The form that starts a run; without a prompt in the address it asks for that first."""
+    """The form that starts a run; where more than one prompt can be meant it asks for that first."""
     require(request.actor, Permission.RUN)
-    name = request.GET.get("prompt", "")
-    if not name:
-        suite = request.GET.get("suite", "")
-        context = {
-            "prompt_names": prompts_to_choose(request.workspace.pk),
-            "suite": suite,
-            "asked_of": _only_prompt(request.workspace.pk, suite),
-        }
-        return render(request, "evals/run_new.html", context)
-    prompt = find_prompt(request.workspace.pk, name)
+    choice = choose_prompt(request)
+    if not choice.name:
+        return render(request, "evals/run_new.html", {"choice": choice})
+    prompt = find_prompt(request.workspace.pk, choice.name)
     form = RunForm(prompt, request.POST or None, initial=_initial(request, prompt))
     if request.method == "POST":
         started = attempt(form, lambda: form.start(request, prompt))
         if started:
             return redirect("run", request.workspace.slug, started.pk)
     return render(request, "evals/run_new.html", {"prompt": prompt, "form": form}, status=status_of(form))
+
+
+@dataclass(frozen=True)
+class PromptChoice:
+    """Which prompt a form is about: `name`, or empty where somebody has to choose among `names`; `likely` is filled in."""
+
+    name: str
+    suite: str
+    names: Sequence[str] = ()
+    likely: str = ""
+
+
+def choose_prompt(request: PageRequest) -> PromptChoice:
+    """The prompt of the address; without one, the only one that can be meant. An empty one there asks in any case."""
+    name, suite = request.GET.get("prompt", ""), request.GET.get("suite", "")
+    if name:
+        return PromptChoice(name, suite)
+    names = prompts_to_choose(request.workspace.pk)
+    likely = only_one(names) or _only_prompt(request.workspace.pk, suite)
+    return PromptChoice("" if "prompt" in request.GET else likely, suite, names, likely)
 
 
 @dataclass(frozen=True)
@@ -169,8 +183,7 @@ def offered_suites(prompt: Prompt) -> list[Offered]:
 def _only_prompt(workspace_id: int, slug: str) -> str:
     """The name of the one prompt that a suite is attached to; empty where there are none or more."""
     rows = SuiteAttachment.objects.filter(suite__workspace=workspace_id, suite__slug=slug)
-    names = list(rows.values_list("prompt__name", flat=True)[:2])
-    return names[0] if len(names) == 1 else ""
+    return only_one(list(rows.filter(prompt__archived_at=None).values_list("prompt__name", flat=True)[:2]))
 
 
 def _initial(request: PageRequest, prompt: Prompt) -> dict[str, object]:

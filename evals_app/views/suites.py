@@ -13,6 +13,7 @@ from evals_app.judge_reports import suite_judges
 from evals_app.models import RunOn, Suite
 from evals_app.suite_queries import (
     attachments_of,
+    only_one,
     prompts_to_choose,
     recent_runs,
     suite_list,
@@ -109,12 +110,13 @@ def suites_page(request: PageRequest) -> HttpResponse:
 def suite_new(request: PageRequest) -> HttpResponse:
     """The form for a new suite; then its cases."""
     require(request.actor, Permission.WRITE)
-    form = SuiteForm(request.POST or None, initial={"prompt": request.GET.get("prompt", "")})
+    names = prompts_to_choose(request.workspace.pk)
+    form = SuiteForm(request.POST or None, initial={"prompt": request.GET.get("prompt") or only_one(names)})
     if request.method == "POST":
         made = attempt(form, lambda: form.create(request))
         if made:
             return redirect("suite_edit", request.workspace.slug, made.slug)
-    context = {"form": form, "prompt_names": prompts_to_choose(request.workspace.pk)}
+    context = {"form": form, "prompt_names": names}
     return render(request, "evals/suite_new.html", context, status=status_of(form))
 
 
@@ -180,7 +182,7 @@ def _answer(request: PageRequest, suite: Suite, form: AttachForm | None = None) 
         "versions": versions_of(suite),
         "attachments": attachments,
         "recent": recent_runs(suite),
-        "form": form or AttachForm(initial={"prompt": names[0] if len(names) == 1 else ""}),
+        "form": form or AttachForm(initial={"prompt": only_one(names)}),
         "run_on_choices": RUN_ON,
         "prompt_names": names,
         "may_run": allows(request.actor, Permission.RUN),

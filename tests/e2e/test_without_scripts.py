@@ -62,9 +62,8 @@ def _write_suite(seat: Seat) -> None:
     page = seat.open("/w/acme/new-suite")
     page.get_by_label("Title").fill("About cards")
     page.get_by_label("Slug").fill("cards")
+    expect(page.get_by_label("Asked of")).to_have_value(NAME)
     page.get_by_role("button", name="Go on to the cases").click()
-    page.get_by_label("Column for").fill("message")
-    page.get_by_role("button", name="Variable", exact=True).click()
     for number, (name, message, expected) in enumerate(CASES, start=1):
         page.get_by_role("button", name="Case", exact=True).click()
         page.get_by_label(f"Key of case {number}", exact=True).fill(name)
@@ -76,10 +75,12 @@ def _write_suite(seat: Seat) -> None:
     page.get_by_role("button", name="Move scorer 2 up").click()
     page.get_by_label("It passes when").select_option("all_pass")
     page.get_by_role("button", name="Save as v1", exact=True).click()
-    page.locator("#attachments").get_by_label("Prompt").fill(NAME)
-    page.locator("#attachments").get_by_label("Required").check()
-    page.get_by_role("button", name="Attach", exact=True).click()
-    expect(page.locator("#attachments")).to_contain_text("required")
+    asked_of = page.locator("#attachments")
+    expect(asked_of).to_contain_text("not required")
+    asked_of.locator(f"[aria-label='Change how it is asked of {NAME}']").click()
+    asked_of.get_by_role("button", name="Require it").click()
+    expect(asked_of).to_contain_text("required")
+    expect(asked_of).not_to_contain_text("not required")
 
 
 def _run_by_hand(seat: Seat) -> None:

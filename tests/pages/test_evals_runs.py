@@ -248,16 +248,34 @@ def test_case__added_to_a_suite_with_an_answer_as_expected__is_in_the_draft(
     assert as_(cast.vera).get(path).status_code == 403 and as_(cast.linus).get(path).status_code == 404
 
 
-def test_run_new__of_a_suite_asked_of_one_prompt__offers_that_and_never_a_version_against_itself(
+@pytest.mark.parametrize("path", ["/w/acme/runs/new", "/w/acme/runs/batches/new"])
+def test_run_new__where_one_prompt_can_be_meant__is_about_that_and_asks_only_where_more_can(
+    cast: Cast, world: Evaluated, as_: SignedIn, path: str
+) -> None:
+    client = as_(cast.ada)
+
+    def page(query: str = "") -> str:
+        return client.get(path + query).content.decode()
+
+    only, asked = page(), page("?prompt=&suite=numbers")
+    builders.prompt(cast.ada, "support/triage", text="{{ q }}")
+    suited, which = page("?suite=numbers"), page()
+
+    assert "Of which prompt?" not in only and f'action="{path}?prompt=numbers%2Fecho"' in only
+    assert "Another prompt" in only and f'href="{path}?prompt="' in only
+    assert "Of which prompt?" in asked and 'value="numbers/echo"' in asked and 'value="numbers"' in asked
+    assert "Of which prompt?" not in suited and '<option value="numbers" selected>' in suited
+    assert "Of which prompt?" in which and 'autofocus value="' not in which
+
+
+def test_run_new__of_a_version_that_is_live__never_holds_it_against_itself(
     cast: Cast, world: Evaluated, as_: SignedIn
 ) -> None:
     client, path = as_(cast.ada), "/w/acme/runs/new"
 
-    chosen = client.get(f"{path}?suite=numbers").content.decode()
     newest = client.get(f"{path}?prompt=numbers/echo").content.decode()
     live = client.get(f"{path}?prompt=numbers/echo&version=1").content.decode()
 
-    assert 'name="prompt"' in chosen and 'value="numbers/echo"' in chosen
     assert '<option value="live:production" selected>' in newest
     assert '<option value="" selected>' in live, "version 1 is what is live"
 

@@ -1,5 +1,7 @@
 """Suites by hand: made, looked at, attached."""
 
+import re
+
 from evals_app.actions.suites import attach_suite
 from evals_app.models import Suite, SuiteAttachment
 from tests import builders
@@ -35,6 +37,27 @@ def test_suite__made_for_a_prompt__is_asked_of_it_and_has_its_variables_as_colum
     assert SuiteAttachment.objects.get(suite__slug="greets", prompt=prompt)
     assert 'name="name" value="name"' in client.get(made["Location"]).content.decode()
     assert f'value="{prompt.name}"' in client.get(f"/w/acme/new-suite?prompt={prompt.name}").content.decode()
+
+
+def test_suite__made_where_there_is_one_prompt__is_asked_of_that_unless_it_is_taken_out(
+    cast: Cast, as_: SignedIn
+) -> None:
+    client, path = as_(cast.ada), "/w/acme/new-suite"
+
+    def offered(address: str) -> str:
+        field = re.search(r'<input[^>]* name="prompt"[^>]*>', client.get(address).content.decode())
+        value = re.search(r' value="([^"]*)"', field[0] if field else "")
+        return value[1] if value else ""
+
+    none = offered(path)
+    only = builders.prompt(cast.ada, "support/triage", text="Hello {{ name }}")
+    one = offered(path)
+    client.post(path, {"title": "Asked of nothing", "prompt": ""})
+    builders.prompt(cast.ada, "support/greeting", text="Good day, {{ name }}")
+
+    assert (none, one, offered(path)) == ("", only.name, "")
+    assert offered(f"{path}?prompt=support/greeting") == "support/greeting"
+    assert not SuiteAttachment.objects.filter(suite__slug="asked-of-nothing").exists()
 
 
 def test_suite__whose_cases_lack_what_a_prompt_requires__says_which_before_it_is_run(cast: Cast, as_: SignedIn) -> None:
