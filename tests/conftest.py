@@ -25,14 +25,22 @@ LOOPBACK = ("127.", "::1", "localhost")
 ROOT = Path(__file__).parent
 
 
-# Files of these folders take long and mostly wait: begun first they end beside all the others, not alone after them.
-SLOW_FIRST = ("faults", "dev", "sdk", "delivery", "invariants", "security", "compat")
+# Files and folders that take long and mostly wait: begun first they end beside all the others, not alone after them.
+SLOW_FIRST = (
+    "faults", "dev", "sdk", "delivery", "invariants", "security", "compat",
+    "e2e/test_screens.py", "e2e/test_editor.py", "e2e/test_runs.py",
+)  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Slow folders first; within them the order stays."""
+    """What is slow first; within it the order stays."""
     ranks = {name: rank for rank, name in enumerate(SLOW_FIRST)}
-    items.sort(key=lambda item: ranks.get(item.path.relative_to(ROOT).parts[0], len(ranks)))
+
+    def rank(item: pytest.Item) -> int:
+        path = item.path.relative_to(ROOT)
+        return ranks.get(path.as_posix(), ranks.get(path.parts[0], len(ranks)))
+
+    items.sort(key=rank)
 
 
 @pytest.fixture(scope="session")

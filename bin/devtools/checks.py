@@ -128,10 +128,10 @@ def _test(folders: Folders, environment: Mapping[str, str]) -> int:
     chromium = browser.find(environment) if is_wanted else ""
     environment = {**environment, "CHROMIUM": chromium}
     outcomes = [_outcome(step, folders, environment) for step in (*lint(folders), *types(folders))]
-    command = (*_pytest(folders), "-m", IN_A_TEST_RUN, *_side_by_side())
+    command = (*_pytest(folders), "-m", IN_A_TEST_RUN, *_side_by_side(more=1))
     outcomes.append(_outcome(Step("tests", command, 2400), folders, environment))
     if chromium:
-        step = Step("browser", (*_pytest(folders), "-m", "e2e"), 1200, (0, NO_TESTS))
+        step = Step("browser", (*_pytest(folders), "-m", "e2e", *_side_by_side()), 1200, (0, NO_TESTS))
         outcomes.append(_outcome(step, folders, environment))
     elif is_wanted:
         outcomes.append(_left_out(folders, environment))
@@ -141,14 +141,16 @@ def _test(folders: Folders, environment: Mapping[str, str]) -> int:
     return _close(outcomes)
 
 
-def _side_by_side(*, by: str = "loadfile") -> tuple[str, ...]:
-    """Files of tests (or tests, by `load`) shared out over the processors, at most four at a time; each process has engines of its own.
+def _side_by_side(*, by: str = "loadfile", more: int = 0) -> tuple[str, ...]:
+    """Files of tests (or tests, by `load`) shared out over as many processes as there are processors, at most four.
+
+    Each has engines of its own. `more` of them work while others wait for what they have started.
 
     They are handed out as they are collected, which is the slowest first (`tests/conftest.py`).
 
     Servers that the developer names are not shared: one process uses them.
     """
-    count = 1 if any(setting(name) for name in SERVERS) else min(os.cpu_count() or 1, MOST_PROCESSES)
+    count = 1 if any(setting(name) for name in SERVERS) else min((os.cpu_count() or 1) + more, MOST_PROCESSES)
     return (
         ("-n", str(count), "--dist", by, *(("--no-loadscope-reorder",) if by == "loadfile" else ()))
         if count > 1
