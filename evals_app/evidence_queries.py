@@ -1,16 +1,19 @@
 """What suites say of a version: against everything it would replace, for one promotion, or between any two versions."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+
+from django.db.models import Value
 
 from evals_app.case_counts import Pick, counted_cases
 from evals_app.delta_queries import Delta, SuiteChange, delta_of, suite_changes
 from evals_app.models import Run, RunOn, Suite, SuiteAttachment, SuiteVersion
 from evals_app.queries import Place, places_of
 from evals_app.run_queries import CaseRow, RunLine, lines, rows_of, runs_of, state_of
+from prompts_app.asked_evidence import is_asked_for
 from prompts_app.facts import current_policy, live_deployment
-from prompts_app.gates import CheckFact, evidence_key
+from prompts_app.gates import RUN_WHEN_OPENED, CheckFact, evidence_key
 from prompts_app.models import (
     CheckDefinition,
     Environment,
@@ -116,7 +119,10 @@ class ChecksPanel:
 
 @dataclass(frozen=True)
 class Evidence:
-    """A suite's answer in full: the run, the cases on which the two versions differ, and by how much each score does."""
+    """A suite's answer in full: the run, the cases on which the two versions differ, and by how much each score does.
+
+    `is_starting`: there is no answer that counts, and a run for it is about to start by itself.
+    """
 
     suite: Suite
     state: str
@@ -124,6 +130,7 @@ class Evidence:
     flips: tuple[CaseRow, ...]
     flip_count: int
     delta: Delta | None = None
+    is_starting: bool = False
 
     @property
     def hidden(self) -> int:
@@ -150,9 +157,20 @@ class PromotionEvidence:
         )
 
     @property
+    def left_to_ask(self) -> tuple[Lack, ...]:
+        """Those of them that do not start by themselves."""
+        starting = {one.suite.pk for one in self.answers if one.is_starting}
+        return tuple(lack for lack in self.lacking if lack.suite.pk not in starting)
+
+    @property
+    def is_starting(self) -> bool:
+        """True while a run is about to start by itself."""
+        return any(one.is_starting for one in self.answers)
+
+    @property
     def is_moving(self) -> bool:
-        """True while a run is under way."""
-        return any(one.line and one.line.run.is_open for one in self.answers)
+        """True while a run is under way or about to start."""
+        return self.is_starting or any(one.line and one.line.run.is_open for one in self.answers)
 
 
 def checks_panel(version: PromptVersion) -> ChecksPanel:
@@ -191,11 +209,16 @@ def judged_evidence(promotion: Promotion) -> PromotionEvidence:
     policy = stricter(promotion.policy_opened.load(), current_policy(promotion.environment).load())
     live = live_deployment(promotion.prompt, promotion.environment) if promotion.is_pending else promotion.base
     against = Against(live.version if live else None, (promotion.environment,), policy.max_age_days)
-    required = RequiredCheck.objects.filter(prompt=promotion.prompt).values_list("definition__name", flat=True)
-    slugs = [name.removeprefix("suite/") for name in required]
-    suites = list(Suite.objects.in_workspace(promotion.prompt.workspace_id).filter(slug__in=slugs))
+    workspace = promotion.prompt.workspace_id
+    required = RequiredCheck.objects.filter(prompt=promotion.prompt).annotate(
+        asked=is_asked_for(workspace, Value(promotion.pk))
+    )
+    named = {name.removeprefix("suite/"): asked for name, asked in required.values_list("definition__name", "asked")}
+    suites = list(Suite.objects.in_workspace(workspace).filter(slug__in=named))
     changes = suite_changes(suites, live.created_at if live else None)
-    return PromotionEvidence(against, _evidence(promotion.version, against, suites), changes)
+    found = _evidence(promotion.version, against, suites)
+    answers = tuple(replace(one, is_starting=_starts(one, is_asked=named[one.suite.slug])) for one in found)
+    return PromotionEvidence(against, answers if promotion.is_pending else found, changes)
 
 
 def evidence_between(old: PromptVersion, new: PromptVersion) -> tuple[Evidence, ...]:
@@ -216,6 +239,11 @@ def _evidence(version: PromptVersion, against: Against, suites: Sequence[Suite])
         delta = delta_of(cell.line.run) if cell.line else None
         found.append(Evidence(suite, cell.state, cell.line, flips, count, delta))
     return tuple(found)
+
+
+def _starts(one: Evidence, *, is_asked: bool) -> bool:
+    is_open = one.line is not None and one.line.run.is_open
+    return is_asked and not is_open and one.state in RUN_WHEN_OPENED and bool(one.suite.last_number)
 
 
 def _of_run(line: RunLine) -> Evidence:

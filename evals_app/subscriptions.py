@@ -6,6 +6,7 @@ from evals_app.engine.triggers import start_missing_checks, start_runs_for_versi
 from evals_app.event_queries import offer_all, run_finished
 from evals_app.models import Provider, RunChunk
 from evals_app.tasks import run_chunk
+from prompts_app.asked_evidence import NEEDS_CHECKS
 from prompts_app.models import Promotion
 from registry.core import jobs, outbox, secrets
 from registry.core.actions.telling_outside import listen
@@ -17,7 +18,7 @@ def subscribe_all() -> None:
     """Register the handlers; called once, when the app is ready. Each bears repeats: runs are reused, not repeated."""
     jobs.register(RunChunk, hint_by(run_chunk))
     outbox.subscribe("version.created", on_version_created)
-    outbox.subscribe("promotion.needs_checks", on_promotion_needs_checks)
+    outbox.subscribe(NEEDS_CHECKS, on_promotion_needs_checks)
     outbox.subscribe("check.finished", on_check_finished)
     outbox.subscribe(DEMO_CONTINUES, on_demo_continues)
     offer_all()

@@ -1,12 +1,13 @@
 """The facts a promotion is judged by, read from the database; the judging itself is `gates`."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, Value
 from django.db.models.functions import Now
 
+from prompts_app.asked_evidence import is_asked_for
 from prompts_app.authors import key_makers, written_by
 from prompts_app.contracts import contract_changes
 from prompts_app.gates import (
@@ -80,6 +81,7 @@ def judge(promotion: Promotion, actor: Actor | None) -> Judgement:
         policy=policy,
         subject=subject_of(promotion),
         live=live,
+        asked_by=promotion,
         is_scheduled=is_scheduled,
         actor_refusal=_refusal_for(promotion, actor, policy),
         votes=tuple(_vote(row, excluded) for row in approvals),
@@ -198,19 +200,23 @@ def members_from(workspace_id: int, role: Role, excluded: Iterable[int] = ()) ->
 
 
 def required_check_facts(
-    prompt: Prompt, version: PromptVersion, policy: Policy, live: Deployment | None
+    prompt: Prompt, version: PromptVersion, policy: Policy, live: Deployment | None, asked_by: Promotion | None = None
 ) -> tuple[CheckFact, ...]:
-    """The checks required of a version against what is live, each as it stands; two queries."""
+    """The checks required of a version against what is live, each as it stands, and whether `asked_by` has just asked for
+    its evidence; two queries."""
     baseline = live.version.digest if live and live.version else None
-    wanted: dict[str, tuple[str, bool]] = {}
+    wanted: dict[str, CheckFact] = {}
     if policy.require_suites:
-        required = RequiredCheck.objects.filter(prompt=prompt).select_related("definition").order_by("definition__name")
-        for row in required:
-            key = evidence_key(version.digest, baseline, row.definition.recipe)
-            wanted[row.definition.name] = (key, row.definition.is_safety)
-    wanted |= dict.fromkeys(policy.external_checks, ("", False))
-    newest = _newest_checks(prompt, version.digest, baseline, {name: key for name, (key, _) in wanted.items()})
-    return tuple(_check_fact(name, key, is_safety, newest.get(name)) for name, (key, is_safety) in wanted.items())
+        asked = is_asked_for(prompt.workspace_id, Value(asked_by.pk if asked_by else 0))
+        rows = RequiredCheck.objects.filter(prompt=prompt).annotate(is_asked_for=asked)
+        for row in rows.select_related("definition").order_by("definition__name"):
+            name, key = row.definition.name, evidence_key(version.digest, baseline, row.definition.recipe)
+            is_safety = row.definition.is_safety
+            wanted[name] = CheckFact(name, expected_key=key, is_safety=is_safety, is_asked_for=row.is_asked_for)
+    wanted |= {name: CheckFact(name) for name in policy.external_checks}
+    keys = {name: fact.expected_key for name, fact in wanted.items()}
+    newest = _newest_checks(prompt, version.digest, baseline, keys)
+    return tuple(_as_posted(fact, newest.get(name)) for name, fact in wanted.items())
 
 
 def predecessor_of(prompt: Prompt, digest: str, environment: Environment) -> Predecessor | None:
@@ -276,6 +282,7 @@ def _facts(
     policy: Policy,
     subject: Subject,
     live: Deployment | None,
+    asked_by: Promotion | None = None,
     is_scheduled: bool = False,
     actor_refusal: str = "",
     votes: tuple[VoteFact, ...] = (),
@@ -297,7 +304,7 @@ def _facts(
         breaking=breaking_changes(live.version, version) if live and live.version else (),
         predecessor=predecessor_of(prompt, version.digest, environment) if policy.require_predecessor else None,
         required_suites=RequiredCheck.objects.filter(prompt=prompt).count(),
-        checks=required_check_facts(prompt, version, policy, live),
+        checks=required_check_facts(prompt, version, policy, live, asked_by),
         votes=votes,
         eligible=eligible,
         quarantined_because=quarantine.values_list("deployment__reason", flat=True).first(),
@@ -380,7 +387,7 @@ def _newest_checks(prompt: Prompt, digest: str, baseline: str | None, keys: dict
     return found
 
 
-def _check_fact(name: str, key: str, is_safety: bool, row: VersionCheck | None) -> CheckFact:
+def _as_posted(fact: CheckFact, row: VersionCheck | None) -> CheckFact:
     if row is None:
-        return CheckFact(name, expected_key=key, is_safety=is_safety)
-    return CheckFact(name, row.state, row.created_at, row.evidence_key, key, is_safety, row.url)
+        return fact
+    return replace(fact, state=row.state, created_at=row.created_at, evidence_key=row.evidence_key, url=row.url)

@@ -12,6 +12,8 @@ from prompts_app.policy import Policy
 from registry.core.canonical import JSON, digest
 
 LATEST_AFTER_DUE = timedelta(minutes=15)
+# A required suite whose check counts as one of these is run by itself when a promotion opens.
+RUN_WHEN_OPENED = frozenset({"missing", "stale"})
 
 
 class Level(StrEnum):
@@ -92,7 +94,8 @@ def what_changed(then: Mapping[str, JSON], now: Subject) -> str:
 class CheckFact:
     """A required check as it stands: `state` is None when nothing was posted; keys say whether its evidence still fits.
 
-    `expected_key` is empty for outside checks, which have no recipe.
+    `expected_key` is empty for outside checks, which have no recipe. `is_asked_for`: its evidence was asked for a moment ago,
+    and whoever gathers it has not answered yet.
     """
 
     name: str
@@ -102,6 +105,7 @@ class CheckFact:
     expected_key: str = ""
     is_safety: bool = False
     url: str = ""
+    is_asked_for: bool = False
 
     def counts_as(self, now: datetime, max_age_days: int) -> str:
         """`missing`, `pending`, `stale`, `error`, `failed`, `inconclusive` or `passed`."""
@@ -112,6 +116,10 @@ class CheckFact:
         if self.state != "pending" and now - self.created_at > timedelta(days=max_age_days):
             return "stale"
         return self.state
+
+    def is_starting(self, now: datetime, max_age_days: int) -> bool:
+        """Whether its run is about to start by itself."""
+        return self.is_asked_for and self.counts_as(now, max_age_days) in RUN_WHEN_OPENED
 
 
 @dataclass(frozen=True)
@@ -279,6 +287,10 @@ CHECK_ADVICE = {
     "failed": "failed: see what got worse, and improve the version.",
     "inconclusive": "does not settle it: more cases or repeats would.",
 }
+STARTING_ADVICE = {
+    "missing": "has not run against what is live here yet: its run starts by itself in a moment.",
+    "stale": "rests on evidence that no longer fits: a new run starts by itself in a moment.",
+}
 
 
 def _checks(facts: Facts, now: datetime) -> Iterator[Blocker]:
@@ -286,9 +298,11 @@ def _checks(facts: Facts, now: datetime) -> Iterator[Blocker]:
         state = check.counts_as(now, facts.policy.max_age_days)
         if state != "passed":
             level = Level.HARD if check.is_safety else Level.SOFT
-            who = ("time",) if state == "pending" else ("author", "editors")
+            is_starting = check.is_starting(now, facts.policy.max_age_days)
+            who = ("time",) if state == "pending" or is_starting else ("author", "editors")
+            advice = STARTING_ADVICE[state] if is_starting else CHECK_ADVICE[state]
             extra: dict[str, JSON] = {"url": check.url} if check.url else {}
-            yield Blocker(f"check.{check.name}.{state}", level, f"{check.name} {CHECK_ADVICE[state]}", who, extra)
+            yield Blocker(f"check.{check.name}.{state}", level, f"{check.name} {advice}", who, extra)
 
 
 def _approvals(facts: Facts) -> Iterator[Blocker]:

@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db import connection
-from django.db.models import Count, Q
+from django.db.models import Count, OuterRef, Q
 
+from prompts_app.asked_evidence import is_asked_for
 from prompts_app.facts import stands, subject_of
 from prompts_app.gates import CheckFact, evidence_key
 from prompts_app.models import (
     Approval,
     CheckDefinitionChange,
-    Comment,
     LivePointer,
     PolicyVersion,
     Promotion,
@@ -93,7 +93,7 @@ class _Live:
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of one pending promotion without judging it; `checks` and `comments` only where they were asked for."""
+    """What is known of one pending promotion without judging it; `checks` and what follows only where they were asked for."""
 
     policy: Policy
     live: _Live | None
@@ -102,6 +102,7 @@ class Known:
     subject: str
     checks: tuple[tuple[str, str], ...] = ()
     comments: int = 0
+    is_asked_for: bool = False
 
     @property
     def approvals(self) -> int:
@@ -222,7 +223,8 @@ def _for_author(promotion: Promotion, known: Known, actor: Actor) -> tuple[str, 
     if broken := known.in_state("error"):
         return f"See why {_listed(broken)} could not be judged, and run it again", "fail"
     if lacking := known.in_state("missing", "stale"):
-        return f"Run {_listed(lacking)}: it has not answered for this", "warn"
+        starts = f"Wait for {_listed(lacking)}: it starts by itself in a moment", "info"
+        return starts if known.is_asked_for else (f"Run {_listed(lacking)}: it has not answered for this", "warn")
     if unsure := known.in_state("inconclusive"):
         return f"Give {_listed(unsure)} more cases or repeats: it does not settle it", "warn"
     if running := known.in_state("pending"):
@@ -267,16 +269,19 @@ def known_of(pending: Sequence[Promotion]) -> dict[int, Known]:
 
 
 def _with_evidence(pending: Sequence[Promotion], known: dict[int, Known]) -> dict[int, Known]:
-    """The same with their checks and how many remarks are open."""
+    """The same with their checks, how many remarks are open, and whether they have just asked for their evidence."""
     if not pending:
         return {}
     live = {pk: one.live for pk, one in known.items()}
     policies = {pk: one.policy for pk, one in known.items()}
     checks = _checks(pending, live, policies, database_now())
-    open_remarks = Q(reply_to=None, resolved_at=None)
-    counted = Comment.objects.filter(open_remarks, promotion__in=pending).order_by().values("promotion")
-    comments = dict(counted.annotate(count=Count("pk")).values_list("promotion", "count"))
-    return {pk: replace(one, checks=checks[pk], comments=comments.get(pk, 0)) for pk, one in known.items()}
+    remarks = Count("comments", filter=Q(comments__reply_to=None, comments__resolved_at=None))
+    asked = is_asked_for(pending[0].prompt.workspace_id, OuterRef("pk"))
+    rows = Promotion.objects.filter(pk__in=known).annotate(remarks=remarks, asked=asked)
+    return {
+        pk: replace(known[pk], checks=checks[pk], comments=count, is_asked_for=is_asked)
+        for pk, count, is_asked in rows.values_list("pk", "remarks", "asked")
+    }
 
 
 def _policies(pending: Sequence[Promotion]) -> dict[int, Policy]:

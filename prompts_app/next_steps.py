@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from prompts_app.gates import Blocker, Level, standing
+from prompts_app.gates import RUN_WHEN_OPENED, Blocker, Level, standing
 from prompts_app.models import Vote
 from prompts_app.promotion_queries import Review
 from registry.core.actor import Actor
@@ -30,6 +30,7 @@ CHECK_REASONS = {
     "failed": "failed",
     "inconclusive": "is inconclusive",
 }
+STARTING = "is about to run"
 REASONS = {
     "version.yanked": "the version was withdrawn",
     "base.moved": "something else went live since it was opened",
@@ -64,6 +65,11 @@ class Step:
     verb: str = ""
     link: str = ""
     label: str = ""
+
+    @property
+    def is_check(self) -> bool:
+        """Whether a check is in the way."""
+        return self.blocker.code.startswith("check.")
 
 
 @dataclass(frozen=True)
@@ -177,8 +183,8 @@ def _blocked(present: list[Step]) -> str:
     mine = len(present) - len(waiting)
     if not waiting:
         return f"{why} You can see to {'it' if mine == 1 else 'all of it'} now."
-    who = _joined(list(dict.fromkeys(name for step in waiting for name in step.who.split(" or "))))
-    waits = "clears by itself" if who == "time" else f"waits for {who}"
+    names = dict.fromkeys(name for step in waiting for name in step.who.split(" or ") if name != "time")
+    waits = f"waits for {_joined(list(names))}" if names else "clears by itself"
     rest = f"the rest {waits}" if mine else f"it {waits}"
     return (
         f"{why} You can see to the first{'' if mine == 1 else f' {mine}'} now, {rest}."
@@ -196,7 +202,8 @@ def _reason(blocker: Blocker) -> str:
         return blocker.message.rstrip(".")
     if code.startswith("check."):
         name, _, state = code.removeprefix("check.").rpartition(".")
-        return f"{name} {CHECK_REASONS.get(state, state)}"
+        is_starting = state in RUN_WHEN_OPENED and blocker.who_can_clear == ("time",)
+        return f"{name} {STARTING if is_starting else CHECK_REASONS.get(state, state)}"
     return REASONS.get(code, blocker.message.rstrip("."))
 
 

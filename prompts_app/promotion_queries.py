@@ -49,13 +49,14 @@ class Filter:
 
 @dataclass(frozen=True)
 class CheckLine:
-    """A required check as it counts here."""
+    """A required check as it counts here; `is_starting`: its run is about to start by itself."""
 
     name: str
     state: str
     url: str
     created_at: datetime | None
     is_safety: bool
+    is_starting: bool
 
 
 @dataclass(frozen=True)
@@ -322,6 +323,7 @@ def _vote_lines(judgement: Judgement) -> Iterable[VoteLine]:
 
 
 def _check_lines(judgement: Judgement) -> Iterable[CheckLine]:
+    days = judgement.policy.max_age_days
     for check in judgement.facts.checks:
-        state = check.counts_as(judgement.now, judgement.policy.max_age_days)
-        yield CheckLine(check.name, state, check.url, check.created_at, check.is_safety)
+        state, is_starting = check.counts_as(judgement.now, days), check.is_starting(judgement.now, days)
+        yield CheckLine(check.name, state, check.url, check.created_at, check.is_safety, is_starting)

@@ -6,12 +6,10 @@ from evals_app.models import Reason, RunOn, Suite, SuiteAttachment
 from evals_app.queries import Place, places_of
 from prompts_app.actions.checks import record_check
 from prompts_app.facts import current_policy, live_deployment, required_check_facts
-from prompts_app.gates import CheckFact
+from prompts_app.gates import RUN_WHEN_OPENED, CheckFact
 from prompts_app.models import CheckState, Promotion, PromptVersion
 from prompts_app.policy import Policy, stricter
 from registry.core.clock import database_now
-
-RUNS_WHEN_OPENED = frozenset({"missing", "stale"})
 
 
 def start_runs_for_version(version_id: int) -> int:
@@ -33,7 +31,7 @@ def start_runs_for_version(version_id: int) -> int:
     return sum(_start(wish) for wish in wishes)
 
 
-def start_missing_checks(promotion: Promotion, *, states: frozenset[str] = RUNS_WHEN_OPENED) -> int:
+def start_missing_checks(promotion: Promotion, *, states: frozenset[str] = RUN_WHEN_OPENED) -> int:
     """A run for each required suite of a pending promotion whose check counts as one of `states`; how many are new.
 
     None where what it asks for is live already: it was applied after it was read, and what is left to compare is

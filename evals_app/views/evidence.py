@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from evals_app.actions.runs import start_run
 from evals_app.actions.suites import attach_suite, find_suite
-from evals_app.evidence_queries import Lack, checks_panel, evidence_between, judged_evidence
+from evals_app.evidence_queries import Lack, PromotionEvidence, checks_panel, evidence_between, judged_evidence
 from evals_app.models import Suite
 from evals_app.usage_queries import usage_of_version
 from evals_app.views.suites import RUN_ON, attached_words
@@ -78,6 +78,7 @@ def promotion_evidence(request: PageRequest, pk: int) -> HttpResponse:
     if "watch" in request.GET and not is_changed:
         return HttpResponse(status=204)
     found = judged_evidence(promotion)
+    has_begun = request.GET.get("starting") == "1" and not found.is_starting
     has_ended = "moving" in request.GET and not found.is_moving
     is_other = request.GET.get("subject", subject) != subject and allows(request.actor, Permission.REVIEW)
     context = {
@@ -87,13 +88,14 @@ def promotion_evidence(request: PageRequest, pk: int) -> HttpResponse:
         "subject": subject,
         "view": request.GET.get("view", ""),
         "is_other": is_other,
-        "is_told_anew": (is_changed or has_ended) and not is_other,
+        "is_told_anew": (is_changed or has_begun or has_ended) and not is_other,
         "may_run": allows(request.actor, Permission.RUN) and promotion.is_pending,
     }
     template = "evals/promotion_evidence.html#evidence" if request.htmx else "evals/promotion_evidence.html"
     answer = render(request, template, context)
     if context["is_told_anew"] and request.htmx:
-        answer["HX-Trigger"] = json.dumps({"toast": {"text": _news(promotion, is_changed=is_changed)}})
+        text = _news(promotion, found, is_changed=is_changed)
+        answer["HX-Trigger"] = json.dumps({"toast": {"text": text}})
     return answer
 
 
@@ -142,8 +144,12 @@ def _panel(request: PageRequest, prompt: Prompt, number: int, version: PromptVer
     return render(request, "evals/checks.html#panel" if request.htmx else "evals/checks.html", context)
 
 
-def _news(promotion: Promotion, *, is_changed: bool) -> str:
+def _news(promotion: Promotion, found: PromotionEvidence, *, is_changed: bool) -> str:
     """What somebody reads who has had the page open."""
+    if not is_changed and found.is_moving:
+        return "Its run has started: the page follows it."
+    if not is_changed and found.lacking:
+        return "Evidence is missing, and no run for it has started by itself."
     if not is_changed:
         return "The evidence is in: what stands in the way is told anew."
     if promotion.deployment_id is not None:

@@ -8,6 +8,7 @@ from django.db.models.functions import Now
 
 from prompts_app.actions.moving import Place, lock_places
 from prompts_app.actions.prompts import checked_text
+from prompts_app.asked_evidence import NEEDS_CHECKS
 from prompts_app.facts import approvers, current_policy, policy_of
 from prompts_app.models import (
     EXPIRES_AFTER,
@@ -78,7 +79,7 @@ def open_promotion(
     promotion.save(force_insert=True)
     promotion.refresh_from_db()
     record(actor, "promotion.opened", promotion)
-    outbox.send(actor.workspace_id, "promotion.needs_checks", {"promotion_id": promotion.pk})
+    outbox.send(actor.workspace_id, NEEDS_CHECKS, {"promotion_id": promotion.pk})
     outbox.send(actor.workspace_id, "promotion.opened", {"promotion_id": promotion.pk})
     return promotion
 
@@ -132,7 +133,7 @@ def rebase(actor: Actor, promotion: Promotion, *, stamp: int | None) -> Promotio
         row.note_turn(Turn(database_now(), "rebased", actor.name, onto))
         _save(row)
         record(actor, "promotion.rebased", row, detail={"base": row.base_id})
-        outbox.send(actor.workspace_id, "promotion.needs_checks", {"promotion_id": row.pk})
+        outbox.send(actor.workspace_id, NEEDS_CHECKS, {"promotion_id": row.pk})
         _send_changed(row, approved_by)
     return row
 

@@ -15,6 +15,7 @@ from prompts_app.models import Approval, Comment, Promotion
 from tests import builders
 from tests.builders import Cast, make_cast
 from tests.e2e.conftest import PATIENCE_MS, Seat
+from tests.evals import building
 from tests.scenes import approve, fresh, go_live
 from tests.servers import Web
 
@@ -167,6 +168,28 @@ def test_promotion__left_open__shows_votes_and_that_it_went_live_and_keeps_what_
     expect(page.locator("#main")).to_contain_text("Applied just now by Rosa")
     expect(page.locator("#blockers")).to_have_count(0)
     assert ada.complaints == []
+
+
+def test_promotion__opened_just_now__shows_its_run_start_by_itself_while_one_writes(desk: Desk) -> None:
+    with building.scripted() as provider:
+        building.add_provider(desk.cast, provider)
+        change_environment(desk.cast.olga, desk.cast.environment("production"), policy={"require_suites": True})
+        building.require(desk.cast.ada, building.suite(desk.cast.ada), desk.promotion.prompt)
+        ada = desk.seat("ada")
+        page = ada.open(f"/w/acme/promotions/{desk.promotion.pk}")
+        expect(page.locator("#evidence")).to_contain_text("Starts by itself")
+        expect(page.locator("#blockers")).to_contain_text("Its answer comes by itself")
+        expect(page.get_by_role("button", name="Run what is missing")).to_have_count(0)
+        page.locator("#your-review textarea").fill("Is it")
+
+        builders.deliver()
+        expect(page.locator("#blockers")).to_contain_text("suite/numbers is still running.")
+        expect(page.locator("#evidence")).to_contain_text("answers")
+        page.keyboard.type(" new?")
+        expect(page.locator("#your-review textarea")).to_have_value("Is it new?")
+        building.work_all()
+        expect(page.locator("#blockers")).not_to_contain_text("suite/numbers is still running.")
+        assert ada.complaints == []
 
 
 def test_promotion__scheduled_while_a_reviewer_reads__is_not_changed_under_their_hands(desk: Desk) -> None:

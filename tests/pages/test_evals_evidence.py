@@ -9,9 +9,12 @@ from django.utils import timezone
 from evals_app.models import Run, SuiteAttachment
 from evals_app.scripted_provider import Rule
 from evals_app.views import evidence
+from prompts_app.actions import promotions
 from prompts_app.actions.applying import apply_promotion
 from prompts_app.actions.promotions import close, schedule
+from prompts_app.asked_evidence import NEEDS_CHECKS, STARTS_WITHIN
 from prompts_app.facts import subject_of
+from registry.core.models import OutboxMessage
 from tests import builders, scenes
 from tests.builders import Cast
 from tests.evals import building
@@ -131,9 +134,49 @@ def test_promotion__ended__does_not_judge_its_evidence_anew(cast: Cast, world: E
     assert "Passed" not in checks() and "The evidence in full" in checks()
 
 
+def test_promotion__opened_just_now__asks_nobody_to_start_the_run_that_starts_by_itself(
+    cast: Cast, world: Evaluated, as_: SignedIn
+) -> None:
+    candidate, production = builders.version(cast.ada, world.prompt, "Third {{ q }}"), cast.environment("production")
+    row, client = promotions.open_promotion(cast.ada, candidate, production), as_(cast.ada)
+    page = f"/w/acme/promotions/{row.pk}"
+
+    drawn = client.get(page).content.decode()
+    starting = client.get(f"{page}/evidence", headers=HTMX).content.decode()
+    still = client.get(f"{page}/evidence?moving=1&starting=1", headers=HTMX)
+    builders.deliver()
+    begun = client.get(f"{page}/evidence?moving=1&starting=1", headers=HTMX)
+    running = client.get(page).content.decode()
+
+    assert "its run starts by itself in a moment." in drawn and "Its answer comes by itself" in drawn
+    assert "Run what is missing" not in drawn + starting and 'href="#checks"' not in drawn
+    assert drawn.count("Starts by itself") == starting.count("Starts by itself") == 1
+    assert "/evidence?moving=1&amp;starting=1" in starting and 'hx-trigger="every 2s"' in starting
+    assert "HX-Trigger" not in still and "anew-" not in still.content.decode()
+    assert "Its run has started" in begun["HX-Trigger"] and "anew-" in begun.content.decode()
+    assert "suite/numbers is still running." in running
+
+
+def test_promotion__no_run_has_started_by_itself__offers_to_start_it(
+    cast: Cast, world: Evaluated, as_: SignedIn
+) -> None:
+    candidate, production = builders.version(cast.ada, world.prompt, "Third {{ q }}"), cast.environment("production")
+    row, client = promotions.open_promotion(cast.ada, candidate, production), as_(cast.ada)
+    page = f"/w/acme/promotions/{row.pk}"
+    asking = OutboxMessage.objects.filter(topic=NEEDS_CHECKS).order_by("pk").last()
+    scenes.let_pass(asking, STARTS_WITHIN)
+
+    overdue = client.get(f"{page}/evidence?moving=1&starting=1", headers=HTMX)
+
+    assert "Run what is missing" in overdue.content.decode() and 'hx-trigger="every 2s"' not in overdue.content.decode()
+    assert "no run for it has started by itself" in overdue["HX-Trigger"]
+    assert "Run what is missing" in client.get(page).content.decode()
+
+
 def test_promotion_evidence__gone_stale__is_run_again_on_request(cast: Cast, world: Evaluated, as_: SignedIn) -> None:
     from evals_app.actions.suites import save_suite_version
 
+    builders.deliver()
     save_suite_version(
         cast.grace, world.suite, {"cases": building.cases(50), "scorers": [{"kind": "contains"}], "margin": 0.1}
     )

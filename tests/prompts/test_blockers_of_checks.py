@@ -7,6 +7,7 @@ import pytest
 
 from prompts_app.actions.checks import post_external_check, require_check
 from prompts_app.actions.promotions import open_promotion, rebase
+from prompts_app.asked_evidence import NEEDS_CHECKS, STARTS_WITHIN
 from prompts_app.facts import live_deployment
 from prompts_app.gates import (
     CheckFact,
@@ -14,6 +15,7 @@ from prompts_app.gates import (
     evidence_key,
 )
 from prompts_app.models import CheckState, Promotion
+from registry.core.models import JobState, OutboxMessage
 from tests.builders import Cast, prompt, version
 from tests.scenes import RECIPE, codes, found, go_live, let_pass, policy, post, suite
 
@@ -52,6 +54,34 @@ def test_check__in_every_state_but_passed__blocks(free: Cast, is_safety: bool) -
         wanted = set() if state == CheckState.PASSED else {f"check.suite/intents.{state}"}
         assert codes(row, free.rosa) == wanted
         assert all(blocker.level is expected for blocker in found(row, free.rosa).values())
+
+
+def test_check__asked_for_a_moment_ago__asks_nobody_until_its_run_should_have_started(free: Cast) -> None:
+    policy(free, "staging", require_suites=True)
+    row = asked(free)
+    suite(free.ada, row.prompt)
+    code = "check.suite/intents.missing"
+    starting = found(row, free.rosa)[code]
+    post(row.version, row.environment, recipe="0" * 64)
+    anew = found(row, free.rosa)["check.suite/intents.stale"]
+    let_pass(OutboxMessage.objects.get(topic=NEEDS_CHECKS), STARTS_WITHIN)
+    overdue = found(row, free.rosa)["check.suite/intents.stale"]
+
+    assert starting.who_can_clear == anew.who_can_clear == ("time",)
+    assert starting.message.endswith("has not run against what is live here yet: its run starts by itself in a moment.")
+    assert anew.message.endswith("rests on evidence that no longer fits: a new run starts by itself in a moment.")
+    assert overdue.who_can_clear == ("author", "editors") and overdue.message.endswith("run it again.")
+
+
+@pytest.mark.parametrize("state", [JobState.DONE, JobState.ERROR])
+def test_check__whoever_gathers_its_evidence_has_answered__is_run_by_hand(free: Cast, state: JobState) -> None:
+    policy(free, "staging", require_suites=True)
+    row = asked(free)
+    suite(free.ada, row.prompt)
+    OutboxMessage.objects.filter(topic=NEEDS_CHECKS).update(state=state)
+    open_promotion(free.ada, row.version, free.environment("development"))
+
+    assert found(row, free.rosa)["check.suite/intents.missing"].message.endswith("run what is missing.")
 
 
 def test_check__not_required_by_the_policy__is_no_blocker(free: Cast) -> None:

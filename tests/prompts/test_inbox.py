@@ -11,7 +11,7 @@ from prompts_app.inbox_queries import Inbox, InboxRow, inbox
 from prompts_app.models import CheckState, Environment, Override, Promotion, Vote
 from prompts_app.waiting_queries import Marks, marks, waiting_count
 from registry.core.actor import Role
-from tests.builders import Cast, join, prompt, version
+from tests.builders import Cast, deliver, join, prompt, version
 from tests.evals import building
 from tests.scenes import approve, fresh, go_live, policy, post, suite
 
@@ -40,6 +40,9 @@ def test_inbox__a_promotion_through_its_life__each_person_reads_what_to_do(cast:
     row = asked(cast)
     suite(cast.olga, row.prompt)
 
+    assert told(inbox(cast.grace).waiting) == [(row.pk, "Read it while its evidence is gathered")]
+    assert told(inbox(cast.ada).asked) == [(row.pk, "Wait for intents: it starts by itself in a moment")]
+    deliver()
     assert told(inbox(cast.grace).waiting) == [(row.pk, "Read it while its evidence is gathered")]
     assert told(inbox(cast.ada).asked) == [(row.pk, "Run intents: it has not answered for this")]
     post(row.version, row.environment, CheckState.FAILED)

@@ -12,7 +12,7 @@ from prompts_app.promotion_queries import review_of
 from registry.core.actions.workspaces import change_member
 from registry.core.actor import Actor, Role
 from registry.core.models import Member
-from tests.builders import Cast, join, prompt, version
+from tests.builders import Cast, deliver, join, prompt, version
 from tests.scenes import approve, fresh, go_live, policy, post, suite
 
 GATED = {"approvals": 1, "require_predecessor": False, "require_suites": True, "min_suites": 0}
@@ -71,6 +71,24 @@ def test_steps__what_the_reader_can_see_to__comes_first_in_the_sentence_whatever
         " You can see to the first now, the rest clears by itself."
     )
     assert steps(row, cast.ada).sentence.startswith("Not yet: suite/intents is still running and 0 of 1 approvals. ")
+
+
+def test_steps__a_run_that_starts_by_itself__asks_nothing_of_anybody(cast: Cast) -> None:
+    row = asked(cast)
+    suite(cast.olga, row.prompt)
+
+    ada, grace = steps(row, cast.ada), steps(row, cast.grace)
+    approve(cast.grace, row)
+    alone = steps(row, cast.ada).sentence
+    deliver()
+    over = steps(row, cast.ada)
+
+    assert codes(ada) == ([], ["check.suite/intents.missing", "approvals.insufficient"])
+    assert ada.others[0].label == "" and ada.others[0].is_check
+    assert ada.sentence == ("Not yet: suite/intents is about to run and 0 of 1 approvals. It waits for Grace or Rosa.")
+    assert grace.sentence.endswith("You can see to the first now, the rest clears by itself.")
+    assert alone == "Not yet: suite/intents is about to run. It clears by itself."
+    assert [one.label for one in over.mine] == ["Run what is missing"]
 
 
 def test_steps__nothing_in_the_way__says_who_applies_and_not_that_a_reader_may_not(cast: Cast) -> None:

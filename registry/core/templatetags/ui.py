@@ -42,6 +42,7 @@ LOOKS: dict[str, Look] = {
     "inconclusive": Look("warn", "circle-question-mark", "Inconclusive"),
     "pending": Look("info", "circle-dashed", "Pending"),
     "missing": Look("idle", "circle", "No evidence yet"),
+    "starting": Look("info", "hourglass", "Starts by itself"),
     "stale": Look("warn", "clock-alert", "Stale"),
     "error": Look("fail", "triangle-alert", "Error"),
     "queued": Look("idle", "clock", "Queued"),
