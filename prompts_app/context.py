@@ -32,8 +32,8 @@ class Entry:
 
 
 def navigation(request: HttpRequest) -> dict[str, Any]:
-    """`navigation`: made when a template first asks for it, one query; the way back for who is on a detour; and whether
-    the reader may write, by which pages offer what only those who may can open."""
+    """`navigation` and how much in it waits for the reader's vote: made when a template first asks for it, one query; the
+    way back for who is on a detour; and whether the reader may write, by which pages offer what only those who may can open."""
     actor = getattr(request, "actor", None)
     if not isinstance(actor, Actor):
         return {}
@@ -44,8 +44,12 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
             made.extend(_entries(request, actor))
         return made
 
-    may_write = allows(actor, Permission.WRITE)
-    return {"navigation": entries, "came_from": came_from(request), "may_write": may_write}
+    return {
+        "navigation": entries,
+        "for_vote": lambda: sum(entry.count for entry in entries()),
+        "came_from": came_from(request),
+        "may_write": allows(actor, Permission.WRITE),
+    }
 
 
 def _entries(request: HttpRequest, actor: Actor) -> Iterator[Entry]:

@@ -56,6 +56,7 @@ urlpatterns = [
     path(f"{PROMOTION}/<slug:verb>", promotions.promotion_do, name="promotion_do"),
     path(f"{PROMOTION}/comments/<int:comment>", promotions.comment_resolve, name="promotion_comment"),
     path("w/<slug:workspace>/reviews", reviews.inbox, name="reviews"),
+    path("w/<slug:workspace>/waiting", reviews.waiting, name="waiting"),
     path(ENVIRONMENT, environments.environment_page, name="environment"),
     path(f"{ENVIRONMENT}/rollback/<path:name>", environments.rollback_page, name="rollback"),
     path(f"{ENVIRONMENT}/withdraw/<path:name>", environments.withdraw_page, name="withdraw"),

@@ -1,4 +1,4 @@
-"""The inbox: what waits for the reader, what they asked for, what went stale."""
+"""The inbox: what waits for the reader, what they asked for, what went stale; and how much of it every page tells."""
 
 from django.core.paginator import Paginator
 from django.http import HttpResponse
@@ -6,12 +6,25 @@ from django.shortcuts import render
 
 from prompts_app.inbox_queries import INBOX_SIZE
 from prompts_app.inbox_queries import inbox as read_inbox
+from prompts_app.waiting_queries import waits_for
+from registry.core.notification_queries import unread_count
 from registry.core.pages import page
 from registry.core.permissions import Permission, require
 from registry.core.web import PageRequest
 
 SECTIONS = ("waiting", "stale", "overridden", "to_apply", "asked")
 SHOWN = 25
+
+
+@page()
+def waiting(request: PageRequest) -> HttpResponse:
+    """What waits for the reader, in the frame of a page that stays open: unread notifications and promotions for their
+    vote. Nothing is answered while `unread` and `votes` are what they were when the page was drawn."""
+    require(request.actor, Permission.READ)
+    unread, votes = unread_count(request.user, request.workspace.pk), waits_for(request.actor)
+    if (request.GET.get("unread"), request.GET.get("votes")) == (str(unread), str(votes)):
+        return HttpResponse(status=204)
+    return render(request, "ui/waiting.html", {"unread_notifications": unread, "for_vote": votes})
 
 
 @page()

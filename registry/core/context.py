@@ -5,7 +5,8 @@ from typing import Any
 from django.http import HttpRequest
 
 from registry.core.identity import memberships
-from registry.core.models import Notification, User
+from registry.core.models import User
+from registry.core.notification_queries import unread_count
 
 
 def workspace(request: HttpRequest) -> dict[str, Any]:
@@ -14,11 +15,10 @@ def workspace(request: HttpRequest) -> dict[str, Any]:
     if not isinstance(user, User):
         return {}
     here = getattr(request, "workspace", None)
-    unread = Notification.objects.filter(user=user, workspace=here, read_at=None).count() if here else 0
     return {
         "workspace": here,
         "member": getattr(request, "member", None),
         "actor": getattr(request, "actor", None),
         "memberships": getattr(request, "memberships", None) or memberships(user),
-        "unread_notifications": unread,
+        "unread_notifications": unread_count(user, here.pk) if here else 0,
     }

@@ -32,6 +32,11 @@ class Inbox:
     page: "Page[Any]"
 
 
+def unread_count(user: User, workspace_id: int) -> int:
+    """How many lines somebody has not read; one query."""
+    return Notification.objects.filter(user=user, workspace_id=workspace_id, read_at=None).count()
+
+
 def inbox(user: User, workspace_id: int, *, unread_only: bool = False, page: str | int | None = 1) -> Inbox:
     """A page of one's inbox; three queries."""
     mine = Notification.objects.filter(user=user, workspace_id=workspace_id)

@@ -20,7 +20,7 @@ from registry.core.limits import count
 from registry.core.models import User
 from registry.core.signing_in import is_confirmed
 from registry.core.times import is_tellable
-from registry.core.web import PageRequest, address_of, request_id_of
+from registry.core.web import PageRequest, address_of, is_by_itself, request_id_of
 
 type View = Callable[..., HttpResponse]
 
@@ -57,6 +57,8 @@ def page(*methods: str) -> Callable[[View], View]:
 
 
 def _sign_in_first(request: PageRequest) -> HttpResponse:
+    if is_by_itself(request):
+        return HttpResponse(status=204)  # what is being written on the page is not lost for it
     if request.htmx:
         return HttpResponseClientRefresh()
     return redirect_to_login(request.get_full_path(), resolve_url("sign_in"))

@@ -13,7 +13,7 @@ from registry.core.actions.sessions import note_seen, note_session
 from registry.core.models import User
 from registry.core.oidc import Claims
 from registry.core.sign_in_limits import know_browser
-from registry.core.web import address_of
+from registry.core.web import address_of, is_by_itself
 
 type Handler = Callable[[HttpRequest], HttpResponseBase]
 
@@ -113,7 +113,7 @@ def browser_of(request: HttpRequest) -> str:
 class SessionLimitMiddleware:
     """Ends a session that rested for three days, or that began fourteen days ago however much it is used.
 
-    Most requests write nothing: use is noted every five minutes.
+    Most requests write nothing: use is noted every five minutes. What an open page asks by itself is no use.
     """
 
     def __init__(self, get_response: Handler) -> None:
@@ -126,7 +126,7 @@ class SessionLimitMiddleware:
             rested, lasted = now - seen, now - request.session.get(SIGNED_IN, seen)
             if rested > MOST_IDLE.total_seconds() or lasted > LONGEST.total_seconds():
                 logout(request)
-            elif rested > NOTE_EVERY.total_seconds():
+            elif rested > NOTE_EVERY.total_seconds() and not is_by_itself(request):
                 request.session[SEEN] = now
                 note_seen(str(request.session.session_key))
         return self.get_response(request)

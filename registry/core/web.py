@@ -34,6 +34,11 @@ def address_of(request: HttpRequest) -> str:
     return str(request.META.get("REMOTE_ADDR", ""))
 
 
+def is_by_itself(request: HttpRequest) -> bool:
+    """Whether an open page asks this on its own, for nobody has pressed anything: such an address says `watch`."""
+    return request.method == "GET" and "watch" in request.GET
+
+
 def is_api(request: HttpRequest) -> bool:
     """Whether the answer to this request is JSON rather than a page."""
     return request.path.startswith("/api/") or request.path == "/mcp"

@@ -30,8 +30,13 @@
   }
 
   document.addEventListener("toast", (event) => toast(event.detail.text || event.detail.value || "", event.detail.level));
-  document.addEventListener("htmx:error", () => toast("The server could not be reached. Nothing was lost: try again.", "error"));
+  // What a page asks by itself: never while nobody sees the page, and without a word where it comes to nothing.
+  const isByItself = (event) => event.target.matches?.("[data-by-itself]");
+  document.addEventListener("htmx:before:request", (event) => { if (document.hidden && isByItself(event)) event.preventDefault(); });
+
+  document.addEventListener("htmx:error", (event) => { if (!isByItself(event)) toast("The server could not be reached. Nothing was lost: try again.", "error"); });
   document.addEventListener("htmx:response:error", (event) => {
+    if (isByItself(event)) return;
     const status = event.detail.ctx.response.status;
     if (status >= 500) toast(`The server failed (${status}). Try again, or reload the page.`, "error");
   });
@@ -49,6 +54,7 @@
     const { ctx } = event.detail;
     if (!/^\s*<!doctype/i.test(ctx.text || "") || ctx.request.headers["HX-Request-Type"] === "full") return;
     event.preventDefault();
+    if (ctx.sourceElement.matches("[data-by-itself]")) return;
     if (ctx.response.status < 400) location.assign(ctx.response.raw.url);
     else if (ctx.response.status < 500) toast("This could not be done. Reload the page and try again.", "error");
   });

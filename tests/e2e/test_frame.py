@@ -4,14 +4,17 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
+from django.utils import timezone
 from playwright.sync_api import Browser, Page, Route, expect
 
+from prompts_app.actions.promotions import open_promotion
 from prompts_app.actions.prompts import create_prompt
-from prompts_app.models import PendingPrompts
-from registry.core.models import Member
+from prompts_app.models import PendingPrompts, Prompt
+from registry.core.models import Member, Notification
 from tests import builders
 from tests.builders import Cast, make_cast
-from tests.e2e.conftest import Seat
+from tests.e2e.conftest import Seat, until
+from tests.scenes import policy
 from tests.servers import Web
 
 pytestmark = pytest.mark.e2e
@@ -219,3 +222,49 @@ def test_invitation_and_key__shown_once__are_not_made_again_by_a_reload(olga: Se
     page.reload()
     expect(page.locator(".secret")).to_have_count(0)
     expect(page.get_by_role("button", name="Rotate")).to_have_count(1)
+
+
+def test_frame__of_a_page_that_stays_open__tells_what_waits_while_it_is_looked_at_and_leaves_the_focus(
+    people: Cast, web: Web, browser: Browser
+) -> None:
+    policy(people, "production", approvals=1, require_predecessor=False, require_suites=False, min_suites=0)
+    seat = Seat(browser, web, people.grace)
+    page, asked = seat.page, []
+    page.on("request", lambda request: asked.append(request.url) if "/waiting?" in request.url else None)
+    page.clock.install()
+    seat.open("/w/acme/")
+    bell, votes = page.locator("#bell"), page.locator("#for-vote")
+    expect(votes).to_be_empty()
+    bell.focus()
+    version = Prompt.objects.get(name="support/triage").versions.select_related("prompt").get(number=2)
+    open_promotion(people.ada, version, people.environment("production"))
+    builders.deliver()
+
+    page.clock.fast_forward(61_000)
+    expect(votes).to_have_text("1 for your vote")
+    expect(bell).to_have_accessible_name("Notifications, 1 unread")
+    expect(bell).to_be_focused()
+
+    _see(page, hidden=True)
+    before = len(asked)
+    Notification.objects.update(read_at=timezone.now())
+    page.clock.fast_forward(200_000)
+    assert len(asked) == before
+    _see(page, hidden=False)
+    expect(bell).to_have_accessible_name("Notifications")
+    expect(bell).to_be_focused()
+    page.route("**/waiting?**", lambda route: route.abort())
+    page.clock.fast_forward(61_000)
+    until("it is asked again", lambda: len(asked) > before + 1)
+    expect(page.locator("[data-toast]")).to_have_count(0)
+
+
+def _see(page: Page, *, hidden: bool) -> None:
+    """The page's tab is left, or looked at again."""
+    page.evaluate(
+        """(hidden) => {
+          Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+          document.dispatchEvent(new Event("visibilitychange"));
+        }""",
+        hidden,
+    )

@@ -1,9 +1,11 @@
 """What a reviewer sees, without a script: differences, remarks on lines, versions over time, code to copy, who fetches."""
 
+import html
 import re
 
 import pytest
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from prompts_app.actions.environments import change_environment
@@ -313,3 +315,28 @@ def test_reviews__many_of_a_kind__are_shown_in_part_and_paged_by_kind(
     assert shown("?kind=nonsense&page=2")[0] == titles
     assert re.search(r'data-go="r".*?<span class="count" data-tone="accent">5<', first, re.DOTALL)
     assert "for your vote" not in as_(cast.ada).get("/w/acme/").content.decode()
+
+
+def test_frame__of_a_page_that_stays_open__asks_cheaply_for_what_waits_and_hears_only_of_changes(
+    cast: Cast, as_: SignedIn
+) -> None:
+    policy(cast, "production", approvals=1, require_predecessor=False, require_suites=False, min_suites=0)
+    client = as_(cast.grace)
+    drawn = client.get("/w/acme/").content.decode()
+    asks = html.unescape(re.findall(r'hx-get="(/w/acme/waiting[^"]*)" hx-trigger="every 60s, visib', drawn)[0])
+
+    client.get(asks, headers={"HX-Request": "true"})
+    with CaptureQueriesContext(connection) as asked:
+        same = client.get(asks, headers={"HX-Request": "true"})
+    statements = len(asked)
+    version = builders.prompt(cast.ada, "p").versions.select_related("prompt").get()
+    open_promotion(cast.ada, version, cast.environment("production"))
+    builders.deliver()
+    other = client.get(asks, headers={"HX-Request": "true"})
+    news = other.content.decode()
+
+    assert asks == "/w/acme/waiting?watch=1&unread=0&votes=0" and drawn.count("/w/acme/waiting") == 1
+    assert (same.status_code, statements) == (204, 5)
+    assert 'id="bell"' in news and 'aria-label="Notifications, 1 unread"' in news and "unread=1&amp;votes=1" in news
+    assert 'id="for-vote" hx-swap-oob="outerMorph"' in news and ">1<" in news and "<html" not in news
+    assert Client().get(asks, headers={"HX-Request": "true"}).status_code == 204

@@ -166,16 +166,19 @@ def test_34__signing_out_and_disabling__end_the_session_on_the_server(cast: Cast
 
 def test_35__session__ends_after_three_days_of_rest_and_after_fourteen_however_it_is_used(cast: Cast) -> None:
     user = with_password(cast, "ada")
-    resting, busy = Client(), Client()
-    for client in (resting, busy):
+    resting, busy, unattended = Client(), Client(), Client()
+    for client in (resting, busy, unattended):
         assert client.post("/sign-in", {"email": user.email, "password": PASSWORD}).status_code == 302
     began = timezone.now()
     for day in range(1, 14):
         with time_machine.travel(began + timedelta(days=day), tick=False):
             assert busy.get("/w/acme/").status_code == 200, day
+            # A page that stays open asks by itself what waits: that is no use, and no sign-in page is drawn over it.
+            unattended.get("/w/acme/waiting?watch=1")
     assert busy.session[SEEN] > busy.session[SIGNED_IN]
 
     with time_machine.travel(began + timedelta(days=4), tick=False):
         assert resting.get("/w/acme/").status_code == 302
+        assert unattended.get("/w/acme/").status_code == 302
     with time_machine.travel(began + timedelta(days=14, minutes=1), tick=False):
         assert busy.get("/w/acme/").status_code == 302
