@@ -120,11 +120,7 @@ def _is(word: str, blocker: Blocker, review: Review, actor: Actor) -> bool:
     if blocker.code == "approvals.insufficient" and word == "admins":
         return allows(actor, Permission.ADMINISTER)
     if blocker.code == "approvals.insufficient":
-        approved = any(
-            line.approves and line.approval.member_id == actor.member_id and line.state == "valid"
-            for line in review.votes
-        )
-        return not review.refusal and not approved
+        return not review.refusal and not review.has_my_approval
     if blocker.code == "approvals.changes_requested":
         asked = review.mine is not None and review.mine.vote == Vote.REQUEST_CHANGES and word == review.mine.member_name
         return asked or (word == "admins" and review.may_dismiss)

@@ -99,6 +99,16 @@ class Review:
     ready_by: str
 
     @property
+    def my_vote(self) -> VoteLine | None:
+        """The reader's own vote, and how it counts."""
+        return next((line for line in self.votes if self.mine and line.approval.pk == self.mine.pk), None)
+
+    @property
+    def has_my_approval(self) -> bool:
+        """Whether the reader approves of exactly this already, so that approving again would change nothing."""
+        return self.my_vote is not None and self.my_vote.approves and self.my_vote.state == "valid"
+
+    @property
     def blockers(self) -> tuple[Blocker, ...]:
         """What stands in the way, or is worth knowing."""
         return self.judgement.blockers

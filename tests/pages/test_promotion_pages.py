@@ -1,19 +1,22 @@
 """From asking to going back, with plain forms."""
 
 import re
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from prompts_app.actions.environments import change_environment
-from prompts_app.actions.promotions import open_promotion
+from prompts_app.actions.promotions import open_promotion, schedule
 from prompts_app.facts import live_deployment, subject_of
-from prompts_app.models import Approval, Comment, Deployment, Environment, Promotion, Prompt, Quarantine
+from prompts_app.models import Approval, Comment, Deployment, Environment, Promotion, Prompt, Quarantine, Vote
 from registry.core.actions.workspaces import change_member
 from registry.core.models import Member
 from registry.core.templatetags.ui import part_words
 from tests import builders
 from tests.builders import Cast
 from tests.pages.conftest import SignedIn
+from tests.scenes import approve, fresh
 
 PRODUCTION = {"approvals": 1, "require_predecessor": False, "require_suites": False, "min_suites": 0}
 
@@ -98,6 +101,33 @@ def test_vote__by_the_author_or_an_editor__is_forbidden_and_the_page_says_why(
     assert answer.status_code == 403
     assert "takes the role reviewer" in ada.get(address).content.decode()
     assert "/approve" not in ada.get(address).content.decode()
+
+
+def test_review__of_whoever_has_voted__offers_what_would_still_change_something(
+    cast: Cast, as_: SignedIn, waiting: Promotion
+) -> None:
+    grace, address = as_(cast.grace), f"/w/acme/promotions/{waiting.pk}"
+
+    def form() -> tuple[tuple[str, str], str]:
+        page = grace.get(address).content.decode()
+        found = re.search(r'<button class="([^"]*)" type="submit" formaction="[^"]*/approve">.*?(Approve[^<]*)<', page)
+        return (found[1], found[2]) if found else ("", ""), page.partition('id="your-review"')[2].partition("</form>")[
+            0
+        ]
+
+    before = form()[0]
+    approve(cast.grace, waiting)
+    approved, said = form()
+    schedule(cast.rosa, fresh(waiting), stamp=None, at=timezone.now() + timedelta(days=1))
+    stale, why = form()
+    approve(cast.grace, waiting, Vote.REQUEST_CHANGES)
+    objected, how = form()
+
+    assert (before, approved) == (("btn primary", "Approve"), ("", ""))
+    assert "You have approved exactly this, and it counts." in said and "Take back my vote" in said
+    assert stale == ("btn primary", "Approve again") and "the time it is scheduled for is another one" in why
+    assert "Stale" in why
+    assert objected == ("btn", "Approve") and "You have asked for changes. Approving takes that back." in how
 
 
 def test_vote__withdrawn_and_changes_requested__show_on_the_page(cast: Cast, as_: SignedIn, waiting: Promotion) -> None:
