@@ -82,11 +82,13 @@ class SuiteChecks:
 
 @dataclass(frozen=True)
 class ChecksPanel:
-    """Every suite attached to a prompt, and what each says of one version."""
+    """Every suite attached to a prompt, and what each says of one version. `is_relied_on`: the gate of a protected
+    environment relies on those that are required."""
 
     version: PromptVersion
     against: tuple[Against, ...]
     rows: tuple[SuiteChecks, ...]
+    is_relied_on: bool
 
     @property
     def lacking(self) -> tuple[Lack, ...]:
@@ -177,14 +179,16 @@ def checks_panel(version: PromptVersion) -> ChecksPanel:
     """What the attached suites say of a version; its prompt must be loaded. About ten queries, one more an environment."""
     prompt = version.prompt
     attachments = list(SuiteAttachment.objects.filter(prompt=prompt).select_related("suite").order_by("suite__slug"))
-    against = replaced_by(version, places_of(prompt))
+    places = places_of(prompt)
+    against = replaced_by(version, places)
     suites = [attachment.suite for attachment in attachments]
     checks = _Checks(version, suites)
     rows = tuple(
         SuiteChecks(attachment, tuple(checks.cell(attachment.suite, one) for one in against))
         for attachment in attachments
     )
-    return ChecksPanel(version, against, rows)
+    is_relied_on = any(place.policy.protected and place.policy.require_suites for place in places)
+    return ChecksPanel(version, against, rows, is_relied_on)
 
 
 def replaced_by(version: PromptVersion, places: Sequence[Place]) -> tuple[Against, ...]:

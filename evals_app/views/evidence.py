@@ -47,7 +47,7 @@ def prompt_checks_run(request: PageRequest, name: str, number: int) -> HttpRespo
     _start(request, version, checks_panel(version).lacking)
     if request.POST.get("back") == "version":
         return redirect("version", request.workspace.slug, prompt.name, number)
-    return redirect("prompt", request.workspace.slug, prompt.name)
+    return stay_on_detour(request, "prompt", request.workspace.slug, prompt.name)
 
 
 @page("POST")
@@ -140,6 +140,8 @@ def _panel(request: PageRequest, prompt: Prompt, number: int, version: PromptVer
         "unattached": Suite.objects.in_workspace(request.workspace.pk).exclude(pk__in=attached),
         "run_on_choices": RUN_ON,
         "may_run": allows(request.actor, Permission.RUN),
+        "may_lift": allows(request.actor, Permission.WRITE)
+        and (allows(request.actor, Permission.CHANGE_REQUIRED_SUITE) or not panel.is_relied_on),
     }
     return render(request, "evals/checks.html#panel" if request.htmx else "evals/checks.html", context)
 

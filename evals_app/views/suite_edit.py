@@ -37,6 +37,7 @@ from evals_app.suite_content import parse_suite
 from evals_app.suite_editing import case_mistakes, is_of_case, read_page, rule_mistakes, says_same
 from evals_app.suite_trial import asks_models
 from evals_app.views.suite_try import TryBox, empty_box, tried_box
+from prompts_app.detours import came_from, stay_on_detour
 from registry.core.canonical import JSON
 from registry.core.errors import Conflict, Forbidden, Invalid, RegistryError
 from registry.core.pages import PageForm, page, say
@@ -247,6 +248,8 @@ def _is_as_json(request: PageRequest, step: str = "") -> bool:
 
 def _address(request: PageRequest, suite: Suite, turned: str, *, as_json: bool) -> str:
     query = {"page": turned, "as": "json"} if as_json else {"page": turned}
+    known = came_from(request)
+    query |= {"back": known.address} if known else {}
     return f"{reverse('suite_edit', args=[request.workspace.slug, suite.slug])}?{urlencode(query)}"
 
 
@@ -277,11 +280,11 @@ def _save(request: PageRequest, suite: Suite) -> HttpResponse:
     over = request.POST.get("over", "")
     if not SuiteDraft.objects.filter(suite=suite, member_id=request.member.pk).exists() and suite.last_number:
         messages.info(request, f"Nothing to save: version {suite.last_number} says the same.")
-        return redirect("suite", request.workspace.slug, suite.slug)
+        return stay_on_detour(request, "suite", request.workspace.slug, suite.slug)
     keep_page(request.actor, suite, TypedPage())
     saved = save_suite_draft(request.actor, suite, over=int(over) if over.isdecimal() and len(over) < 9 else None)
     messages.success(request, _said(saved))
-    return redirect("suite", request.workspace.slug, suite.slug)
+    return stay_on_detour(request, "suite", request.workspace.slug, suite.slug)
 
 
 def _said(saved: SavedSuite) -> str:

@@ -22,6 +22,7 @@ from evals_app.suite_queries import (
     versions_of,
 )
 from prompts_app.actions.prompts import find_prompt
+from prompts_app.detours import stay_on_detour
 from prompts_app.models import Prompt
 from registry.core.errors import Conflict, Forbidden, Invalid, NotFound, RegistryError, invalid_field
 from registry.core.pages import PageForm, attempt, page, status_of
@@ -115,7 +116,7 @@ def suite_new(request: PageRequest) -> HttpResponse:
     if request.method == "POST":
         made = attempt(form, lambda: form.create(request))
         if made:
-            return redirect("suite_edit", request.workspace.slug, made.slug)
+            return stay_on_detour(request, "suite_edit", request.workspace.slug, made.slug)
     context = {"form": form, "prompt_names": names}
     return render(request, "evals/suite_new.html", context, status=status_of(form))
 
@@ -137,7 +138,7 @@ def suite_attach(request: PageRequest, suite: str) -> HttpResponse:
         return _answer(request, found, form)
     given = form.cleaned_data
     messages.success(request, attached_words(found, given["prompt"], required=given["required"]))
-    return redirect("suite", request.workspace.slug, found.slug)
+    return stay_on_detour(request, "suite", request.workspace.slug, found.slug)
 
 
 def attached_words(suite: Suite, prompt: str, *, required: bool) -> str:
@@ -154,7 +155,7 @@ def suite_detach(request: PageRequest, suite: str) -> HttpResponse:
     prompt = find_prompt(request.workspace.pk, request.POST.get("prompt", "").replace("\0", ""))
     detach_suite(request.actor, found, prompt)
     messages.success(request, f"{found.title} is no longer asked of {prompt.name}.")
-    return redirect("suite", request.workspace.slug, found.slug)
+    return stay_on_detour(request, "suite", request.workspace.slug, found.slug)
 
 
 @page("POST")

@@ -6,10 +6,14 @@ from html import unescape
 import pytest
 from django.test import Client
 
+from evals_app.actions.suites import attach_suite, save_suite_version
+from evals_app.models import Suite, SuiteAttachment
 from prompts_app.actions.promotions import open_promotion
 from tests import builders, scenes
 from tests.builders import Cast
+from tests.evals import building
 from tests.pages.conftest import SignedIn
+from tests.pages.forms import Form
 
 TRY = "/w/acme/prompts/support/triage/drafts/try"
 BACK_TO_TRY = f'href="{TRY}">'
@@ -66,6 +70,60 @@ def test_promotion__that_an_admin_can_clear_elsewhere__is_led_back_to(cast: Cast
 
     assert moved["Location"] == f"/w/acme/environments/production{query}"
     assert f"Back to promotion {asked.pk}" in invited.content.decode()
+
+
+def test_suite__required_where_a_promotion_asks_for_one__leads_back_and_is_lifted_by_who_may(
+    cast: Cast, as_: SignedIn
+) -> None:
+    scenes.policy(cast, "production", require_predecessor=False, require_suites=True, min_suites=1)
+    made = builders.prompt(cast.ada, "support/triage")
+    attach_suite(cast.ada, building.suite(cast.ada, "numbers"), made)
+    version = made.versions.select_related("prompt").get()
+    asked = open_promotion(cast.ada, version, cast.environment("production"))
+    ada, grace = as_(cast.ada), as_(cast.grace)
+    query, checks = f"?back=%2Fw%2Facme%2Fpromotions%2F{asked.pk}", "/w/acme/prompts/support/triage/checks"
+
+    def forms(client: Client, address: str) -> list[tuple[str, str]]:
+        return re.findall(r'action="([^"]*)">(?:(?!</form>).)*?</svg>((?:Do not r|R)equire it)<', page(client, address))
+
+    offered = forms(ada, f"{checks}{query}")
+    done = ada.post(f"{checks}/attach{query}", {"suite": "numbers", "run_on": "new_version", "required": "on"})
+    shown = page(ada, done["Location"])
+    to_lift = [forms(client, f"{checks}{query}") for client in (grace, ada, as_(cast.vera))]
+    lifted = grace.post(f"{checks}/attach{query}", {"suite": "numbers", "run_on": "new_version"})
+
+    assert offered == [(f"{checks}/attach{query}", "Require it")]
+    assert done["Location"] == f"/w/acme/prompts/support/triage{query}"
+    assert f"Back to promotion {asked.pk}" in shown and "is required of support/triage." in shown
+    assert to_lift == [[(f"{checks}/attach{query}", "Do not require it")], [], []]
+    assert not SuiteAttachment.objects.get().is_required
+    assert f"Back to promotion {asked.pk}" in page(grace, lifted["Location"])
+
+
+def test_suite__made_where_a_promotion_asks_for_one__leads_back_from_its_first_case_to_its_page(
+    cast: Cast, as_: SignedIn
+) -> None:
+    scenes.policy(cast, "production", require_predecessor=False, require_suites=True, min_suites=1)
+    made = builders.prompt(cast.ada, "support/triage")
+    version = made.versions.select_related("prompt").get()
+    asked = open_promotion(cast.ada, version, cast.environment("production"))
+    client, query = as_(cast.ada), f"back=%2Fw%2Facme%2Fpromotions%2F{asked.pk}"
+
+    checks = page(client, f"/w/acme/prompts/support/triage/checks?{query}")
+    new = unescape(re.findall(r'href="([^"]*)">Make one<', checks)[0])
+    suite = client.post(new, {"title": "Tone", "prompt": "support/triage"})["Location"]
+    edited = page(client, suite)
+    content = {"cases": building.cases(60), "scorers": [{"kind": "equals"}], "margin": 0.1}
+    save_suite_version(cast.ada, Suite.objects.get(slug="tone"), content)
+    turned = Form(page(client, suite), suite).press(client, "check")["Location"]
+    saved = Form(page(client, suite), suite).press(client, "save")["Location"]
+    required = client.post(
+        f"/w/acme/suites/tone/attach?{query}", {"prompt": "support/triage", "run_on": "promotion", "required": "on"}
+    )
+
+    assert suite == f"/w/acme/suites/tone/edit?{query}" and turned.partition("#")[0].endswith(query)
+    assert f"Back to promotion {asked.pk}" in edited
+    assert saved == required["Location"] == f"/w/acme/suites/tone?{query}"
 
 
 def test_invite__from_where_somebody_is_missing__begins_with_the_role_that_is(cast: Cast, as_: SignedIn) -> None:
