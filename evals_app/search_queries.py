@@ -29,9 +29,10 @@ def runs(place: Place, asked: Asked, most: int) -> Iterable[Found]:
     if asked.number is not None:
         rows = rows.filter(Q(pk=asked.number) if not asked.words else Q(candidate__number=asked.number))
     for word in asked.words:
-        rows = rows.filter(Q(prompt__name__icontains=word) | Q(suite_version__suite__slug__icontains=word))
+        suite = Q(suite_version__suite__slug__icontains=word) | Q(suite_version__suite__title__icontains=word)
+        rows = rows.filter(Q(prompt__name__icontains=word) | suite)
     for row in rows.select_related("prompt", "candidate", "suite_version__suite").order_by("-pk")[:most]:
-        label = f"{row.suite_version.suite.slug} on {row.prompt.name} v{row.candidate.number}"
+        label = f"{row.suite_version.suite.title} on {row.prompt.name} v{row.candidate.number}"
         detail = f"#{row.pk} {(row.verdict or row.state)}"
         yield Found(label, reverse("run", args=[place.slug, row.pk]), "flask-conical", detail)
 

@@ -12,7 +12,7 @@ from django.db.models.functions import Coalesce
 from evals_app.models import Case, RunOn, Suite, SuiteAttachment, SuiteVersion, Tryout
 from evals_app.queries import newest_suite_version, offers
 from evals_app.usage_queries import UsageLine
-from prompts_app.evaluation import Evaluation, ModelOffer, StartingSuite
+from prompts_app.evaluation import SUITE, Evaluation, ModelOffer, StartingSuite
 from prompts_app.models import Prompt
 from registry.core.clock import database_now
 from registry.core.errors import Conflict
@@ -97,7 +97,13 @@ def refuse_too_dear(workspace_id: int, most: Decimal) -> None:
 
 def for_the_editor() -> Evaluation:
     """What the prompts app asks of this one."""
-    return Evaluation(offers=_model_offers, starts=_starting)
+    return Evaluation(offers=_model_offers, starts=_starting, titles=_titles)
+
+
+def _titles(workspace_id: int, names: Sequence[str]) -> dict[str, str]:
+    slugs = [name.removeprefix(SUITE) for name in names]
+    rows = Suite.objects.in_workspace(workspace_id).filter(slug__in=slugs)
+    return {f"{SUITE}{slug}": title for slug, title in rows.values_list("slug", "title")}
 
 
 def _model_offers(workspace_id: int) -> list[ModelOffer]:

@@ -1,10 +1,12 @@
-"""What evaluation tells the editor: the models to choose from, and the suites that a save starts.
+"""What evaluation tells pages of prompts: the models to choose from, the suites that a save starts, what checks are called.
 
-The app above says so when it is ready (`tell_by`); without it there is neither, and versions are written all the same.
+The app above says so when it is ready (`tell_by`); without it there is none of it, and versions are written all the same.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+
+SUITE = "suite/"  # what names of checks that suites answer begin with
 
 
 @dataclass(frozen=True)
@@ -28,13 +30,15 @@ class StartingSuite:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Who answers: offers of a workspace, by its id; suites that a save starts, by the prompt's id. One query each."""
+    """Who answers: offers of a workspace, by its id; suites that a save starts, by the prompt's id; titles of checks such as
+    `suite/triage`, by a workspace's id and their names. One query each."""
 
     offers: Callable[[int], Sequence[ModelOffer]]
     starts: Callable[[int], Sequence[StartingSuite]]
+    titles: Callable[[int, Sequence[str]], Mapping[str, str]]
 
 
-_told: list[Evaluation] = [Evaluation(lambda _: (), lambda _: ())]
+_told: list[Evaluation] = [Evaluation(lambda _: (), lambda _: (), lambda _, __: {})]
 
 
 def tell_by(evaluation: Evaluation) -> None:
@@ -50,3 +54,14 @@ def offers(workspace_id: int) -> Sequence[ModelOffer]:
 def starts(prompt_id: int) -> Sequence[StartingSuite]:
     """The suites that run on each new version of a prompt."""
     return _told[0].starts(prompt_id)
+
+
+def called(name: str, titles: Mapping[str, str]) -> str:
+    """A check inside a sentence: its title in quotes, where it has one."""
+    return f"“{titles[name]}”" if name in titles else name
+
+
+def titles_of(workspace_id: int, names: Iterable[str]) -> Mapping[str, str]:
+    """Titles of those of the checks that suites answer; the others go by their names. One query, none where there are none."""
+    asked = sorted({name for name in names if name.startswith(SUITE)})
+    return _told[0].titles(workspace_id, asked) if asked else {}

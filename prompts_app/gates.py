@@ -3,11 +3,12 @@
 Pages and the API show the list; applying evaluates it again inside its transaction, after the locks.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from prompts_app.evaluation import called
 from prompts_app.policy import Policy
 from registry.core.canonical import JSON, digest
 
@@ -218,6 +219,21 @@ def blockers(facts: Facts, now: datetime) -> tuple[Blocker, ...]:
 def standing(found: tuple[Blocker, ...]) -> tuple[Blocker, ...]:
     """The blockers that do block: all but the advisory ones."""
     return tuple(blocker for blocker in found if blocker.level is not Level.ADVISORY)
+
+
+def entitled(found: Iterable[Blocker], titles: Mapping[str, str]) -> tuple[Blocker, ...]:
+    """The same blockers in a reader's words: checks go by their titles where they have one."""
+    return tuple(_entitled(blocker, titles) for blocker in found)
+
+
+def _entitled(blocker: Blocker, titles: Mapping[str, str]) -> Blocker:
+    name = check_of(blocker)
+    return replace(blocker, message=called(name, titles) + blocker.message.removeprefix(name))
+
+
+def check_of(blocker: Blocker) -> str:
+    """The name of the check that a blocker is about; empty for any other."""
+    return blocker.code.removeprefix("check.").rpartition(".")[0] if blocker.code.startswith("check.") else ""
 
 
 def _version(facts: Facts) -> Iterator[Blocker]:

@@ -95,12 +95,13 @@ def timeline(prompt: Prompt, *, page: str | int | None = 1) -> Timeline:
     """One page of the prompt's versions. Nine queries, whatever their number."""
     rows = PromptVersion.objects.filter(prompt=prompt).defer("content", "source").select_related("yank")
     found: Page[PromptVersion] = Paginator(rows, PAGE_SIZE).get_page(page)
-    return Timeline(tuple(_entries(prompt, list(found.object_list))), found)
+    environments = Environment.objects.in_workspace(prompt.workspace_id)
+    return Timeline(tuple(_entries(prompt, list(found.object_list), environments)), found)
 
 
-def entry(version: PromptVersion) -> Entry:
-    """One version with what it went through; its prompt must be loaded."""
-    return next(iter(_entries(version.prompt, [version])))
+def entry(version: PromptVersion, environments: Iterable[Environment]) -> Entry:
+    """One version with what it went through in the workspace's environments; its prompt must be loaded."""
+    return next(iter(_entries(version.prompt, [version], environments)))
 
 
 def checks_of(version: PromptVersion) -> QuerySet[VersionCheck]:
@@ -148,8 +149,8 @@ def includable(workspace_id: int, text: str, *, most: int = 20) -> list[tuple[st
     return list(found.order_by("name").values_list("name", "last_number", "description")[:most])
 
 
-def _entries(prompt: Prompt, versions: Sequence[PromptVersion]) -> list[Entry]:
-    environments = {one.pk: one for one in Environment.objects.in_workspace(prompt.workspace_id)}
+def _entries(prompt: Prompt, versions: Sequence[PromptVersion], among: Iterable[Environment]) -> list[Entry]:
+    environments = {one.pk: one for one in among}
     by_digest: dict[int, str] = {version.pk: version.digest for version in versions}
     live = set(
         LivePointer.objects.live()

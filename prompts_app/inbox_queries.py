@@ -1,14 +1,15 @@
 """The reviews inbox: what a person can move on, what they asked for, what went stale, each with what to do about it."""
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from django.db import connection
 from django.db.models import Count, OuterRef, Q
 
 from prompts_app.asked_evidence import is_asked_for
+from prompts_app.evaluation import SUITE, called, titles_of
 from prompts_app.facts import stands, subject_of
 from prompts_app.gates import CheckFact, evidence_key
 from prompts_app.models import (
@@ -101,6 +102,7 @@ class Known:
     excluded: frozenset[int]
     subject: str
     checks: tuple[tuple[str, str], ...] = ()
+    titles: Mapping[str, str] = field(default_factory=dict)
     comments: int = 0
     is_asked_for: bool = False
 
@@ -128,8 +130,8 @@ class Known:
         return self.is_short and member_id not in self.excluded and self.vote_of(member_id) is None
 
     def in_state(self, *states: str) -> list[str]:
-        """Names of the required checks that count as one of these."""
-        return [name for name, state in self.checks if state in states]
+        """What the required checks that count as one of these are called."""
+        return [called(name, self.titles).removeprefix(SUITE) for name, state in self.checks if state in states]
 
     def _counts(self, vote: Approval) -> bool:
         return vote.vote == Vote.APPROVE and vote.subject_hash == self.subject and vote.member_id not in self.excluded
@@ -278,8 +280,9 @@ def _with_evidence(pending: Sequence[Promotion], known: dict[int, Known]) -> dic
     remarks = Count("comments", filter=Q(comments__reply_to=None, comments__resolved_at=None))
     asked = is_asked_for(pending[0].prompt.workspace_id, OuterRef("pk"))
     rows = Promotion.objects.filter(pk__in=known).annotate(remarks=remarks, asked=asked)
+    titles = titles_of(pending[0].prompt.workspace_id, [name for found in checks.values() for name, _ in found])
     return {
-        pk: replace(known[pk], checks=checks[pk], comments=count, is_asked_for=is_asked)
+        pk: replace(known[pk], checks=checks[pk], titles=titles, comments=count, is_asked_for=is_asked)
         for pk, count, is_asked in rows.values_list("pk", "remarks", "asked")
     }
 
@@ -342,11 +345,9 @@ def _suite_editors(
     """Who changed since the live deployment what a promotion's gate rests on."""
     prompts = {row.prompt_id for row in pending}
     made = CheckDefinitionChange.objects.filter(by__isnull=False)
+    own = made.filter(prompt__in=prompts).values_list("prompt", "by_id", "at")
     of_required = made.filter(prompt=None, definition__required_by__prompt__in=prompts)
-    changes = [
-        *of_required.values_list("definition__required_by__prompt", "by_id", "at"),
-        *made.filter(prompt__in=prompts).values_list("prompt", "by_id", "at"),
-    ]
+    changes = list(of_required.values_list("definition__required_by__prompt", "by_id", "at").union(own))
     found: dict[int, set[int]] = defaultdict(set)
     for row in pending:
         since = one.created_at if (one := live[row.pk]) else None
@@ -396,5 +397,4 @@ def _fact(name: str, key: str, baseline: str | None, posted: Sequence[VersionChe
 
 
 def _listed(names: Sequence[str]) -> str:
-    shown = [name.removeprefix("suite/") for name in names]
-    return shown[0] if len(shown) == 1 else f"{shown[0]} and {len(shown) - 1} more"
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"

@@ -3,11 +3,12 @@
 Pure: works on what `promotion_queries.review_of` found.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from prompts_app.gates import RUN_WHEN_OPENED, Blocker, Level, standing
+from prompts_app.evaluation import called
+from prompts_app.gates import RUN_WHEN_OPENED, Blocker, Level, check_of, entitled, standing
 from prompts_app.models import Vote
 from prompts_app.promotion_queries import Review
 from registry.core.actor import Actor
@@ -90,7 +91,8 @@ class NextSteps:
 def next_steps(review: Review, actor: Actor) -> NextSteps:
     """What stands in the way, for this reader. That the reader may not apply is no obstacle of the promotion's own, and
     that its time has not come is what was chosen."""
-    blockers = [one for one in review.blockers if one.code not in ("actor.forbidden", "schedule.not_due")]
+    found = entitled(review.blockers, review.titles)
+    blockers = [one for one in found if one.code not in ("actor.forbidden", "schedule.not_due")]
     steps = [_step(blocker, review, actor) for blocker in blockers]
     mine = tuple(step for step in steps if step.is_mine)
     others = tuple(step for step in steps if not step.is_mine)
@@ -168,12 +170,12 @@ def _sentence(review: Review, steps: Sequence[Step]) -> str:
         who = "You" if review.may_apply else _joined(list(review.appliers)) or "Nobody here yet"
         return f"Nothing stands in the way. {who} can apply it."
     then = f" Then it goes live by itself: {review.ready_by} set it to." if review.ready_by else ""
-    return _blocked(present) + then
+    return _blocked(present, review.titles) + then
 
 
-def _blocked(present: list[Step]) -> str:
+def _blocked(present: list[Step], titles: Mapping[str, str]) -> str:
     present.sort(key=lambda step: not step.is_mine)
-    reasons = [_reason(step.blocker) for step in present]
+    reasons = [_reason(step.blocker, titles) for step in present]
     why = f"Not yet: {_listed(reasons)}."
     waiting = [step for step in present if not step.is_mine]
     mine = len(present) - len(waiting)
@@ -189,17 +191,17 @@ def _blocked(present: list[Step]) -> str:
     )
 
 
-def _reason(blocker: Blocker) -> str:
+def _reason(blocker: Blocker, titles: Mapping[str, str]) -> str:
     code = blocker.code
     if code == "approvals.insufficient":
         needed, valid = blocker.extra["needed"], blocker.extra["valid"]
         return f"{valid} of {needed} approvals"
     if code == "approvals.changes_requested":
         return blocker.message.rstrip(".")
-    if code.startswith("check."):
-        name, _, state = code.removeprefix("check.").rpartition(".")
+    if name := check_of(blocker):
+        state = code.rpartition(".")[2]
         is_starting = state in RUN_WHEN_OPENED and blocker.who_can_clear == ("time",)
-        return f"{name} {STARTING if is_starting else CHECK_REASONS.get(state, state)}"
+        return f"{called(name, titles)} {STARTING if is_starting else CHECK_REASONS.get(state, state)}"
     return REASONS.get(code, blocker.message.rstrip("."))
 
 

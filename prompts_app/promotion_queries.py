@@ -8,6 +8,7 @@ from datetime import datetime
 from django.core.paginator import Page, Paginator
 
 from prompts_app.conversation_queries import Thread, threads_of
+from prompts_app.evaluation import SUITE, titles_of
 from prompts_app.facts import (
     Judgement,
     judge,
@@ -18,7 +19,7 @@ from prompts_app.facts import (
     not_eligible,
     override_refusals,
 )
-from prompts_app.gates import Blocker, Level, standing, what_changed
+from prompts_app.gates import Blocker, Level, entitled, standing, what_changed
 from prompts_app.models import (
     Approval,
     Deployment,
@@ -49,9 +50,10 @@ class Filter:
 
 @dataclass(frozen=True)
 class CheckLine:
-    """A required check as it counts here; `is_starting`: its run is about to start by itself."""
+    """A required check as it counts here; `title` is its suite's, or empty; `is_starting`: its run is about to start by itself."""
 
     name: str
+    title: str
     state: str
     url: str
     created_at: datetime | None
@@ -121,12 +123,17 @@ class Review:
     @property
     def suite_checks(self) -> tuple[CheckLine, ...]:
         """Those that suites answer."""
-        return tuple(check for check in self.checks if check.name.startswith("suite/"))
+        return tuple(check for check in self.checks if check.name.startswith(SUITE))
 
     @property
     def outside_checks(self) -> tuple[CheckLine, ...]:
         """Those that other systems answer."""
-        return tuple(check for check in self.checks if not check.name.startswith("suite/"))
+        return tuple(check for check in self.checks if not check.name.startswith(SUITE))
+
+    @property
+    def titles(self) -> Mapping[str, str]:
+        """Titles of the checks that have one, by name."""
+        return {check.name: check.title for check in self.checks if check.title}
 
     @property
     def standing(self) -> tuple[Blocker, ...]:
@@ -204,8 +211,9 @@ def kept_back(version: PromptVersion, policies: Mapping[Environment, PolicyVersi
         policy = row.load()
         live = live_deployment(prompt, environment) if policy.auto_apply else None
         if policy.auto_apply and not (live and live.version and live.version.digest == version.digest):
-            blockers = standing(judge_automatic(version, environment, policy).blockers)
-            found.append(KeptBack(environment, blockers))
+            judgement = judge_automatic(version, environment, policy)
+            titles = titles_of(prompt.workspace_id, [check.name for check in judgement.facts.checks])
+            found.append(KeptBack(environment, entitled(standing(judgement.blockers), titles)))
     return tuple(found)
 
 
@@ -227,16 +235,17 @@ def review_of(promotion: Promotion, actor: Actor) -> Review:
     """Everything about one promotion, for one reader; about 25 queries. Load it by `find_promotion`."""
     judgement = judge(promotion, actor)
     live = live_deployment(promotion.prompt, promotion.environment)
-    excluded = not_eligible(promotion, live)
     policy = judgement.policy
+    excluded = not_eligible(promotion, live, policy)
     override = Override.objects.filter(promotion=promotion).select_related("by__user", "reviewed_by__user").first()
     refusal = _refusal(actor, excluded)
+    titles = titles_of(promotion.prompt.workspace_id, [check.name for check in judgement.facts.checks])
     return Review(
         promotion=promotion,
         judgement=judgement,
         live=live,
         votes=tuple(_vote_lines(judgement)),
-        checks=tuple(_check_lines(judgement)),
+        checks=tuple(_check_lines(judgement, titles)),
         threads=threads_of(promotion),
         refusal=refusal,
         mine=next((one for one in judgement.approvals if one.member_id == actor.member_id), None),
@@ -332,8 +341,9 @@ def _vote_lines(judgement: Judgement) -> Iterable[VoteLine]:
             yield VoteLine(approval, "valid", "")
 
 
-def _check_lines(judgement: Judgement) -> Iterable[CheckLine]:
+def _check_lines(judgement: Judgement, titles: Mapping[str, str]) -> Iterable[CheckLine]:
     days = judgement.policy.max_age_days
     for check in judgement.facts.checks:
         state, is_starting = check.counts_as(judgement.now, days), check.is_starting(judgement.now, days)
-        yield CheckLine(check.name, state, check.url, check.created_at, check.is_safety, is_starting)
+        title = titles.get(check.name, "")
+        yield CheckLine(check.name, title, state, check.url, check.created_at, check.is_safety, is_starting)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from django.urls import NoReverseMatch, reverse
 
 from prompts_app.actions.promotions import find_promotion
+from prompts_app.evaluation import called, titles_of
 from prompts_app.facts import (
     eligible_reviewers,
     latest_votes,
@@ -102,7 +103,8 @@ def _finished(message: Message) -> Iterable[News]:
         promotion = find_promotion(message.workspace_id, pk)
         author = frozenset({promotion.author_id})
         if check.state != CheckState.PASSED:
-            yield News(promotion, f"{check.name} {check.state} for {_what(promotion)}", author)
+            name = called(check.name, titles_of(message.workspace_id, [check.name]))
+            yield News(promotion, f"{name} {check.state} for {_what(promotion)}", author)
         elif _all_passed(promotion):
             yield News(promotion, f"All checks passed for {_what(promotion)}", author)
 

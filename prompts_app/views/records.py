@@ -8,6 +8,7 @@ from django.utils.html import format_html
 
 from prompts_app.actions.promotions import find_promotion
 from prompts_app.conversation_queries import threads_of
+from prompts_app.evaluation import titles_of
 from prompts_app.record_queries import audit_rows, checks_behind, difference_of, record_of
 from prompts_app.views.drawing import draw
 from registry.core.pages import page
@@ -36,12 +37,13 @@ def promotion_record(request: PageRequest, pk: int) -> HttpResponse:
     """The file."""
     promotion = find_promotion(request.workspace.pk, pk)
     require(request.actor, Permission.READ)
-    record = record_of(promotion)
+    record, checks = record_of(promotion), checks_behind(promotion)
+    titles = titles_of(request.workspace.pk, [check.name for check in checks])
     context = {
         "promotion": promotion,
         "record": record,
         "drawn": draw(difference_of(promotion)),
-        "checks": checks_behind(promotion),
+        "checks": [(check, titles.get(check.name, "")) for check in checks],
         "threads": threads_of(promotion),
         "events": audit_rows(promotion),
         "style": STYLE,

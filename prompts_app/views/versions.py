@@ -12,6 +12,7 @@ from prompts_app.actions.prompts import find_prompt
 from prompts_app.actions.versions import find_version, save_draft, yank_version
 from prompts_app.diffing import compare
 from prompts_app.editing import from_content
+from prompts_app.evaluation import titles_of
 from prompts_app.facts import current_policies
 from prompts_app.history_queries import checks_of, entry, live_numbers, numbers, timeline
 from prompts_app.include_queries import included_in
@@ -145,15 +146,17 @@ def _version_page(
     request: PageRequest, version: PromptVersion, form: ReasonForm, *, label_form: LabelForm | None = None
 ) -> HttpResponse:
     label_form = label_form or LabelForm()
+    checks = list(checks_of(version))
+    titles = titles_of(request.workspace.pk, [check.name for check in checks])
     environments = list(Environment.objects.in_workspace(request.workspace.pk))
     numbered = current_policies(environments)
     policies = {environment: numbered[environment.pk] for environment in environments}
     context = {
         "prompt": version.prompt,
         "version": version,
-        "entry": entry(version),
+        "entry": entry(version, environments),
         "content": version.to_json(),
-        "checks": checks_of(version),
+        "checks": [(check, titles.get(check.name, "")) for check in checks],
         "observed": observed(version),
         "uses": uses_of(version.prompt, version, pinned=True),
         "includes": included_in(version),

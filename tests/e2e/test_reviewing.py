@@ -183,12 +183,12 @@ def test_promotion__opened_just_now__shows_its_run_start_by_itself_while_one_wri
         page.locator("#your-review textarea").fill("Is it")
 
         builders.deliver()
-        expect(page.locator("#blockers")).to_contain_text("suite/numbers is still running.")
+        expect(page.locator("#blockers")).to_contain_text("“Numbers” is still running.")
         expect(page.locator("#evidence")).to_contain_text("answers")
         page.keyboard.type(" new?")
         expect(page.locator("#your-review textarea")).to_have_value("Is it new?")
         building.work_all()
-        expect(page.locator("#blockers")).not_to_contain_text("suite/numbers is still running.")
+        expect(page.locator("#blockers")).not_to_contain_text("“Numbers” is still running.")
         assert ada.complaints == []
 
 

@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from evals_app.models import Run, SuiteAttachment
+from evals_app.actions.suites import save_suite_version
+from evals_app.models import Run, Suite, SuiteAttachment
 from evals_app.scripted_provider import Rule
 from evals_app.views import evidence
 from prompts_app.actions import promotions
@@ -14,7 +15,7 @@ from prompts_app.actions.applying import apply_promotion
 from prompts_app.actions.promotions import close, schedule
 from prompts_app.asked_evidence import NEEDS_CHECKS, STARTS_WITHIN
 from prompts_app.facts import subject_of
-from registry.core.models import OutboxMessage
+from registry.core.models import Notification, OutboxMessage
 from tests import builders, scenes
 from tests.builders import Cast
 from tests.evals import building
@@ -130,7 +131,7 @@ def test_promotion__ended__does_not_judge_its_evidence_anew(cast: Cast, world: E
     pending = checks()
     close(cast.ada, world.promotion, stamp=None)
 
-    assert "<strong>numbers</strong>" in pending and "Passed" in pending
+    assert "<strong>Numbers</strong>" in pending and "Passed" in pending
     assert "Passed" not in checks() and "The evidence in full" in checks()
 
 
@@ -154,7 +155,7 @@ def test_promotion__opened_just_now__asks_nobody_to_start_the_run_that_starts_by
     assert "/evidence?moving=1&amp;starting=1" in starting and 'hx-trigger="every 2s"' in starting
     assert "HX-Trigger" not in still and "anew-" not in still.content.decode()
     assert "Its run has started" in begun["HX-Trigger"] and "anew-" in begun.content.decode()
-    assert "suite/numbers is still running." in running
+    assert "“Numbers” is still running." in running
 
 
 def test_promotion__no_run_has_started_by_itself__offers_to_start_it(
@@ -263,3 +264,38 @@ def test_compare_evidence__of_a_run_under_way__looks_again_until_it_has_ended(
 
     assert f'hx-get="{path.replace("&", "&amp;")}" hx-trigger="every 2s"' in moving
     assert "hx-trigger" not in ended
+
+
+def test_suite__with_a_title__goes_by_it_wherever_people_read_of_its_check(
+    cast: Cast, world: Evaluated, as_: SignedIn
+) -> None:
+    Suite.objects.filter(slug="numbers").update(title="Says the number")
+    ada, address = as_(cast.ada), f"/w/acme/promotions/{world.promotion.pk}"
+    builders.deliver()
+    save_suite_version(cast.olga, world.suite, {"cases": building.cases(60), "scorers": [{"kind": "contains"}]})
+
+    def page(path: str) -> str:
+        return ada.get(path).content.decode()
+
+    promotion, version, record = (
+        page(one) for one in (address, "/w/acme/prompts/numbers/echo/versions/2", f"{address}/record")
+    )
+
+    assert "Not yet: “Says the number” rests on evidence that no longer fits" in promotion
+    assert "“Says the number” rests on evidence that no longer fits: run it again." in promotion
+    assert "<strong>Says the number</strong>" in promotion
+    assert '>Says the number</a> <code class="small-text">suite/numbers</code>' in version
+    assert "<td>Says the number <code>suite/numbers</code></td>" in record
+    assert "Run “Says the number”: it has not answered for this" in page("/w/acme/reviews")
+    assert "Says the number on numbers/echo v2" in page("/w/acme/search?q=says+number")
+    assert "<code>numbers</code> · v2" in page("/w/acme/suites")
+
+
+def test_suite__with_a_title__goes_by_it_in_news(cast: Cast, world: Evaluated) -> None:
+    Suite.objects.filter(slug="shape").update(title="Keeps its form")
+    world.provider.script(Rule(anywhere="Now", answer="none of it"))
+    building.work(world.waiting)
+    builders.deliver()
+
+    news = Notification.objects.filter(user__name="Ada").values_list("text", flat=True)
+    assert any(one.startswith("“Keeps its form” ") for one in news), list(news)

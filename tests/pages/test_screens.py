@@ -19,13 +19,13 @@ prompt                       23
 prompt_edit                  15
 prompt_try                   13
 prompt_versions              15
-version                      20
+version                      19
 compare                      11
 prompt_usage                 11
 prompt_checks_panel          22
 promotion_new                11
 promotions                   8
-promotion                    25
+promotion                    24
 reviews                      17
 environment                  18
 rollback                     13
@@ -68,7 +68,7 @@ board, nothing found         8
 editor of a text             15
 compare, unified             11
 promotion, waiting for a run 29
-promotion, applied           26
+promotion, applied           25
 run under way                17
 run, errors picked           17
 run, nothing picked          17

@@ -121,7 +121,7 @@ def test_inbox__checks_and_approvals__are_those_that_judging_finds(cast: Cast) -
 
 
 def test_inbox__of_many_promotions__takes_as_many_queries_as_of_one(cast: Cast) -> None:
-    asked(cast, "first")
+    suite(cast.olga, asked(cast, "first").prompt, "suite/s")
 
     def queries() -> int:
         with CaptureQueriesContext(connection) as counted:
