@@ -13,12 +13,22 @@ from prompts_app.actions.versions import newest_version
 from prompts_app.history_queries import draft_of, stages
 from prompts_app.include_queries import included_in, including
 from prompts_app.models import Environment, Kind, LivePointer, Prompt, PromptVersion
+from prompts_app.prompt_names import NameHint, name_hint
 from prompts_app.snippets import Snippet, Use, snippets, variables_of
 from prompts_app.usage_queries import behind
 from prompts_app.views.board import steps_of
 from registry.core.pages import PageForm, attempt, page, status_of
 from registry.core.permissions import Permission, allows, require
 from registry.core.web import PageRequest
+
+# While a name is typed, the page says how it reads in addresses.
+HINT = {
+    "hx-get": "?",
+    "hx-trigger": "input changed delay:400ms",
+    "hx-target": "#name-hint",
+    "hx-select": "#name-hint",
+    "hx-swap": "outerMorph",
+}
 
 
 class TagsField(forms.CharField):
@@ -49,9 +59,9 @@ class PromptForm(DescriptionForm):
     name = forms.CharField(
         max_length=255,
         strip=False,
-        help_text="Services fetch by it, so it cannot be changed later. "
+        help_text="Services ask for the prompt by this name, and it stays: it cannot be changed later. "
         "Best in small letters with hyphens; slashes make folders, as in support/refund-reply.",
-        widget=forms.TextInput(attrs={"autofocus": True, "autocapitalize": "none", "spellcheck": "false"}),
+        widget=forms.TextInput(attrs={"autofocus": True, "autocapitalize": "none", "spellcheck": "false", **HINT}),
     )
     kind = forms.ChoiceField(
         choices=[(Kind.CHAT, "Chat: a list of messages"), (Kind.TEXT, "Text: one template")],
@@ -61,14 +71,28 @@ class PromptForm(DescriptionForm):
 
 @page("GET", "HEAD", "POST")
 def prompt_new(request: PageRequest) -> HttpResponse:
-    """The form for a new prompt; then its editor."""
+    """The form for a new prompt; then its editor. A name that needs care in addresses is asked about before it is taken,
+    unless the page has said so already (`keep`); `name` in the address is what is being typed."""
     require(request.actor, Permission.WRITE)
-    form = PromptForm(request.POST or None, initial={"name": request.GET.get("folder", "")})
-    if request.method == "POST":
+    typed = request.GET.get("name", "")
+    given = {**request.POST.dict(), "name": request.POST.get("use", request.POST.get("name", ""))}
+    form = PromptForm(given if request.POST else None, initial={"name": typed or request.GET.get("folder", "")})
+    asked = _asked_about(request, form) if request.method == "POST" else None
+    if request.method == "POST" and asked is None:
         made = attempt(form, lambda: create_prompt(request.actor, **form.cleaned_data))
         if made:
             return redirect("prompt_edit", request.workspace.slug, made.name)
-    return render(request, "prompts/new.html", {"form": form}, status=status_of(form))
+    context = {"form": form, "hint": asked or name_hint(request.workspace.pk, typed), "is_asked": asked is not None}
+    return render(request, "prompts/new.html", context, status=422 if asked else status_of(form))
+
+
+def _asked_about(request: PageRequest, form: PromptForm) -> NameHint | None:
+    """The name that is about to be taken, where the page has not said what it means; None where it has, or it is plain."""
+    known = {*request.POST.getlist("keep"), request.POST.get("use")}
+    if not form.is_valid() or form.cleaned_data["name"] in known:
+        return None
+    form.fields["name"].widget.attrs["aria-describedby"] = "id_name_helptext name-hint"
+    return name_hint(request.workspace.pk, form.cleaned_data["name"])
 
 
 @page()

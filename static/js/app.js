@@ -120,12 +120,20 @@
     }
   }
 
+  // A text that the page proposes, as if it had been typed.
+  function fill(field, text) {
+    field.value = text;
+    field.focus();
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+
   // Clicks, keys, submits ------------------------------------------------------
   document.addEventListener("click", (event) => {
-    const target = event.target.closest("[data-copy], [data-copy-text], [data-theme-switch], [data-dismiss], [data-dialog], [data-close]");
+    const target = event.target.closest("[data-copy], [data-copy-text], [data-fill], [data-theme-switch], [data-dismiss], [data-dialog], [data-close]");
     for (const menu of all("details[data-menu][open]")) if (!menu.contains(event.target)) menu.open = false;
     if (!target) return;
     if (target.matches("[data-copy], [data-copy-text]")) copy(target);
+    if (target.matches("[data-fill]")) fill(document.getElementById(target.dataset.fill), target.dataset.text);
     if (target.matches("[data-theme-switch]")) switchTheme();
     if (target.matches("[data-dismiss]")) target.closest("[data-toast]").remove();
     if (target.matches("[data-close]")) target.closest("dialog").close();

@@ -224,6 +224,37 @@ def test_invitation_and_key__shown_once__are_not_made_again_by_a_reload(olga: Se
     expect(page.get_by_role("button", name="Rotate")).to_have_count(1)
 
 
+def test_name__with_blanks_and_capitals__is_told_how_it_reads_while_it_is_typed(olga: Seat) -> None:
+    page = olga.open("/w/acme/new")
+    name, hint = page.get_by_label("Name"), page.locator("#name-hint")
+    page.get_by_label("Description").fill("For refunds")
+    name.press_sequentially("Billing/Refund notes")
+    expect(hint).to_contain_text("In addresses this name reads Billing/Refund%20notes.")
+    expect(name).to_be_focused()
+
+    page.get_by_role("button", name="Use billing/refund-notes").click()
+    expect(name).to_have_value("billing/refund-notes")
+    expect(name).to_be_focused()
+    expect(hint).to_be_empty()
+    name.fill("Refunds")
+    expect(hint).to_contain_text("Capital letters count")
+    page.get_by_role("button", name="Write its first version").click()
+    page.wait_for_url("**/prompts/Refunds/drafts/edit")
+    assert Prompt.objects.get(name="Refunds").description == "For refunds"
+
+
+def test_name__with_blanks__is_asked_about_where_no_script_could_tell(people: Cast, web: Web, browser: Browser) -> None:
+    page = Seat(browser, web, people.ada, scripts=False).open("/w/acme/new")
+    page.get_by_label("Name").fill("Refund notes")
+    page.get_by_label("Description").fill("For refunds")
+    page.get_by_role("button", name="Write its first version").click()
+    expect(page.locator("#name-hint")).to_contain_text("Nothing is saved yet: the name stays for good.")
+    expect(page.get_by_role("button", name="Keep this name")).to_be_visible()
+    page.get_by_role("button", name="Use refund-notes").click()
+    page.wait_for_url("**/prompts/refund-notes/drafts/edit")
+    assert Prompt.objects.get(name="refund-notes").description == "For refunds"
+
+
 def test_frame__of_a_page_that_stays_open__tells_what_waits_while_it_is_looked_at_and_leaves_the_focus(
     people: Cast, web: Web, browser: Browser
 ) -> None:
