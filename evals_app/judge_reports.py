@@ -96,8 +96,8 @@ def _kinship(seats: Mapping[str, Seat], models: Iterable[str]) -> tuple[str, ...
         for model in models:
             if is_same_family(seat.settings.model, model):
                 found[key] = (
-                    f"The judge {prompt_name(key)} ({seat.settings.model}) is of the family {family_of(model)}, like {model} that it "
-                    "judges: models tend to favour answers like their own."
+                    f"The judge {prompt_name(key)} asks {seat.settings.model}, of the same family ({family_of(model)}) as "
+                    f"{model}, whose answers it judges: models tend to prefer answers like their own."
                 )
     return tuple(found.values())
 

@@ -172,8 +172,8 @@ def _refuse_open(runs: Iterable[int]) -> None:
 def _refuse_needed(suites: Sequence[Suite], runs: Sequence[Run]) -> None:
     names = [*(f"suite {suite.slug}" for suite in suites), *(f"run {run.pk}" for run in runs)]
     detail = (
-        f"Gates still rest on it: {', '.join(names)}. Say that it may go all the same: suites get a version without it, "
-        "and checks that rest on it no longer count."
+        f"Gates still rely on it: {', '.join(names)}. Say that it may go all the same: suites get a version without it, "
+        "and checks that relied on it no longer count."
     )
     slugs = list[JSON](suite.slug for suite in suites)
     raise Conflict("purge.needed", detail, suites=slugs, runs=list[JSON](run.pk for run in runs))

@@ -36,6 +36,12 @@ def points(value: float | None) -> str:
 
 
 @register.filter
+def hundredths(value: float) -> str:
+    """A number without a unit, to two places, with a minus as wide as a digit."""
+    return f"{value:.2f}".replace("-", MINUS)
+
+
+@register.filter
 def scored(value: float | None, unit: Unit) -> str:
     """A mean score in what it is told in; a dash for none."""
     return rate(value) if value is None or unit == "rate" else score(value, unit)

@@ -25,10 +25,10 @@ def run_label(request: PageRequest, pk: int, number: int) -> HttpResponse:
             messages.success(request, "Your label is taken back.")
         else:
             set_label(request.actor, result, label=said, scorer=scorer, note=note)
-            messages.success(request, f"You said: {said}.")
+            messages.success(request, f"Labelled as {said}.")
     except (Invalid, Conflict, NotFound) as refused:
         detail = refused.errors[0].message if refused.errors else refused.detail
-        return case_page(request, run, number, refused=RefusedLabel(result.pk, detail, note, refused.status))
+        return case_page(request, run, number, refused=RefusedLabel(result.pk, detail, scorer, note, refused.status))
     answer = redirect("run_case", request.workspace.slug, pk, number)
     query = request.GET.urlencode()
     return redirect(f"{answer.url}?{query}") if query else answer

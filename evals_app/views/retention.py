@@ -28,11 +28,11 @@ class RetentionForm(PageForm):
 
     answers_days = forms.IntegerField(
         label="Days that answers are kept", required=False, min_value=Retention.LEAST_DAYS, max_value=Retention.MOST_DAYS,
-        help_text="From the end of a run. Scores, verdicts, tokens and cost stay.",
+        help_text="Counted from the end of the run. Scores, verdicts, tokens and cost stay.",
     )  # fmt: skip
     inputs_days = forms.IntegerField(
         label="Days that inputs are kept", required=False, min_value=Retention.LEAST_DAYS, max_value=Retention.MOST_DAYS,
-        help_text="Of cases that the newest version of their suite no longer asks, from the end of the last run that did.",
+        help_text="Only of cases that the newest version of their suite no longer has, counted from the end of the last run that used them.",
     )  # fmt: skip
 
     def save(self, request: PageRequest) -> Retention:
@@ -45,7 +45,7 @@ class SearchForm(PageForm):
 
     text = forms.CharField(
         max_length=LONGEST, strip=False, widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
-        help_text="A name, an address, a number: upper and lower case are the same. It is noted nowhere.",
+        help_text="Such as a name or an e-mail address, in upper or lower case. What you search for is not logged.",
     )  # fmt: skip
 
 
@@ -53,11 +53,13 @@ class EraseForm(SearchForm):
     """The same, to take it away."""
 
     text = forms.CharField(max_length=LONGEST, strip=False, widget=forms.HiddenInput)
-    reason = forms.CharField(required=False, max_length=MOST_REASON, help_text="Kept for good: name nobody.")
+    reason = forms.CharField(
+        required=False, max_length=MOST_REASON, help_text="It is kept for good, so name nobody in it."
+    )
     also_needed = forms.BooleanField(
         required=False,
-        label="Also what gates still rest on",
-        help_text="Suites get a version without it, and checks that rest on it no longer count.",
+        label="Also erase what gates still rely on",
+        help_text="Suites get a new version without it, and checks that relied on it no longer count.",
     )
 
     def erase(self, request: PageRequest) -> Purged:
@@ -94,7 +96,7 @@ def retention_erase(request: PageRequest) -> HttpResponse:
     erase = EraseForm(request.POST, auto_id=ERASE_ID)
     purged = attempt(erase, lambda: erase.erase(request))
     if purged is None:
-        return _page(request, search=SearchForm(), erase=erase)
+        return _page(request, search=SearchForm(initial={"text": erase.data.get("text", "")}), erase=erase)
     messages.success(request, _told(purged))
     return redirect("settings_retention", request.workspace.slug)
 
@@ -126,7 +128,7 @@ def _purge_of(request: PageRequest, run: Run, number: int) -> Purged:
 def _told(purged: Purged) -> str:
     rows = ", ".join(f"{name}: {count:,}" for name, count in purged.gone.items())
     suites = ", ".join(suite.slug for suite in purged.suites)
-    return f"Purged. {rows}." + (f" New versions without it: {suites}." if suites else "")
+    return f"Erased. {rows}." + (f" New versions without it: {suites}." if suites else "")
 
 
 def _days(request: PageRequest) -> dict[str, int | None]:

@@ -28,10 +28,11 @@ from registry.core.web import PageRequest
 
 @dataclass(frozen=True)
 class RefusedLabel:
-    """A label that was not set: of which answer, why, and the note that was typed."""
+    """A label that was not set: of which answer, why, and what was chosen and typed."""
 
     result: int
     detail: str
+    scorer: str
     note: str
     status: int
 

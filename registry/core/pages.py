@@ -75,6 +75,10 @@ def _enter(request: PageRequest, slug: str) -> PageRequest:
     return request
 
 
+# What Django says of numbers out of bounds reads like a note to a programmer.
+IN_PLAIN_WORDS = {"min_value": "At least %(limit_value)s.", "max_value": "At most %(limit_value)s."}
+
+
 class PageForm(forms.Form):
     """A form drawn by `ui/field.html`."""
 
@@ -84,6 +88,7 @@ class PageForm(forms.Form):
         kwargs.setdefault("label_suffix", "")
         super().__init__(*args, **kwargs)
         for field in self.fields.values():
+            field.error_messages = IN_PLAIN_WORDS | field.error_messages
             if not isinstance(field.widget, forms.CheckboxInput | forms.CheckboxSelectMultiple | forms.RadioSelect):
                 shown = f"input {field.widget.attrs.get('class', '')}".strip()
                 field.widget.attrs["class"] = shown

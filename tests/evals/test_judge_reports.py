@@ -198,9 +198,10 @@ def test_pages__of_suite_and_run__tell_of_judges_and_offer_the_newer_one(cast: C
     client = Client()
     client.force_login(Member.objects.get(pk=cast.ada.member_id).user)
     page = client.get("/w/acme/suites/numbers").content.decode()
-    assert "κ 1.00" in page and "48 more labels" in page and "Ask version 2" in page and "is of the family" in page
+    assert 'kappa <span class="num">1.00</span>' in page and "48 more labels" in page and "Ask version 2" in page
+    assert "of the same family" in page
     run_page = client.get(f"/w/acme/runs/{run.pk}").content.decode()
-    assert "is of the family" in run_page and "Judged by" in run_page and "judges/rubric v1" in run_page
+    assert "of the same family" in run_page and "Judged by" in run_page and "judges/rubric v1" in run_page
     refused = client.post("/w/acme/suites/numbers/judge", {"judge": "judges/rubric", "version": "9"}, follow=True)
     assert "which there is not" in refused.content.decode()
     taken = client.post("/w/acme/suites/numbers/judge", {"judge": "judges/rubric", "version": "2"}, follow=True)

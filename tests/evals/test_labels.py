@@ -100,6 +100,9 @@ def test_page__label__is_set_and_taken_back_without_a_script(cast: Cast, run: Ru
 
 def test_page__label_refused__stands_beside_its_answer_with_what_was_typed(cast: Cast, run: Run) -> None:
     client, path = client_of(cast), f"/w/acme/runs/{run.pk}/cases/1"
-    answer = client.post(f"{path}/label", {"result": result(run).pk, "label": "perhaps", "note": "my thoughts"})
+    answer = client.post(
+        f"{path}/label", {"result": result(run).pk, "label": "perhaps", "scorer": "contains", "note": "my thoughts"}
+    )
     assert answer.status_code == 422
+    assert 'value="contains" selected' in answer.content.decode()
     assert "my thoughts" in answer.content.decode() and "One of: passed, failed." in answer.content.decode()

@@ -287,6 +287,6 @@ def test_command__purge__looks_and_takes_what_it_reads(cast: Cast, monkeypatch: 
         return out.getvalue()
 
     assert "cases: 1 to purge" in purge("--preview") and "suite numbers" in purge("--preview")
-    with pytest.raises(CommandError, match="Gates still rest on it"):
+    with pytest.raises(CommandError, match="Gates still rely on it"):
         purge()
     assert "cases: 1 purged" in purge("--also-needed")

@@ -81,8 +81,10 @@ def test_33__role_changed_in_an_old_session__goes_on_after_the_answer(cast: Cast
 
     asked = client.post(address, {"role": "editor"})
     before = member(cast).role
+    wrong = client.post(address, {**hidden(asked.content.decode()), "confirm_password": "of somebody else"})
     client.post(address, {**hidden(asked.content.decode()), "confirm_password": PASSWORD})
 
+    assert wrong.status_code == 422 and "That is not your password." in wrong.content.decode()
     assert asked.status_code == 403 and "Confirm that it is you" in asked.content.decode()
     assert (before, member(cast).role) == (Role.VIEWER, Role.EDITOR)
 

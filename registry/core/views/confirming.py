@@ -22,6 +22,8 @@ from registry.core.web import address_of, is_api
 
 MARK = "confirm_username"
 OURS = {MARK, "confirm_password", "confirm_code", "confirm_passkey", "csrfmiddlewaretoken"}
+WRONG_PASSWORD = "That is not your password."  # noqa: S105 - what is said of one
+WRONG_CODE = "That is not right. A code counts only once: wait for the next one."
 REFUSALS: tuple[type[RegistryError], ...] = (Unauthenticated, TooManyRequests, Unavailable)
 
 
@@ -98,7 +100,10 @@ def _came_from(request: HttpRequest) -> str:
 def _confirm(request: HttpRequest, user: User, form: PageForm) -> bool:
     given = form.cleaned_data
     password, code = given.get("confirm_password", ""), given.get("confirm_code", "")
-    confirm_person(user, password, code, address=address_of(request), browser=browser_of(request))
+    try:
+        confirm_person(user, password, code, address=address_of(request), browser=browser_of(request))
+    except Unauthenticated as refused:
+        raise Unauthenticated(refused.code, WRONG_CODE if user.has_second_factor else WRONG_PASSWORD) from None
     confirm_here(request)
     return True
 

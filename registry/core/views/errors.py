@@ -16,7 +16,7 @@ from registry.core.views.confirming import confirmation_page
 from registry.core.web import is_api, request_id_of
 
 HINTS = {
-    403: "Whoever administers the workspace can give you the role; nothing was changed.",
+    403: "Nothing was changed.",
     404: "It may have another name, belong to a workspace you are not in, or never have been.",
     409: "Somebody was faster, or it is in another state than this page showed. Go back and look again.",
     429: "Wait a moment, then try again.",
