@@ -88,7 +88,7 @@ class PageForm(forms.Form):
         kwargs.setdefault("label_suffix", "")
         super().__init__(*args, **kwargs)
         for field in self.fields.values():
-            field.error_messages = IN_PLAIN_WORDS | field.error_messages
+            field.error_messages = {**IN_PLAIN_WORDS, **field.error_messages}
             if not isinstance(field.widget, forms.CheckboxInput | forms.CheckboxSelectMultiple | forms.RadioSelect):
                 shown = f"input {field.widget.attrs.get('class', '')}".strip()
                 field.widget.attrs["class"] = shown
