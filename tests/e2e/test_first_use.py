@@ -64,7 +64,7 @@ def test_first_use__from_the_printed_link__leads_step_by_step_to_a_first_fetch(p
     address = web.url + urlsplit(found[2]).path
     answer = httpx.get(address, headers={"Authorization": found[1]}, trust_env=False)
     assert answer.json()["text"] == "Sort this message: {{ message }}"
-    for _ in range(PATIENCE_MS // 500):
+    for _ in range(4 * PATIENCE_MS // 500):
         page.goto(board)
         if not page.get_by_role("heading", name="First steps").is_visible():
             break

@@ -120,7 +120,7 @@ def _open_promotion(seat: Seat, *, version: int) -> str:
 
 def _wait_for_check(page: Page, state: str) -> None:
     """Look again until the suite's check says it, as somebody would who waits."""
-    for _ in range(PATIENCE_MS // 500):
+    for _ in range(4 * PATIENCE_MS // 500):
         expect(page.locator("#evidence[hx-trigger=load]")).to_have_count(0)  # it comes once the page stands
         if state in page.locator("#checks").inner_text().lower():
             return

@@ -107,7 +107,7 @@ def _promote(ada: Seat, grace: Seat, rosa: Seat, *, version: int) -> None:
 
 def _reload_until(page: Page, part: str, word: str) -> None:
     """Look again until it says so, as somebody would who waits."""
-    for _ in range(PATIENCE_MS // 500):
+    for _ in range(4 * PATIENCE_MS // 500):
         if word in page.locator(part).inner_text().lower():
             return
         page.wait_for_timeout(500)
