@@ -143,11 +143,12 @@ class Evidence:
 @dataclass(frozen=True)
 class PromotionEvidence:
     """What the required suites say of a promotion's candidate against what it would replace, and how the suites changed
-    since that went live."""
+    since that went live. `has_ended`: the promotion has, and nothing more is asked for it."""
 
     against: Against
     answers: tuple[Evidence, ...]
     changes: tuple[SuiteChange, ...] = ()
+    has_ended: bool = False
 
     @property
     def lacking(self) -> tuple[Lack, ...]:
@@ -222,7 +223,8 @@ def judged_evidence(promotion: Promotion) -> PromotionEvidence:
     changes = suite_changes(suites, live.created_at if live else None)
     found = _evidence(promotion.version, against, suites)
     answers = tuple(replace(one, is_starting=_starts(one, is_asked=named[one.suite.slug])) for one in found)
-    return PromotionEvidence(against, answers if promotion.is_pending else found, changes)
+    has_ended = not promotion.is_pending
+    return PromotionEvidence(against, found if has_ended else answers, changes, has_ended)
 
 
 def evidence_between(old: PromptVersion, new: PromptVersion) -> tuple[Evidence, ...]:

@@ -81,7 +81,7 @@ def judge(promotion: Promotion, actor: Actor | None) -> Judgement:
         policy=policy,
         subject=subject_of(promotion),
         live=live,
-        asked_by=promotion,
+        asked_by=promotion if promotion.is_pending else None,
         is_scheduled=is_scheduled,
         actor_refusal=_refusal_for(promotion, actor, policy),
         votes=tuple(_vote(row, excluded) for row in approvals),

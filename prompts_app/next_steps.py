@@ -20,7 +20,7 @@ GROUPS = {
     "reviewers": (Permission.REVIEW, "a reviewer"),
     "releasers": (Permission.ROLL_BACK, "a releaser"),
     "admins": (Permission.ADMINISTER, "an admin"),
-    "anyone": (Permission.WRITE, "anyone"),
+    "anyone": (Permission.WRITE, "an editor"),
 }
 NAMED = 3  # people or blockers a sentence names before it counts the rest
 CHECK_REASONS = {

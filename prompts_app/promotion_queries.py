@@ -316,6 +316,8 @@ def _may_review_override(actor: Actor, promotion: Promotion, override: Override 
 
 
 def _refusal(actor: Actor, excluded: dict[int, str]) -> str:
+    if not allows(actor, Permission.WRITE):
+        return "You can read this. Commenting takes the role editor, approving the role reviewer."
     if not allows(actor, Permission.REVIEW):
         return "You can read and comment. Approving takes the role reviewer or above."
     why = excluded.get(actor.member_id or 0, "")

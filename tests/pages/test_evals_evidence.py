@@ -135,6 +135,20 @@ def test_promotion__ended__does_not_judge_its_evidence_anew(cast: Cast, world: E
     assert "Passed" not in checks() and "The evidence in full" in checks()
 
 
+def test_promotion_evidence__of_one_that_ended_before_it_was_asked__is_told_as_past(
+    cast: Cast, world: Evaluated, as_: SignedIn
+) -> None:
+    candidate, production = builders.version(cast.ada, world.prompt, "Third {{ q }}"), cast.environment("production")
+    row, client = promotions.open_promotion(cast.ada, candidate, production), as_(cast.ada)
+    close(cast.ada, row, stamp=None)
+
+    page = client.get(f"/w/acme/promotions/{row.pk}").content.decode()
+    evidence = client.get(f"/w/acme/promotions/{row.pk}/evidence", headers=HTMX).content.decode()
+
+    assert "against what was live in Production" in page and "Starts by itself" not in page + evidence
+    assert "Never asked of this version against what was live." in evidence and "No evidence yet" not in evidence
+
+
 def test_promotion__opened_just_now__asks_nobody_to_start_the_run_that_starts_by_itself(
     cast: Cast, world: Evaluated, as_: SignedIn
 ) -> None:

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from prompts_app.actions.environments import change_environment
 from prompts_app.actions.promotions import open_promotion, schedule
+from prompts_app.actions.reviews import comment
 from prompts_app.facts import live_deployment, subject_of
 from prompts_app.models import Approval, Comment, Deployment, Environment, Promotion, Prompt, Quarantine, Vote
 from registry.core.actions.workspaces import change_member
@@ -128,6 +129,25 @@ def test_review__of_whoever_has_voted__offers_what_would_still_change_something(
     assert stale == ("btn primary", "Approve again") and "the time it is scheduled for is another one" in why
     assert "Stale" in why
     assert objected == ("btn", "Approve") and "You have asked for changes. Approving takes that back." in how
+
+
+def test_promotion__read_by_a_viewer__offers_nothing_that_would_be_refused(
+    cast: Cast, as_: SignedIn, waiting: Promotion
+) -> None:
+    vera, ada, address = as_(cast.vera), as_(cast.ada), f"/w/acme/promotions/{waiting.pk}"
+
+    def posts(page: str) -> set[str]:
+        return set(re.findall(rf'action="{address}/([a-z-]+)"', page.partition("<main")[2]))
+
+    comment(cast.grace, waiting, body="Why so short?")
+    open_ = vera.get(address).content.decode()
+    schedule(cast.rosa, fresh(waiting), stamp=None, at=timezone.now() + timedelta(days=1))
+    scheduled = vera.get(address).content.decode()
+
+    assert "You can read this. Commenting takes the role editor, approving the role reviewer." in open_
+    assert "An editor can clear it" in open_ and "<textarea" not in open_.partition("<main")[2]
+    assert posts(open_) == posts(scheduled) == set()
+    assert posts(ada.get(address).content.decode()) >= {"comments", "close", "reopen", "unschedule"}
 
 
 def test_vote__withdrawn_and_changes_requested__show_on_the_page(cast: Cast, as_: SignedIn, waiting: Promotion) -> None:
