@@ -21,6 +21,19 @@ from tests.servers import Web
 
 pytestmark = pytest.mark.e2e
 
+# What the corner of a field does that is drawn larger: the browser writes it as a style of the element.
+DRAGGED = "(field) => { field.style.height = '240px'; }"
+# A part that is fetched anew while something in it has had a style from a script.
+SWAPPED = """
+async () => {
+  const [part, inner] = ["part", "inner"].map((id) => Object.assign(document.createElement("div"), { id }));
+  part.append(inner);
+  document.querySelector("#main").append(part);
+  inner.style.color = "red";
+  inner.style.removeProperty("color");
+  await htmx.swap({ target: part, text: "<div id=part><div id=inner>new</div></div>", swap: "outerHTML" });
+}
+"""
 LOOSE = {"require_predecessor": False, "require_suites": False, "min_suites": 0}
 LINES = [f"Rule {number}: be exact about item {number}." for number in range(1, 31)]
 
@@ -181,6 +194,7 @@ def test_promotion__opened_just_now__shows_its_run_start_by_itself_while_one_wri
         expect(page.locator("#blockers")).to_contain_text("Its answer comes by itself")
         expect(page.get_by_role("button", name="Run what is missing")).to_have_count(0)
         page.locator("#your-review textarea").fill("Is it")
+        page.locator("#your-review textarea").evaluate(DRAGGED)
 
         builders.deliver()
         expect(page.locator("#blockers")).to_contain_text("“Numbers” is still running.")
@@ -189,6 +203,8 @@ def test_promotion__opened_just_now__shows_its_run_start_by_itself_while_one_wri
         expect(page.locator("#your-review textarea")).to_have_value("Is it new?")
         building.work_all()
         expect(page.locator("#blockers")).not_to_contain_text("“Numbers” is still running.")
+        expect(page.locator("#your-review textarea")).to_have_css("height", "240px")
+        page.evaluate(SWAPPED)
         assert ada.complaints == []
 
 
