@@ -28,10 +28,10 @@ class Answerer:
     options: tuple[str, ...] = ()
 
     def part(self, folders: Folders, url: str) -> Part:
-        """The process that answers at `url`; the rest of Greenroom goes on without it."""
+        """The process that answers at `url`; the rest of Greenroom goes on without it, and a worker ends before it does."""
         port = url.rpartition(":")[2].partition("/")[0]
         command = (str(folders.python), "-m", self.module, "--port", port, *self.options)
-        return Part(self.name, command, ((signal.SIGTERM, 3.0),), is_essential=False)
+        return Part(self.name, command, ((signal.SIGTERM, 3.0),), is_essential=False, is_asked=True)
 
 
 MODEL = Answerer("model", "LOCAL_MODEL_URL", "evals_app.local_model", 8833)

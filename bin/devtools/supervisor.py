@@ -35,12 +35,16 @@ OWN_NAME = "greenroom"
 
 @dataclass(frozen=True)
 class Part:
-    """One program. `stop_with`: signals in order, each with the seconds it is given; after the last the group is killed."""
+    """One program. `stop_with`: signals in order, each with the seconds it is given; after the last the group is killed.
+
+    `is_asked`: others ask it until they have ended, so that it is stopped after them.
+    """
 
     name: str
     command: tuple[str, ...]
     stop_with: tuple[tuple[signal.Signals, float], ...] = ((signal.SIGTERM, 5.0),)
     is_essential: bool = True
+    is_asked: bool = False
 
 
 @dataclass
@@ -147,15 +151,15 @@ class Supervisor:
         return 1 if self._failure else 0
 
     def stop(self) -> None:
-        """Stops every part, all at the same time; returns when none is left."""
+        """Stops every part, all at the same time, and after them those that they ask; returns when none is left."""
         if any(running.process for running in self._parts.values()):
             self.say("Stopping …")
         asked = self._stops
-        while any(running.process for running in self._parts.values()):
-            for running in self._parts.values():
-                if running.process is not None:
+        for is_asked in (False, True):
+            while left := [one for one in self._parts.values() if one.process and one.part.is_asked is is_asked]:
+                for running in left:
                     self._stop_further(running, at_once=self._stops > max(asked, 1))
-            self._read(0.05)
+                self._read(0.05)
         self._record.unlink(missing_ok=True)
 
     # How

@@ -39,8 +39,9 @@ class Bench:
         *,
         stop_with: tuple[tuple[signal.Signals, float], ...] = ((TERM, 5.0),),
         is_essential: bool = True,
+        is_asked: bool = False,
     ) -> None:
-        self.supervisor.add(Part(name, (sys.executable, "-c", code), stop_with, is_essential))
+        self.supervisor.add(Part(name, (sys.executable, "-c", code), stop_with, is_essential, is_asked))
 
     def wait_for(self, text: str) -> None:
         self.supervisor.wait_until(lambda: text in self.output.getvalue(), 20)
@@ -141,6 +142,18 @@ def test_stop__part_ignores_the_first_signal__gets_the_next_and_then_none_is_lef
     bench.supervisor.stop()
     assert "worker    | quit" in bench.output.getvalue()
     assert not bench.record.exists()
+
+
+def test_stop__one_part_asks_another__is_answered_until_it_has_ended(bench: Bench) -> None:
+    ends = "import signal, time; signal.signal(signal.SIGTERM, lambda *_: (time.sleep({}), print('ended', flush=True), exit(0))); print('up', flush=True); time.sleep(60)"
+    bench.add("model", ends.format(0), is_asked=True)
+    bench.add("worker", ends.format(0.5), stop_with=((TERM, 60.0),))
+    bench.wait_for("model     | up")
+    bench.wait_for("worker    | up")
+    bench.stop_when("up").join()
+    bench.supervisor.stop()
+    said = [line.partition(" ")[0] for line in bench.output.getvalue().splitlines() if line.endswith("| ended")]
+    assert said == ["worker", "model"]
 
 
 def test_stop__a_child_outlives_the_part__is_ended_with_its_group(bench: Bench) -> None:
