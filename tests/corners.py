@@ -4,6 +4,10 @@ from datetime import timedelta
 
 from django.utils import timezone
 
+from evals_app.actions.labels import set_label
+from evals_app.actions.runs import start_run
+from evals_app.models import Result, Run
+from evals_app.scripted_provider import Rule
 from prompts_app.actions.environments import create_default_environments, freeze_environment
 from prompts_app.actions.promotions import open_promotion
 from prompts_app.actions.reviews import comment
@@ -15,6 +19,8 @@ from registry.core.actor import Actor, Role
 from registry.core.models import Member
 from tests import builders, scenes
 from tests.builders import Cast
+from tests.evals import building
+from tests.pages.evaluated import RULES, Evaluated
 
 EMPTY, STUCK = "empty", "stuck"
 LOOSE = {"approvals": 0, "require_predecessor": False, "require_suites": False, "min_suites": 0}
@@ -55,3 +61,14 @@ def stuck_promotion() -> Promotion:
     scenes.policy(cast, "production", **STRICT)
     yank_version(cast.ada, worse, reason="Nobody has a name")
     return scenes.fresh(asked)
+
+
+def judged_run(cast: Cast, made: Evaluated) -> Run:
+    """A run that a model has judged, and a person's word on an answer of it."""
+    made.provider.script(*RULES, Rule(anywhere=" CRITERION", answer='{"reason": "It says so.", "verdict": "met"}'))
+    rubric = {"kind": "rubric", "value": "It names the number."}
+    suite = building.suite(cast.ada, "judged", of=building.cases(3), scorers=[rubric, {"kind": "contains"}])
+    run = building.work(start_run(cast.ada, made.run.candidate, suite, baseline=made.run.baseline))
+    answer = Result.objects.select_related("case", "run__prompt").get(run=run, case__position=0, arm="candidate")
+    set_label(cast.grace, answer, label="failed", note="It says more than the number.")
+    return run

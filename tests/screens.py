@@ -115,6 +115,8 @@ STATES = {
     "run, errors picked": "/w/acme/runs/{run}?status=error",
     "run, nothing picked": "/w/acme/runs/{run}?status=failed&tag=even",
     "case without an answer": "/w/acme/runs/{run}/cases/6",
+    "suite with a judge": "/w/acme/suites/judged",
+    "case with a judge and a label": "/w/acme/runs/{judged}/cases/1",
     "case not asked yet": "/w/acme/runs/{waiting}/cases/1",
     "run, found by text": "/w/acme/runs/{run}?text=four&status=failed",
     "figures of a run under way": "/w/acme/runs/{waiting}/figures",
@@ -245,6 +247,7 @@ class House:
     applied: Promotion
     batch: RunBatch
     alone: Run
+    judged: Run
     answer: Result
     hook: Webhook
     stuck: Promotion
@@ -267,6 +270,7 @@ class House:
             waiting=self.evaluated.waiting.pk,
             batch=self.batch.pk,
             alone=self.alone.pk,
+            judged=self.judged.pk,
             result=self.answer.pk,
             hook=self.hook.pk,
             stuck=self.stuck.pk,
@@ -316,7 +320,9 @@ def furnished(cast: Cast) -> Iterator[House]:
         corners.empty_workspace(cast.olga)
         corners.let_look(cast)
         stuck = corners.stuck_promotion()
-        yield House(cast, made, prompt, asked, applied, batch, alone, answer, _hook(cast), stuck)
+        yield House(
+            cast, made, prompt, asked, applied, batch, alone, corners.judged_run(cast, made), answer, _hook(cast), stuck
+        )
 
 
 def _applied(cast: Cast, prompt: Prompt, number: int) -> Promotion:

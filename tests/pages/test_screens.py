@@ -73,6 +73,8 @@ run under way                17
 run, errors picked           17
 run, nothing picked          17
 case without an answer       12
+suite with a judge           31
+case with a judge and a label 14
 case not asked yet           11
 run, found by text           19
 figures of a run under way   10
