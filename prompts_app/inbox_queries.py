@@ -274,13 +274,12 @@ def _with_evidence(pending: Sequence[Promotion], known: dict[int, Known]) -> dic
     """The same with their checks, how many remarks are open, and whether they have just asked for their evidence."""
     if not pending:
         return {}
-    live = {pk: one.live for pk, one in known.items()}
-    policies = {pk: one.policy for pk, one in known.items()}
-    checks = _checks(pending, live, policies, database_now())
+    workspace, policies = pending[0].prompt.workspace_id, {pk: one.policy for pk, one in known.items()}
+    checks = _checks(pending, {pk: one.live for pk, one in known.items()}, policies, database_now())
     remarks = Count("comments", filter=Q(comments__reply_to=None, comments__resolved_at=None))
-    asked = is_asked_for(pending[0].prompt.workspace_id, OuterRef("pk"))
-    rows = Promotion.objects.filter(pk__in=known).annotate(remarks=remarks, asked=asked)
-    titles = titles_of(pending[0].prompt.workspace_id, [name for found in checks.values() for name, _ in found])
+    asked = is_asked_for(workspace, OuterRef("pk"))
+    rows = Promotion.objects.in_workspace(workspace).filter(pk__in=known).annotate(remarks=remarks, asked=asked)
+    titles = titles_of(workspace, [name for found in checks.values() for name, _ in found])
     return {
         pk: replace(known[pk], checks=checks[pk], titles=titles, comments=count, is_asked_for=is_asked)
         for pk, count, is_asked in rows.values_list("pk", "remarks", "asked")
