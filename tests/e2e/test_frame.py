@@ -13,7 +13,7 @@ from prompts_app.models import PendingPrompts, Prompt
 from registry.core.models import Member, Notification
 from tests import builders
 from tests.builders import Cast, make_cast
-from tests.e2e.conftest import Seat, until
+from tests.e2e.conftest import Seat
 from tests.scenes import policy
 from tests.servers import Web
 
@@ -285,8 +285,8 @@ def test_frame__of_a_page_that_stays_open__tells_what_waits_while_it_is_looked_a
     expect(bell).to_have_accessible_name("Notifications")
     expect(bell).to_be_focused()
     page.route("**/waiting?**", lambda route: route.abort())
-    page.clock.fast_forward(61_000)
-    until("it is asked again", lambda: len(asked) > before + 1)
+    with page.expect_event("requestfailed", lambda request: "/waiting?" in request.url):
+        page.clock.fast_forward(61_000)
     expect(page.locator("[data-toast]")).to_have_count(0)
 
 

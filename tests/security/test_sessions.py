@@ -62,7 +62,7 @@ def test_33__key_made_later__asks_first_and_goes_on_with_all_that_was_typed(cast
 
     assert asked.status_code == 403 and "Confirm that it is you" in asked.content.decode()
     assert asked["Cache-Control"] == "no-store" and not ApiKey.objects.filter(name="later").exists()
-    assert wrong.status_code == 422 and "That is not right" in wrong.content.decode()
+    assert wrong.status_code == 422 and "That is not your password." in wrong.content.decode()
     assert made.status_code == 201, made.content
     row = ApiKey.objects.get()
     assert (row.name, row.scopes, row.expires_at is not None) == ("checkout", ["read", "run"], True)
