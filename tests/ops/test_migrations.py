@@ -44,7 +44,6 @@ SEVERAL_BEFORE = frozenset(
         ("evals_app", "0006_people_label_results_and_judges_are_kept"),
         ("evals_app", "0010_chunks_wait_in_order"),
         ("evals_app", "0011_runs_have_budgets"),
-        ("evals_app", "0020_texts_can_be_purged"),
     }
 )
 TAKES_AWAY = (migrations.RemoveField, migrations.RenameField, migrations.RenameModel, migrations.DeleteModel)

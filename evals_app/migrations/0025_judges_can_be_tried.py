@@ -5,7 +5,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("prompts_app", "__first__"),
-        ("evals_app", "0020_texts_can_be_purged"),
+        ("evals_app", "0024_runs_say_that_they_were_purged"),
     ]
 
     operations = [

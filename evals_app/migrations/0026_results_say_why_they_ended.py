@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("evals_app", "0021_judges_can_be_tried")]
+    dependencies = [("evals_app", "0025_judges_can_be_tried")]
 
     operations = [
         migrations.AddField(
