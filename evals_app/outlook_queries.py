@@ -21,7 +21,7 @@ def _seen(suite_id: int, names: list[str]) -> dict[str, Seen]:
     rows = RunMetric.objects.filter(
         run__suite_version__suite=suite_id, run__state=RunState.FINISHED, name__in=names, error__isnull=False
     )
-    newest = rows.order_by("name", "-run").distinct("name").select_related("run")
+    newest = rows.order_by("name", "-run_id").distinct("name").select_related("run")
     return {
         metric.name: Seen(
             error=metric.error or 0.0,

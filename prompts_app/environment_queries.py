@@ -104,11 +104,12 @@ def overview(environment: Environment) -> Overview:
 
 
 def live_now(environment: Environment, *, prompt: str = "") -> list[LivePointer]:
-    """What went live here last and still is, a few more than are shown; one query."""
+    """What went live here last and still is, the newest first, one more than is shown; one query."""
     rows = LivePointer.objects.live().filter(environment=environment)
     if prompt:
         rows = rows.filter(prompt__name__icontains=prompt)
-    return list(rows.select_related("prompt", "deployment__version").order_by("-deployment")[: LIVE_SHOWN + 1])
+    # By the id: ordered by a relation, rows come in its own order, which is the newest first, so that "-" would turn it round.
+    return list(rows.select_related("prompt", "deployment__version").order_by("-deployment_id")[: LIVE_SHOWN + 1])
 
 
 def deployments(environment: Environment, *, prompt: str = "", page: str | int | None = 1) -> "Page[Deployment]":

@@ -95,7 +95,7 @@ def fetch_command(issued: IssuedKey) -> str:
     live = LivePointer.objects.live().filter(
         environment__workspace=issued.row.workspace_id, environment__name=issued.row.environment
     )
-    name = live.order_by("-deployment").values_list("prompt__name", flat=True).first() or "NAME"
+    name = live.order_by("-deployment_id").values_list("prompt__name", flat=True).first() or "NAME"
     where = f"{settings.PUBLIC_URL}/api/v1/environments/{issued.row.environment}/prompts/{quote(name)}"
     return f'curl -H "Authorization: Bearer {issued.token.token}" {where}'
 

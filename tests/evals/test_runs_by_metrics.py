@@ -155,6 +155,9 @@ def test_outlook__of_a_suite__is_judged_by_its_last_run(cast: Cast, provider: Sc
     work(start_run(cast.ada, builders.version(cast.ada, prompt, " {{ q }}"), made, baseline=base))
     after = api.get("suites/fresh/versions/1").json["outlook"]
     assert (after[0]["seen"], after[0]["chance"]) == (True, 1.0)
+    RunMetric.objects.update(error=0.5)
+    work(start_run(cast.ada, builders.version(cast.ada, prompt, "  {{ q }}"), made, baseline=base))
+    assert api.get("suites/fresh/versions/1").json["outlook"] == after
 
 
 @pytest.mark.parametrize("labels", [0, 50])

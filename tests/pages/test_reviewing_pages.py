@@ -13,6 +13,7 @@ from prompts_app.actions.promotions import find_promotion, open_promotion, rebas
 from prompts_app.actions.prompts import create_prompt
 from prompts_app.actions.reviews import Spot, comment, resolve_comment
 from prompts_app.actions.versions import create_version
+from prompts_app.environment_queries import LIVE_SHOWN
 from prompts_app.models import Comment, Environment, Promotion, Prompt
 from registry.core.actor import Actor
 from tests import builders
@@ -239,6 +240,20 @@ def test_environment__says_what_is_live_and_since_when_and_offers_the_way_back(
     assert "Go back to it" not in page
     none = page_of(as_, cast.rosa, "/w/acme/environments/production?prompt=nothing")
     assert "No prompt of that name is live here." in none
+
+
+def test_environment__with_more_live_than_it_lists__has_those_that_changed_last(
+    cast: Cast, as_: SignedIn, production: Environment
+) -> None:
+    for number in range(LIVE_SHOWN + 2):
+        made = builders.prompt(cast.ada, f"p{number:02}")
+        go_live(cast, made.versions.select_related("prompt").get(), "production")
+
+    page = page_of(as_, cast.vera, "/w/acme/environments/production")
+    live = page.partition('id="live-title"')[2].partition('id="deployments-title"')[0]
+
+    assert re.findall(r"data-row>(p\d\d)<", live) == [f"p{number:02}" for number in range(LIVE_SHOWN + 1, 1, -1)]
+    assert "The 12 that changed last, newest first." in live and 'href="/w/acme/"' in live
 
 
 def test_environment__with_a_service_key__says_who_fetches_and_when_last(

@@ -11,6 +11,7 @@ from tests import builders
 from tests.api.client import Api
 from tests.builders import Cast
 from tests.pages.conftest import SignedIn
+from tests.scenes import go_live, policy
 
 
 def test_members__somebody_added__shows_their_link_once(cast: Cast, as_: SignedIn) -> None:
@@ -61,6 +62,19 @@ def test_keys__made__secret_is_on_that_answer_only(cast: Cast, as_: SignedIn) ->
     assert f"gr_{key.public_id}" in answer.content.decode() and 'id="issued-key"' in answer.content.decode()
     assert 'id="issued-key"' not in client.get("/w/acme/settings/keys").content.decode()
     assert key.expires_at is not None
+
+
+def test_keys__made_for_an_environment__the_command_fetches_what_went_live_there_last(
+    cast: Cast, as_: SignedIn
+) -> None:
+    policy(cast, "production", approvals=0, require_predecessor=False, require_suites=False, min_suites=0)
+    for name in ("first", "last"):
+        go_live(cast, builders.prompt(cast.ada, name).versions.select_related("prompt").get(), "production")
+    given = {"name": "checkout", "kind": "service", "environment": "production", "lifetime": "90"}
+
+    answer = as_(cast.olga).post("/w/acme/settings/keys", given)
+
+    assert "/environments/production/prompts/last" in answer.content.decode()
 
 
 def test_keys__scopes_on_offer__are_those_that_there_are() -> None:
