@@ -84,7 +84,7 @@ ENDED = {
 MOVED = {
     DeploymentKind.PROMOTION: ("promotion.applied", "promoted"),
     DeploymentKind.ROLLBACK: ("deployment.rolled_back", "rolled back"),
-    DeploymentKind.WITHDRAWAL: ("deployment.withdrawn", "withdrew"),
+    DeploymentKind.WITHDRAWAL: ("deployment.withdrawn", "took out"),
 }
 
 
@@ -108,7 +108,12 @@ def offer_all() -> None:
         EventType("promotion.superseded", "A promotion's content went live otherwise.", PROMOTION, in_environment=True),
         EventType("promotion.applied", "A promotion made a version live.", DEPLOYED, in_environment=True),
         EventType("deployment.rolled_back", "An earlier deployment is live again.", DEPLOYED, in_environment=True),
-        EventType("deployment.withdrawn", "A prompt was withdrawn: nothing is live.", DEPLOYED, in_environment=True),
+        EventType(
+            "deployment.withdrawn",
+            "A prompt was taken out of an environment: nothing is live.",
+            DEPLOYED,
+            in_environment=True,
+        ),
     )
     for event, (did, page) in DID.items():
         events.offer_audited(event, did, page=page, by="name")
@@ -187,7 +192,9 @@ def deployed(message: Message) -> Happened:
     what = f"{row.prompt.name} v{row.version.number}" if row.version else row.prompt.name
     where = row.environment.name
     url = page_url("environment", row.prompt.workspace.slug, where)
-    return Happened(event, f"{row.actor_name} {did} {what} in {where}", url, data, environment=where)
+    is_gone = row.kind == DeploymentKind.WITHDRAWAL
+    said = f"took {what} out of {where}" if is_gone else f"{did} {what} in {where}"
+    return Happened(event, f"{row.actor_name} {said}", url, data, environment=where)
 
 
 def _simple(event: str, words: str) -> Callable[[Message], Happened]:

@@ -238,7 +238,7 @@ def check_of(blocker: Blocker) -> str:
 
 def _version(facts: Facts) -> Iterator[Blocker]:
     if facts.is_yanked:
-        yield Blocker("version.yanked", Level.HARD, "This version was withdrawn: promote another one.", ("nobody",))
+        yield Blocker("version.yanked", Level.HARD, "This version was yanked: promote another one.", ("nobody",))
     if facts.subject.base != facts.live_deployment:
         yield Blocker(
             "base.moved",

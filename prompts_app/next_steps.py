@@ -33,7 +33,7 @@ CHECK_REASONS = {
 }
 STARTING = "is about to run"
 REASONS = {
-    "version.yanked": "the version was withdrawn",
+    "version.yanked": "the version was yanked",
     "base.moved": "something else went live since it was opened",
     "schedule.late": "its time has passed",
     "contract.breaking": "services that use what is live would break",

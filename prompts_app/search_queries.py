@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from prompts_app.models import PENDING, Environment, LivePointer, Promotion, Prompt
 from prompts_app.navigation import pages_of
+from prompts_app.people_queries import either, people_of
 from registry.core.actor import Actor
 from registry.core.permissions import Permission, allows
 from registry.core.searching import Asked, Found, Place, offer
@@ -38,17 +39,27 @@ def commands(place: Place, asked: Asked, most: int) -> Iterable[Found]:
 
 
 def _ways_back(place: Place, words: tuple[str, ...], most: int) -> Iterable[Found]:
-    """What is live and took the place of something, the highest stage and the newest first."""
+    """What is live and took the place of something, the highest stage and the newest first; for who may not go back,
+    who may: where the prompt's page says so too. Two queries at most."""
+    names = ()
     if not allows(place.actor, Permission.ROLL_BACK):
-        return
+        names = people_of(place.actor.workspace_id).who_may(Permission.ROLL_BACK)
+        if not names:
+            return
     rows = Prompt.objects.in_workspace(place.actor.workspace_id).archived(False)
     for word in words:
         rows = rows.filter(name__icontains=word)
     live = LivePointer.objects.live().filter(prompt__in=rows.values("pk"), environment__archived_at=None)
     live = live.exclude(deployment__previous=None).select_related("prompt", "environment")
     for one in live.order_by("-environment__rank", "-deployment_id")[:most]:
-        address = reverse("rollback", args=[place.slug, one.environment.name, one.prompt.name])
-        yield Found(f"Go back: {one.prompt.name} in {one.environment.label}…", address, "undo-2")
+        where = f"{one.prompt.name} in {one.environment.label}"
+        if names:
+            yield Found(
+                f"{either(names)} can go back: {where}", reverse("prompt", args=[place.slug, one.prompt.name]), "users"
+            )
+        else:
+            address = reverse("rollback", args=[place.slug, one.environment.name, one.prompt.name])
+            yield Found(f"Go back: {where}…", address, "undo-2")
 
 
 def places(place: Place, asked: Asked, most: int) -> Iterable[Found]:

@@ -146,7 +146,7 @@ def archive_environment(actor: Actor, environment: Environment) -> Environment:
     environment = Environment.objects.select_for_update(no_key=True).get(pk=environment.pk)
     audit.lock(environment.workspace_id)  # whoever is promoting or opening a promotion here holds it
     if LivePointer.objects.live().filter(environment=environment).exists():
-        raise Conflict("environment.in_use", "Prompts are live here: withdraw them first.")
+        raise Conflict("environment.in_use", "Prompts are live here: take them out first.")
     if Promotion.objects.filter(environment=environment, state__in=PENDING).exists():
         raise Conflict("environment.in_use", "Promotions to it are open: close them first.")
     if environment.archived_at is None:

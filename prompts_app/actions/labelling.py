@@ -184,7 +184,7 @@ def _live_unprotected(prompt: Prompt, version: PromptVersion | None = None) -> l
             address = reverse("withdraw", args=[slug, place.environment.name, prompt.name])
             raise Forbidden(
                 "label.protected",
-                f"It is live in '{place.environment.name}', which is protected: withdraw it first at "
+                f"It is live in '{place.environment.name}', which is protected: take it out first at "
                 f"{settings.PUBLIC_URL}{address}",
             )
     return found

@@ -27,7 +27,7 @@ def set_label(actor: Actor, version: PromptVersion, name: str) -> VersionLabel:
     _refuse_name(actor.workspace_id, name)
     Prompt.objects.select_for_update(no_key=True).get(pk=version.prompt_id)
     if VersionYank.objects.filter(version=version).exists():
-        raise Conflict("version.yanked", "This version was withdrawn: label another one.")
+        raise Conflict("version.yanked", "This version was yanked: label another one.")
     label = VersionLabel.objects.filter(prompt=version.prompt_id, name=name).select_related("version").first()
     before = label.version if label else None
     if label is None:

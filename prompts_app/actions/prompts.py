@@ -150,7 +150,7 @@ def _leave_promotions_behind(prompt: Prompt) -> None:
     if protected:
         raise Conflict(
             "prompt.live",
-            f"It is live in {', '.join(protected)}, which is protected: withdraw it there first.",
+            f"It is live in {', '.join(protected)}, which is protected: take it out there first.",
             environments=list(protected),
         )
     for promotion in (row for place in places for row in place.promotions):

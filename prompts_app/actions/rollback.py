@@ -133,7 +133,7 @@ def _target(place: Place, to_deployment: int | None) -> Deployment:
         target = way_back_by_default(place.prompt, place.environment, place.live_version)
         if target is None:
             raise Conflict(
-                "rollback.no_target", "Nothing else was live here that one could go back to: withdraw it instead."
+                "rollback.no_target", "Nothing else was live here that one could go back to: take it out instead."
             )
         return target
     rows = Deployment.objects.filter(prompt=place.prompt, environment=place.environment, version__isnull=False)
@@ -149,7 +149,7 @@ def _refuse_blocked(place: Place, target: Deployment, *, acknowledge_breaking: b
     found: list[Blocker] = []
     if VersionYank.objects.filter(version=version).exists():
         found.append(
-            Blocker("version.yanked", Level.HARD, "That version was withdrawn: go back to another one.", ("nobody",))
+            Blocker("version.yanked", Level.HARD, "That version was yanked: go back to another one.", ("nobody",))
         )
     breaking = breaking_changes(live, version) if live is not None and not acknowledge_breaking else ()
     if breaking:

@@ -136,9 +136,10 @@ def _went_back(message: Message, deployment: Deployment) -> Iterable[News]:
     if latest is None:
         return
     promotion = find_promotion(message.workspace_id, latest)
-    did = "withdrew" if deployment.kind == DeploymentKind.WITHDRAWAL else "rolled back"
-    where = f"{promotion.prompt.name} in {promotion.environment.label}"
-    text, by = f"{deployment.actor_name} {did} {where}: {deployment.reason}", _who_did(deployment)
+    prompt, place = promotion.prompt.name, promotion.environment.label
+    is_gone = deployment.kind == DeploymentKind.WITHDRAWAL
+    did = f"took {prompt} out of {place}" if is_gone else f"rolled back {prompt} in {place}"
+    text, by = f"{deployment.actor_name} {did}: {deployment.reason}", _who_did(deployment)
     yield News(promotion, text, _involved(promotion) - {by})
     yield _for_followers(promotion, text, but=by)
 

@@ -125,18 +125,18 @@ def yank_version(
     """
     require(actor, Permission.CURATE)
     if not reason.strip():
-        raise invalid_field("reason", "required", "Say why this version is withdrawn.")
+        raise invalid_field("reason", "required", "Say why this version is yanked.")
     prompt = Prompt.objects.select_for_update(no_key=True).get(pk=version.prompt_id)
     environments = list(Environment.objects.in_workspace(prompt.workspace_id))
     live_in = [p.environment.name for p in lock_places(prompt, environments) if p.live_version == version]
     if live_in:
         raise Conflict(
             "version.live",
-            f"It is live in {', '.join(live_in)}: roll back or withdraw it first.",
+            f"It is live in {', '.join(live_in)}: go back or take it out there first.",
             environments=list(live_in),
         )
     if VersionYank.objects.filter(version=version).exists():
-        raise Conflict("version.yanked", "This version was withdrawn before.")
+        raise Conflict("version.yanked", "This version was yanked before.")
     yank = VersionYank.objects.create(
         version=version, reason=checked_text("reason", reason), by_id=actor.member_id, at=date_of(written_at)
     )
@@ -292,7 +292,7 @@ def _resolve(workspace_id: int, tag: IncludeTag) -> ResolvedInclude:
         where = f"version {tag.version}" if tag.version else f"a version live in or labelled {tag.label}"
         raise Invalid("include.not_found", f"The include of {tag.name} finds no {where}.")
     if hasattr(version, "yank"):
-        raise Invalid("include.yanked", f"Version {version.number} of {tag.name} was withdrawn: include another one.")
+        raise Invalid("include.yanked", f"Version {version.number} of {tag.name} was yanked: include another one.")
     text = version.editable().get("text")
     pins = version.load().includes
     return ResolvedInclude(

@@ -14,6 +14,7 @@ from prompts_app.diffing import compare
 from prompts_app.environment_queries import LIVE_SHOWN, deployments, live_now, overview, way_back
 from prompts_app.facts import current_policy
 from prompts_app.models import Environment, Freeze, Prompt
+from prompts_app.people_queries import who_goes_back
 from prompts_app.policy import Policy
 from prompts_app.usage_queries import behind, fetchers
 from prompts_app.views.drawing import draw
@@ -99,9 +100,9 @@ class RollbackForm(PageForm):
     to_deployment = forms.IntegerField(required=False, widget=forms.HiddenInput)
     quarantine = forms.BooleanField(
         required=False,
-        initial=True,
         label="Quarantine what is live now",
-        help_text="It cannot come back here until somebody clears it. Switch off if the prompt was not the cause.",
+        help_text="It cannot be promoted here again until a releaser clears it with a reason. "
+        "Leave it off where the prompt was not the cause.",
     )
     acknowledge_breaking = forms.BooleanField(required=False, label="Services know that the contract changes")
     clear_quarantine = forms.BooleanField(required=False, label="Clear the quarantine of the version I go back to")
@@ -111,7 +112,11 @@ class WithdrawForm(PageForm):
     """Why a prompt is taken out of an environment."""
 
     reason = forms.CharField(strip=False, widget=forms.Textarea(attrs={"rows": 2}))
-    quarantine = forms.BooleanField(required=False, label="Quarantine its content as well")
+    quarantine = forms.BooleanField(
+        required=False,
+        label="Quarantine what is live now",
+        help_text="It cannot be promoted here again until a releaser clears it with a reason.",
+    )
 
 
 @page()
@@ -224,6 +229,7 @@ def _environment_page(
         "fetchers": fetchers(environment),
         "may_administer": allows(request.actor, Permission.ADMINISTER),
         "may_roll_back": allows(request.actor, Permission.ROLL_BACK),
+        "who_goes_back": who_goes_back(request.actor) if live else "",
     }
     status = refused.status if refused else max([200, *map(status_of, forms_given)])
     return render(request, "prompts/environment.html", context, status=status)
@@ -240,17 +246,17 @@ def _rollback_page(
     to = request.POST.get("to_deployment") or request.GET.get("to", "")
     way = way_back(prompt, environment, to=int(to) if to.isdecimal() else None)
     old = way.live.version.load() if way.live and way.live.version else None
+    is_protected = current_policy(environment).load().protected
+    # What fails where services live is kept out; elsewhere one goes back and forth to find out.
+    initial = {"to_deployment": way.target.pk if way.target else None, "quarantine": is_protected}
     context = {
         "prompt": prompt,
         "environment": environment,
         "way": way,
         "drawn": draw(compare(old, way.version.load())) if way.version else None,
-        "form": form
-        or RollbackForm(initial={"to_deployment": way.target.pk if way.target else None, "quarantine": True}),
+        "form": form or RollbackForm(initial=initial),
         "withdraw_form": withdraw_form or WithdrawForm(),
-        "may_withdraw": allows(
-            request.actor, Permission.WITHDRAW, protected=current_policy(environment).load().protected
-        ),
+        "may_withdraw": allows(request.actor, Permission.WITHDRAW, protected=is_protected),
     }
     given = form or withdraw_form
     return render(request, "prompts/rollback.html", context, status=status_of(given) if given else 200)

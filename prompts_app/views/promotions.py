@@ -19,6 +19,7 @@ from prompts_app.facts import live_deployment
 from prompts_app.history_queries import numbers
 from prompts_app.models import Environment, Override, Promotion, PromotionState, Prompt, Side, Vote
 from prompts_app.next_steps import next_steps
+from prompts_app.people_queries import who_goes_back
 from prompts_app.promotion_queries import Filter, Review, onward, review_of, story_of
 from prompts_app.promotion_queries import promotions as find_promotions
 from prompts_app.views.drawing import Marks, Place, draw
@@ -160,6 +161,7 @@ def _promotion_page(request: PageRequest, pk: int, refused: RegistryError | None
         "drawn": draw(compare(base, promotion.version.load()), side_by_side=is_split, marks=_marks(request, review)),
         "say": ("?view=split" if is_split else "?view=one") if allows(request.actor, Permission.WRITE) else "",
         "may_roll_back": allows(request.actor, Permission.ROLL_BACK),
+        "who_goes_back": who_goes_back(request.actor) if promotion.deployment else "",
         "refused": refused,
         "typed": request.POST if refused else {},
     }

@@ -13,6 +13,7 @@ from prompts_app.actions.versions import newest_version
 from prompts_app.history_queries import draft_of, stages
 from prompts_app.include_queries import included_in, including
 from prompts_app.models import Environment, Kind, LivePointer, Prompt, PromptVersion
+from prompts_app.people_queries import who_goes_back
 from prompts_app.prompt_names import NameHint, name_hint
 from prompts_app.snippets import Snippet, Use, snippets, variables_of
 from prompts_app.usage_queries import behind
@@ -158,12 +159,14 @@ def _prompt_page(request: PageRequest, prompt: Prompt, form: DescriptionForm | N
     version = newest_version(prompt)
     initial = {"description": prompt.description, "tags": ", ".join(prompt.tags)}
     users = including(prompt) if version and prompt.kind == Kind.TEXT else []
+    places = stages(prompt)
     context = {
         "prompt": prompt,
         "newest": version,
         "content": version.to_json() if version else None,
-        "stages": stages(prompt),
+        "stages": places,
         "may_roll_back": allows(request.actor, Permission.ROLL_BACK),
+        "who_goes_back": who_goes_back(request.actor) if any(stage.deployment for stage in places) else "",
         "draft": draft_of(prompt, request.member.pk),
         "form": form or DescriptionForm(initial=initial),
         "behind": behind(prompt=prompt),

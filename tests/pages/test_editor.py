@@ -222,7 +222,7 @@ def test_version__yanked__says_why_and_is_refused_while_live(cast: Cast, as_: Si
     live = client.post(f"{address}/2/yank", {"reason": "No"})
 
     assert "It leaks" in client.get(f"{address}/1").content.decode()
-    assert live.status_code == 422 and "roll back or withdraw it first" in live.content.decode()
+    assert live.status_code == 422 and "go back or take it out there first" in live.content.decode()
 
 
 def test_prompt__archived_and_back__leaves_and_joins_the_board(cast: Cast, as_: SignedIn) -> None:

@@ -17,7 +17,7 @@ from registry.core.templatetags.ui import part_words
 from tests import builders
 from tests.builders import Cast
 from tests.pages.conftest import SignedIn
-from tests.scenes import approve, fresh
+from tests.scenes import approve, fresh, go_live
 
 PRODUCTION = {"approvals": 1, "require_predecessor": False, "require_suites": False, "min_suites": 0}
 
@@ -269,6 +269,49 @@ def test_rollback__from_its_page__goes_back_quarantines_and_is_told(cast: Cast, 
     assert "It was worse" in told and ">v2</a>" in quarantined
     assert "Go back to it" not in told  # v1 is live again, by a deployment of its own; v2 is quarantined
     assert Quarantine.objects.get().cleared_at is None
+
+
+def test_rollback__proposes_to_quarantine__where_services_are_protected_and_not_where_one_tries_out(
+    cast: Cast, as_: SignedIn, prompt: Prompt, production: Environment
+) -> None:
+    worse = builders.version(cast.ada, prompt, "Worse {{ name }}")
+    change_environment(cast.olga, production, policy={**PRODUCTION, "approvals": 0})
+    for version in (prompt.versions.select_related("prompt").get(number=1), worse):
+        go_live(cast, version, "production")
+    rosa = as_(cast.rosa)
+
+    ticked = {}
+    for place in ("development", "production"):
+        page = rosa.get(f"/w/acme/environments/{place}/rollback/support/triage").content.decode()
+        [field] = re.findall(r'<input type="checkbox" name="quarantine"[^>]*id="id_quarantine"[^>]*>', page)[:1]
+        ticked[place] = "checked" in field
+        assert "It cannot be promoted here again until a releaser clears it with a reason." in page
+
+    assert ticked == {"development": False, "production": True}
+
+
+def test_going_back__by_who_may_not__names_who_may_where_the_button_would_stand(
+    cast: Cast, as_: SignedIn, prompt: Prompt
+) -> None:
+    grace, rosa, said = as_(cast.grace), as_(cast.rosa), "Releasers can go back: Rosa and Olga."
+    for address in ("/w/acme/prompts/support/triage", "/w/acme/environments/development"):
+        assert said in grace.get(address).content.decode()
+        assert "Releasers can go back" not in rosa.get(address).content.decode()
+    assert "Releasers can go back" not in grace.get("/w/acme/environments/staging").content.decode()
+
+
+def test_taking_out_and_taking_into_a_draft__are_called_what_they_do_and_not_going_back(
+    cast: Cast, as_: SignedIn, prompt: Prompt
+) -> None:
+    rosa, place = as_(cast.rosa), "/w/acme/environments/development"
+    alone = rosa.get(f"{place}/rollback/support/triage").content.decode()
+    rosa.post(f"{place}/withdraw/support/triage", {"reason": "too early"})
+    builders.version(cast.ada, prompt, "Again {{ name }}")
+    versions = as_(cast.ada).get("/w/acme/prompts/support/triage/versions").content.decode()
+
+    assert "<h1>Take it out of" in alone and "Withdraw" not in alone and "undo-2" not in alone
+    assert "Taken out" in rosa.get(place).content.decode()
+    assert "Take into my draft" in versions and "Restore" not in versions and "undo-2" not in versions
 
 
 def test_rollback__where_all_else_is_quarantined__says_so_and_leads_to_it(

@@ -92,7 +92,11 @@ def test_search__to_go_back__leads_to_each_place_where_something_else_was_live(c
     everywhere = ["Go back: billing/refund in Development…", "Go back: support/intent in Development…"]
     assert found(rosa, "go back")["Commands"] == everywhere
     assert found(rosa, "Roll back intent")["Commands"] == everywhere[1:]
-    assert "Commands" not in found(as_(cast.ada), "rollback intent")
+    of_ada = as_(cast.ada).get("/w/acme/search?q=rollback+intent").content.decode()
+    assert found(as_(cast.ada), "rollback intent")["Commands"] == [
+        "Rosa or Olga can go back: support/intent in Development"
+    ]
+    assert 'href="/w/acme/prompts/support/intent"' in of_ada and "/rollback/" not in of_ada
 
 
 def test_search__of_another_workspace_or_the_archive__finds_nothing(cast: Cast, as_: SignedIn) -> None:

@@ -158,7 +158,7 @@ def test_rolled_back_and_withdrawn__tell_those_of_what_was_live(free: Cast) -> N
     assert told(tom) == ["Rosa rolled back support/triage in Staging: worse"]
     assert told(free.ada) == []
     withdraw(free.rosa, made, staging, reason="both bad")
-    assert told(free.ada) == ["Rosa withdrew support/triage in Staging: both bad"]
+    assert told(free.ada) == ["Rosa took support/triage out of Staging: both bad"]
     assert len(told(tom)) == 1
 
 
@@ -243,7 +243,7 @@ def test_followers__hear_of_promotions_and_rollbacks_but_not_of_their_own(free: 
     assert told(free.vera) == [
         "Ada asks to promote support/triage v1 to Staging",
         "Rosa promoted support/triage v1 to Staging",
-        "Rosa withdrew support/triage in Staging: worse",
+        "Rosa took support/triage out of Staging: worse",
     ]
     assert told(free.rosa) == ["Ada asks to promote support/triage v1 to Staging"]
     forget(free)

@@ -69,11 +69,11 @@ LOOKS: dict[str, Look] = {
     "changes_requested": Look("fail", "circle-x", "Changes requested"),
     "valid": Look("pass", "circle-check", "Counts"),
     "ineligible": Look("idle", "circle-slash", "Does not count"),
-    "withdrawn": Look("idle", "circle-minus", "Withdrawn"),
+    "withdrawn": Look("idle", "circle-slash", "Taken back"),
     # deployments
     "promotion": Look("pass", "rocket", "Promoted"),
     "rollback": Look("warn", "undo-2", "Rolled back"),
-    "withdrawal": Look("idle", "circle-minus", "Withdrawn"),
+    "withdrawal": Look("idle", "circle-minus", "Taken out"),
     "live": Look("pass", "circle-check", "Live"),
     # versions, keys, members
     "yanked": Look("fail", "ban", "Yanked"),
