@@ -32,7 +32,7 @@ class Entry:
 
 
 def navigation(request: HttpRequest) -> dict[str, Any]:
-    """`navigation` and how much in it waits for the reader's vote: made when a template first asks for it, one query; the
+    """`navigation` and how much in it waits for the reader: made when a template first asks for it, one query; the
     way back for who is on a detour; and whether the reader may write, by which pages offer what only those who may can open."""
     actor = getattr(request, "actor", None)
     if not isinstance(actor, Actor):
@@ -46,7 +46,7 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
 
     return {
         "navigation": entries,
-        "for_vote": lambda: sum(entry.count for entry in entries()),
+        "for_you": lambda: sum(entry.count for entry in entries()),
         "came_from": came_from(request),
         "may_write": allows(actor, Permission.WRITE),
     }

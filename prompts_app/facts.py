@@ -1,7 +1,7 @@
 """The facts a promotion is judged by, read from the database; the judging itself is `gates`."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from django.db.models import Q, QuerySet, Value
@@ -53,12 +53,14 @@ from registry.core.permissions import Permission, require
 
 @dataclass(frozen=True)
 class Judgement:
-    """A promotion's facts and what follows from them at one moment."""
+    """A promotion's facts and what follows from them at one moment; `excluded` may not approve it, and why."""
 
     facts: Facts
     now: datetime
     blockers: tuple[Blocker, ...]
     approvals: tuple[Approval, ...] = ()
+    live: Deployment | None = None
+    excluded: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def policy(self) -> Policy:
@@ -89,7 +91,7 @@ def judge(promotion: Promotion, actor: Actor | None) -> Judgement:
         unresolved_comments=Comment.objects.filter(promotion=promotion, reply_to=None, resolved_at=None).count(),
     )
     now = database_now()
-    return Judgement(facts, now, blockers(facts, now), approvals)
+    return Judgement(facts, now, blockers(facts, now), approvals, live, excluded)
 
 
 def judge_automatic(version: PromptVersion, environment: Environment, policy: Policy) -> Judgement:

@@ -315,7 +315,9 @@ def _checks(facts: Facts, now: datetime) -> Iterator[Blocker]:
         if state != "passed":
             level = Level.HARD if check.is_safety else Level.SOFT
             is_starting = check.is_starting(now, facts.policy.max_age_days)
-            who = ("time",) if state == "pending" or is_starting else ("author", "editors")
+            # What failed takes another version, by whoever wrote this one; all else takes a run.
+            helpers = ("author",) if state == "failed" else ("author", "editors")
+            who = ("time",) if state == "pending" or is_starting else helpers
             advice = STARTING_ADVICE[state] if is_starting else CHECK_ADVICE[state]
             extra: dict[str, JSON] = {"url": check.url} if check.url else {}
             yield Blocker(f"check.{check.name}.{state}", level, f"{check.name} {advice}", who, extra)

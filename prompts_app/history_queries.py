@@ -28,13 +28,14 @@ PAGE_SIZE = 50
 
 @dataclass(frozen=True)
 class Stage:
-    """A prompt in one environment; `deployment` is None where nothing is live."""
+    """A prompt in one environment; `deployment` is None where nothing is live. `promotions` are those on their way there, with
+    what the checks say of their versions."""
 
     environment: Environment
     deployment: Deployment | None
     check: str
     behind: int
-    promotions: tuple[Promotion, ...]
+    promotions: tuple[tuple[Promotion, str], ...]
 
     @property
     def version(self) -> PromptVersion | None:
@@ -78,9 +79,10 @@ def stages(prompt: Prompt) -> tuple[Stage, ...]:
     pointers = LivePointer.objects.live().filter(prompt=prompt).select_related("deployment__version")
     live = {pointer.environment_id: pointer.deployment for pointer in pointers}
     checks = check_states([prompt])
-    pending: dict[int, list[Promotion]] = defaultdict(list)
+    pending: dict[int, list[tuple[Promotion, str]]] = defaultdict(list)
     for promotion in Promotion.objects.pending().filter(prompt=prompt).select_related("version").order_by("-pk"):
-        pending[promotion.environment_id].append(promotion)
+        check = checks.get((prompt.pk, promotion.version.digest), "")
+        pending[promotion.environment_id].append((promotion, check))
     found = []
     for environment in Environment.objects.in_workspace(prompt.workspace_id):
         deployment = live.get(environment.pk)

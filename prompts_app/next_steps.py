@@ -9,20 +9,22 @@ from datetime import datetime
 
 from prompts_app.evaluation import called
 from prompts_app.gates import RUN_WHEN_OPENED, Blocker, Level, check_of, entitled, standing
-from prompts_app.models import Vote
+from prompts_app.models import PromotionState, Vote
+from prompts_app.people_queries import either, listed
 from prompts_app.promotion_queries import Review
 from registry.core.actor import Actor
+from registry.core.canonical import JSON
 from registry.core.permissions import Permission, allows
 
-# Who a word of `who_can_clear` stands for; any other word is a person's name.
+# Who a word of `who_can_clear` stands for; any other word is a person's name, but for `author`, `time` and `nobody`.
 GROUPS = {
-    "editors": (Permission.WRITE, "an editor"),
-    "reviewers": (Permission.REVIEW, "a reviewer"),
-    "releasers": (Permission.ROLL_BACK, "a releaser"),
-    "admins": (Permission.ADMINISTER, "an admin"),
-    "anyone": (Permission.WRITE, "an editor"),
+    "editors": Permission.WRITE,
+    "reviewers": Permission.REVIEW,
+    "releasers": Permission.ROLL_BACK,
+    "admins": Permission.ADMINISTER,
+    "anyone": Permission.WRITE,
 }
-NAMED = 3  # people or blockers a sentence names before it counts the rest
+NAMED = 3  # blockers a sentence names before it counts the rest
 CHECK_REASONS = {
     "missing": "has not run",
     "pending": "is still running",
@@ -54,15 +56,32 @@ PLACES = {
 }
 
 
+# What readers can do about it, after "you can"; what they did not start to do is not promised to clear it.
+DEEDS = {
+    "base.moved": "rebase it",
+    "contract.breaking": "say that services know of it",
+    "schedule.late": "take its time away",
+    "suites.missing": "require a suite",
+    "freeze.active": "lift the freeze",
+    "digest.quarantined": "clear the quarantine",
+    "predecessor.missing": "promote it to the stage below",
+}
+CHECK_DEEDS = {"failed": "save a better version", "inconclusive": "give it more cases or repeats"}
+UNSURE = ("check.", "suites.missing", "predecessor.missing")
+
+
 @dataclass(frozen=True)
 class Step:
-    """One blocker for one reader. `verb` is the promotion's button that clears it, `link` the part of the page to go to,
-    or another page: its prompt, its environment, opening a promotion to the lower one (`lower`), or the members;
-    both are empty where the way is elsewhere."""
+    """One blocker for one reader. `names` are the people who can clear it, `is_awaited` says that it can clear by itself.
+
+    `verb` is the promotion's button that clears it, `link` the part of the page to go to, or another page: its prompt, its
+    environment, opening a promotion to the lower one (`lower`), or the members; both are empty where the way is elsewhere.
+    """
 
     blocker: Blocker
     is_mine: bool
-    who: str
+    names: tuple[str, ...]
+    is_awaited: bool = False
     verb: str = ""
     link: str = ""
     label: str = ""
@@ -72,11 +91,24 @@ class Step:
         """Whether a check is in the way."""
         return self.blocker.code.startswith("check.")
 
+    @property
+    def who(self) -> str:
+        """Who can do what about it, in words."""
+        if not self.names:
+            by_itself = "Its answer comes by itself" if self.is_check else "It clears by itself"
+            return by_itself if self.is_awaited else ""
+        code = self.blocker.code
+        deed = "save a better version" if code.endswith(".failed") else "clear it"
+        if code == "approvals.insufficient":
+            deed = "invite a reviewer" if "admins" in self.blocker.who_can_clear else "approve it"
+        return f"{either(self.names)} can {deed}{', or it clears by itself' if self.is_awaited else ''}"
+
 
 @dataclass(frozen=True)
 class NextSteps:
     """All blockers, apart by whether the reader can do something now; `sentence` says why it is blocked, what the reader
-    can see to first, and who can help; `due` is the time it ends on, where one is set.
+    can do and what remains then, and who can help; `due` is the time it ends on, where one is set; `override` by whom what
+    is soft can be overridden.
 
     `tone`: "pass" where nothing stands in the way, whoever reads; "warn" where all that does can be overridden; else "fail".
     """
@@ -86,6 +118,7 @@ class NextSteps:
     mine: tuple[Step, ...]
     others: tuple[Step, ...]
     due: datetime | None = None
+    override: str = ""
 
 
 def next_steps(review: Review, actor: Actor) -> NextSteps:
@@ -101,7 +134,31 @@ def next_steps(review: Review, actor: Actor) -> NextSteps:
     sentence = (
         _sentence(review, steps) if standing(tuple(blockers)) or due is None else "Nothing else stands in the way."
     )
-    return NextSteps(sentence, _tone(review, steps), mine, others, due)
+    return NextSteps(sentence, _tone(review, steps), mine, others, due, _override(review))
+
+
+def overridden(blockers: Sequence[Mapping[str, JSON]], titles: Mapping[str, str]) -> tuple[str, ...]:
+    """What stood in the way of something that went live over it: what was so, without what could have been done about it."""
+    return tuple(f"{said[0].upper()}{said[1:]}." for said in (_was(one, titles) for one in blockers) if said)
+
+
+def _was(one: Mapping[str, JSON], titles: Mapping[str, str]) -> str:
+    code, message = str(one["code"]), str(one["message"])
+    if code == "approvals.insufficient" or code.startswith("check."):
+        return _reason(Blocker(code, Level.SOFT, message, (), dict(one)), titles)
+    for advice in (": promote it there first", ": attach one as required", " The author can acknowledge it"):
+        message = message.replace(f"{advice}.", "")
+    return message.rstrip(".")
+
+
+def _override(review: Review) -> str:
+    if not review.judgement.policy.allow_override:
+        return "cannot be overridden here"
+    if review.may_override:
+        return "can be overridden by you"
+    return (
+        f"can be overridden by {review.overriders}" if review.overriders else "could be overridden, but by nobody here"
+    )
 
 
 def _tone(review: Review, steps: Sequence[Step]) -> str:
@@ -114,7 +171,8 @@ def _tone(review: Review, steps: Sequence[Step]) -> str:
 def _step(blocker: Blocker, review: Review, actor: Actor) -> Step:
     is_mine = any(_is(word, blocker, review, actor) for word in blocker.who_can_clear)
     verb, link, label = _way(blocker, review) if is_mine else ("", "", "")
-    return Step(blocker, is_mine, _joined([_words(word, review) for word in blocker.who_can_clear]), verb, link, label)
+    names = dict.fromkeys(name for word in blocker.who_can_clear for name in _names(word, review))
+    return Step(blocker, is_mine, tuple(names), "time" in blocker.who_can_clear, verb, link, label)
 
 
 def _is(word: str, blocker: Blocker, review: Review, actor: Actor) -> bool:
@@ -128,7 +186,7 @@ def _is(word: str, blocker: Blocker, review: Review, actor: Actor) -> bool:
         return asked or (word == "admins" and review.may_dismiss)
     if word == "author":
         return actor.member_id == review.promotion.author_id
-    return word in GROUPS and allows(actor, GROUPS[word][0])
+    return word in GROUPS and allows(actor, GROUPS[word])
 
 
 def _way(blocker: Blocker, review: Review) -> tuple[str, str, str]:
@@ -167,28 +225,63 @@ def _sentence(review: Review, steps: Sequence[Step]) -> str:
     if not present and review.ready_by:
         return f"Nothing stands in the way. It goes live by itself in a moment: {review.ready_by} set it to."
     if not present:
-        who = "You" if review.may_apply else _joined(list(review.appliers)) or "Nobody here yet"
-        return f"Nothing stands in the way. {who} can apply it."
+        return f"Nothing stands in the way. {_applies(review)}."
     then = f" Then it goes live by itself: {review.ready_by} set it to." if review.ready_by else ""
-    return _blocked(present, review.titles) + then
+    return _blocked(review, present) + then
 
 
-def _blocked(present: list[Step], titles: Mapping[str, str]) -> str:
+def _applies(review: Review) -> str:
+    return f"{'You' if review.may_apply else review.appliers} can apply it"
+
+
+def _blocked(review: Review, present: list[Step]) -> str:
     present.sort(key=lambda step: not step.is_mine)
-    reasons = [_reason(step.blocker, titles) for step in present]
-    why = f"Not yet: {_listed(reasons)}."
-    waiting = [step for step in present if not step.is_mine]
-    mine = len(present) - len(waiting)
-    if not waiting:
-        return f"{why} You can see to {'it' if mine == 1 else 'all of it'} now."
-    names = dict.fromkeys(name for step in waiting for name in step.who.split(" or ") if name != "time")
-    waits = f"waits for {_joined(list(names))}" if names else "clears by itself"
-    rest = f"the rest {waits}" if mine else f"it {waits}"
-    return (
-        f"{why} You can see to the first{'' if mine == 1 else f' {mine}'} now, {rest}."
-        if mine
-        else f"{why} {rest[0].upper()}{rest[1:]}."
-    )
+    why = f"Not yet: {_counted([_reason(step.blocker, review.titles) for step in present])}."
+    mine = [step for step in present if step.is_mine]
+    waits = [f"for {either(step.names)}" for step in present if not step.is_mine and step.names]
+    if not mine:
+        rest = f"waits {_and(waits)}" if waits else "clears by itself"
+        return f"{why} It {rest}."
+    done = f"{why} You can {listed(list(dict.fromkeys(_deed(step, review) for step in mine)))} now."
+    waits += [more for step in mine if (more := _more_approvals(step, review))]
+    if waits:
+        return f"{done} Then it still waits {_and(waits)}."
+    if len(mine) < len(present):
+        return f"{done} The rest clears by itself."
+    is_open = review.promotion.state == PromotionState.OPEN and not review.ready_by
+    is_sure = not any(step.blocker.code.startswith(UNSURE) for step in mine)
+    return f"{done} Then {_lower(_applies(review))}." if is_open and is_sure else done
+
+
+def _deed(step: Step, review: Review) -> str:
+    code, label = step.blocker.code, step.label.lower()
+    if code == "approvals.insufficient":
+        return "invite a reviewer" if "admins" in step.blocker.who_can_clear else "approve it"
+    if code == "approvals.changes_requested":
+        is_own = step.link == "#your-review"
+        return "approve it" if is_own else f"set aside what {step.blocker.who_can_clear[0]} asked for"
+    return CHECK_DEEDS.get(code.rpartition(".")[2], "run what is missing") if step.is_check else DEEDS.get(code, label)
+
+
+def _more_approvals(step: Step, review: Review) -> str:
+    """The approvals that are still missing once the reader has given theirs, and whose they can be."""
+    if step.blocker.code != "approvals.insufficient" or "admins" in step.blocker.who_can_clear:
+        return ""
+    facts = review.judgement.facts
+    more = review.judgement.policy.approvals - len(facts.valid_approvals()) - 1
+    if more < 1:
+        return ""
+    given = {vote.member_id for vote in facts.valid_approvals()} | {review.reader}
+    others = [name for pk, name in facts.eligible if pk not in given]
+    return f"for {more} more approval{'' if more == 1 else 's'}" + (f", by {either(others)}" if others else "")
+
+
+def _and(waits: Sequence[str]) -> str:
+    return ", and ".join(dict.fromkeys(waits))
+
+
+def _lower(said: str) -> str:
+    return said.replace("You", "you", 1) if said.startswith("You ") else said
 
 
 def _reason(blocker: Blocker, titles: Mapping[str, str]) -> str:
@@ -205,19 +298,16 @@ def _reason(blocker: Blocker, titles: Mapping[str, str]) -> str:
     return REASONS.get(code, blocker.message.rstrip("."))
 
 
-def _words(word: str, review: Review) -> str:
+def _names(word: str, review: Review) -> tuple[str, ...]:
+    """The people that a word of `who_can_clear` stands for."""
     if word == "author":
-        return review.promotion.author_name
-    return GROUPS[word][1] if word in GROUPS else word
+        return (review.promotion.author_name,)
+    if word in GROUPS:
+        return review.people.who_may(GROUPS[word])
+    return () if word in ("time", "nobody") else (word,)
 
 
-def _joined(names: list[str]) -> str:
-    if len(names) > NAMED + 1:
-        names = [*names[:NAMED], f"{len(names) - NAMED} more"]
-    return " or ".join(names)
-
-
-def _listed(reasons: list[str]) -> str:
+def _counted(reasons: list[str]) -> str:
     if len(reasons) > NAMED:
         reasons = [*reasons[: NAMED - 1], f"{len(reasons) - NAMED + 1} more"]
-    return " and ".join([", ".join(reasons[:-1]), reasons[-1]]) if len(reasons) > 1 else reasons[0]
+    return listed(reasons)

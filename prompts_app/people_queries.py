@@ -1,6 +1,6 @@
 """Who of a workspace may do what, by name: for pages that tell readers whom to ask."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from registry.core.actor import Actor, Role
@@ -12,25 +12,25 @@ NAMED = 3  # people a sentence names before it counts the rest
 
 @dataclass(frozen=True)
 class People:
-    """The active members who may do more than read, as role, name and grants; those of the lowest role first."""
+    """The active members who may do more than read, as id, role, name and grants; those of the lowest role first."""
 
-    members: tuple[tuple[Role, str, tuple[str, ...]], ...]
+    members: tuple[tuple[int, Role, str, tuple[str, ...]], ...]
 
-    def who_may(self, permission: Permission) -> tuple[str, ...]:
-        """Names of those who have the right; the nearest come first: a releaser before an owner."""
+    def who_may(self, permission: Permission, *, but: Collection[int] = ()) -> tuple[str, ...]:
+        """Names of those who have the right, but for some; the nearest come first: a releaser before an owner."""
         rule = TABLE[permission]
         assert rule.role is not None
         least = rule.role.rank
-        able = (one for one in self.members if one[0].rank >= least)
-        return tuple(name for _, name, grants in able if not rule.grant or rule.grant in grants)
+        able = (one for one in self.members if one[1].rank >= least and one[0] not in but)
+        return tuple(name for _, _, name, grants in able if not rule.grant or rule.grant in grants)
 
 
 def people_of(workspace_id: int) -> People:
     """Everybody who may do more than read; one query."""
     rows = Member.objects.in_workspace(workspace_id).active().at_least(Role.EDITOR).lacking_no_factor()
-    found = rows.order_by("user__name", "pk").values_list("role", "user__name", "grants")
-    members = [(Role(role), name, tuple(grants)) for role, name, grants in found]
-    return People(tuple(sorted(members, key=lambda one: one[0].rank)))
+    found = rows.order_by("user__name", "pk").values_list("pk", "role", "user__name", "grants")
+    members = [(pk, Role(role), name, tuple(grants)) for pk, role, name, grants in found]
+    return People(tuple(sorted(members, key=lambda one: one[1].rank)))
 
 
 def who_goes_back(actor: Actor) -> str:

@@ -15,8 +15,6 @@ from prompts_app.facts import (
     judge_automatic,
     live_deployment,
     member_refusal,
-    members_from,
-    not_eligible,
     override_refusals,
 )
 from prompts_app.gates import Blocker, Level, entitled, standing, what_changed
@@ -31,8 +29,9 @@ from prompts_app.models import (
     Vote,
 )
 from prompts_app.models.promotion import PromotionQuerySet
+from prompts_app.people_queries import People, either, people_of
 from prompts_app.policy import Policy
-from registry.core.actor import Actor, Role
+from registry.core.actor import Actor
 from registry.core.permissions import Permission, allows
 
 PAGE_SIZE = 50
@@ -79,8 +78,8 @@ class VoteLine:
 class Review:
     """A promotion as one reader meets it. `refusal` says why the reader may not vote; empty where they may.
 
-    `appliers` are the names of those who may apply it, `ready_by` is who set it to be applied by itself, in whose name that
-    can be done; empty where nobody. `may_review_override`: it was overridden, nobody has reviewed that
+    `people` are those one could ask, `ready_by` is who set it to be applied by itself, in whose name that can be done; empty
+    where nobody. `newer` is the last one opened since for the same prompt and environment, which is pending as this one is. `may_review_override`: it was overridden, nobody has reviewed that
     yet, and this reader is one who can. `may_dismiss`: a request for changes, if there is one.
     """
 
@@ -97,8 +96,20 @@ class Review:
     may_dismiss: bool
     may_apply: bool
     may_override: bool
-    appliers: tuple[str, ...]
+    people: People
     ready_by: str
+    reader: int | None = None
+    newer: Promotion | None = None
+
+    @property
+    def appliers(self) -> str:
+        """Who may apply it, in words."""
+        return either(self.people.who_may(Permission.APPLY)) or "Nobody here yet"
+
+    @property
+    def overriders(self) -> str:
+        """Who may override what stands in the way, in words; empty where nobody here does."""
+        return either(self.people.who_may(Permission.OVERRIDE))
 
     @property
     def my_vote(self) -> VoteLine | None:
@@ -232,18 +243,16 @@ def promotions(workspace_id: int, chosen: Filter, *, page: str | int | None = 1)
 
 
 def review_of(promotion: Promotion, actor: Actor) -> Review:
-    """Everything about one promotion, for one reader; about 25 queries. Load it by `find_promotion`."""
+    """Everything about one promotion, for one reader; about 20 queries. Load it by `find_promotion`."""
     judgement = judge(promotion, actor)
-    live = live_deployment(promotion.prompt, promotion.environment)
     policy = judgement.policy
-    excluded = not_eligible(promotion, live, policy)
     override = Override.objects.filter(promotion=promotion).select_related("by__user", "reviewed_by__user").first()
-    refusal = _refusal(actor, excluded)
+    refusal = _refusal(actor, judgement.excluded)
     titles = titles_of(promotion.prompt.workspace_id, [check.name for check in judgement.facts.checks])
     return Review(
         promotion=promotion,
         judgement=judgement,
-        live=live,
+        live=judgement.live,
         votes=tuple(_vote_lines(judgement)),
         checks=tuple(_check_lines(judgement, titles)),
         threads=threads_of(promotion),
@@ -254,9 +263,16 @@ def review_of(promotion: Promotion, actor: Actor) -> Review:
         may_dismiss=allows(actor, Permission.ADMINISTER) and not refusal and promotion.is_pending,
         may_apply=allows(actor, Permission.APPLY, protected=policy.protected),
         may_override=allows(actor, Permission.OVERRIDE) and policy.allow_override,
-        appliers=tuple(name for _, name in members_from(promotion.prompt.workspace_id, Role.RELEASER)),
+        people=people_of(promotion.prompt.workspace_id),
         ready_by=_ready_by(promotion, policy),
+        reader=actor.member_id,
+        newer=_newer(promotion) if promotion.is_pending else None,
     )
+
+
+def _newer(promotion: Promotion) -> Promotion | None:
+    rows = Promotion.objects.pending().filter(prompt=promotion.prompt, environment=promotion.environment)
+    return rows.filter(pk__gt=promotion.pk).select_related("version").order_by("-pk").first()
 
 
 @dataclass(frozen=True)
@@ -315,7 +331,7 @@ def _may_review_override(actor: Actor, promotion: Promotion, override: Override 
     return actor.member_id not in override_refusals(promotion, override)
 
 
-def _refusal(actor: Actor, excluded: dict[int, str]) -> str:
+def _refusal(actor: Actor, excluded: Mapping[int, str]) -> str:
     if not allows(actor, Permission.WRITE):
         return "You can read this. Commenting takes the role editor, approving the role reviewer."
     if not allows(actor, Permission.REVIEW):

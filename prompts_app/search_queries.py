@@ -41,7 +41,7 @@ def commands(place: Place, asked: Asked, most: int) -> Iterable[Found]:
 def _ways_back(place: Place, words: tuple[str, ...], most: int) -> Iterable[Found]:
     """What is live and took the place of something, the highest stage and the newest first; for who may not go back,
     who may: where the prompt's page says so too. Two queries at most."""
-    names = ()
+    names: tuple[str, ...] = ()
     if not allows(place.actor, Permission.ROLL_BACK):
         names = people_of(place.actor.workspace_id).who_may(Permission.ROLL_BACK)
         if not names:

@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 
 from prompts_app.models.environment import Deployment, Environment, PolicyVersion
 from prompts_app.models.prompt import Prompt, PromptVersion
+from registry.core.canonical import JSON
 from registry.core.models import ApiKey, AppendOnly, Member, Workspace, append_only_triggers
 
 
@@ -229,9 +230,10 @@ class Override(models.Model):
         return f"override of {self.promotion_id}"
 
     @property
-    def overridden(self) -> list[str]:
-        """What stood in the way, in the words it was told in."""
-        return [str(one["message"]) for one in json.loads(self.blockers)]
+    def present(self) -> list[dict[str, JSON]]:
+        """What stood in the way, as it was told then."""
+        found: list[dict[str, JSON]] = json.loads(self.blockers)
+        return found
 
 
 class CheckDefinition(models.Model):

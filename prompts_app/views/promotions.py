@@ -18,7 +18,7 @@ from prompts_app.diffing import compare
 from prompts_app.facts import live_deployment
 from prompts_app.history_queries import numbers
 from prompts_app.models import Environment, Override, Promotion, PromotionState, Prompt, Side, Vote
-from prompts_app.next_steps import next_steps
+from prompts_app.next_steps import next_steps, overridden
 from prompts_app.people_queries import who_goes_back
 from prompts_app.promotion_queries import Filter, Review, onward, review_of, story_of
 from prompts_app.promotion_queries import promotions as find_promotions
@@ -157,6 +157,7 @@ def _promotion_page(request: PageRequest, pk: int, refused: RegistryError | None
         "review": review,
         "steps": next_steps(review, request.actor),
         "story": story_of(review),
+        "overridden": overridden(review.override.present, review.titles) if review.override else (),
         "onward": onward(promotion, review.live) if promotion.deployment else None,
         "drawn": draw(compare(base, promotion.version.load()), side_by_side=is_split, marks=_marks(request, review)),
         "say": ("?view=split" if is_split else "?view=one") if allows(request.actor, Permission.WRITE) else "",

@@ -4,8 +4,8 @@ from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import render
 
-from prompts_app.inbox_queries import INBOX_SIZE
 from prompts_app.inbox_queries import inbox as read_inbox
+from prompts_app.pending_queries import INBOX_SIZE
 from prompts_app.waiting_queries import waits_for
 from registry.core.notification_queries import unread_count
 from registry.core.pages import page
@@ -18,13 +18,13 @@ SHOWN = 25
 
 @page()
 def waiting(request: PageRequest) -> HttpResponse:
-    """What waits for the reader, in the frame of a page that stays open: unread notifications and promotions for their
-    vote. Nothing is answered while `unread` and `votes` are what they were when the page was drawn."""
+    """What waits for the reader, in the frame of a page that stays open: unread notifications and promotions they can
+    move on. Nothing is answered while `unread` and `votes` are what they were when the page was drawn."""
     require(request.actor, Permission.READ)
     unread, votes = unread_count(request.user, request.workspace.pk), waits_for(request.actor)
     if (request.GET.get("unread"), request.GET.get("votes")) == (str(unread), str(votes)):
         return HttpResponse(status=204)
-    return render(request, "ui/waiting.html", {"unread_notifications": unread, "for_vote": votes})
+    return render(request, "ui/waiting.html", {"unread_notifications": unread, "for_you": votes})
 
 
 @page()

@@ -264,7 +264,7 @@ def test_frame__of_a_page_that_stays_open__tells_what_waits_while_it_is_looked_a
     page.on("request", lambda request: asked.append(request.url) if "/waiting?" in request.url else None)
     page.clock.install()
     seat.open("/w/acme/")
-    bell, votes = page.locator("#bell"), page.locator("#for-vote")
+    bell, votes = page.locator("#bell"), page.locator("#for-you")
     expect(votes).to_be_empty()
     bell.focus()
     version = Prompt.objects.get(name="support/triage").versions.select_related("prompt").get(number=2)
@@ -272,7 +272,7 @@ def test_frame__of_a_page_that_stays_open__tells_what_waits_while_it_is_looked_a
     builders.deliver()
 
     page.clock.fast_forward(61_000)
-    expect(votes).to_have_text("1 for your vote")
+    expect(votes).to_have_text("1 waiting for you")
     expect(bell).to_have_accessible_name("Notifications, 1 unread")
     expect(bell).to_be_focused()
 

@@ -82,7 +82,7 @@ def test_review__by_keyboard_alone__from_the_inbox_to_a_comment_on_a_line_and_an
     page.keyboard.press("j")
     page.keyboard.press("Enter")
     page.wait_for_url("**/promotions/*")
-    expect(page.locator("#blockers-title")).to_contain_text("0 of 1 approvals. You can see to it now.")
+    expect(page.locator("#blockers-title")).to_contain_text("0 of 1 approvals. You can approve it now.")
 
     page.keyboard.press("n")
     assert focused(page) == "text-new-10"

@@ -101,7 +101,7 @@ ACROSS: dict[str, str] = {
     "prompts_app/api/moving.py:finalize_response": WITHIN,
     "prompts_app/compat/langfuse/listing.py:_rows": WITHIN,
     "prompts_app/history_queries.py:checks_of": WITHIN,
-    "prompts_app/inbox_queries.py:_policies": WITHIN,
+    "prompts_app/pending_queries.py:_policies": WITHIN,
     "prompts_app/usage_queries.py:served": WITHIN,
     "evals_app/actions/purging.py:_purge": WITHIN,
     "evals_app/actions/purging.py:_elsewhere": WITHIN,

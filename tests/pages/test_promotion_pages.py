@@ -10,14 +10,24 @@ from prompts_app.actions.environments import change_environment
 from prompts_app.actions.promotions import open_promotion, schedule
 from prompts_app.actions.reviews import comment
 from prompts_app.facts import live_deployment, subject_of
-from prompts_app.models import Approval, Comment, Deployment, Environment, Promotion, Prompt, Quarantine, Vote
+from prompts_app.models import (
+    Approval,
+    CheckState,
+    Comment,
+    Deployment,
+    Environment,
+    Promotion,
+    Prompt,
+    Quarantine,
+    Vote,
+)
 from registry.core.actions.workspaces import change_member
 from registry.core.models import Member
 from registry.core.templatetags.ui import part_words
 from tests import builders
 from tests.builders import Cast
 from tests.pages.conftest import SignedIn
-from tests.scenes import approve, fresh, go_live
+from tests.scenes import approve, fresh, go_live, post, suite
 
 PRODUCTION = {"approvals": 1, "require_predecessor": False, "require_suites": False, "min_suites": 0}
 
@@ -145,7 +155,7 @@ def test_promotion__read_by_a_viewer__offers_nothing_that_would_be_refused(
     scheduled = vera.get(address).content.decode()
 
     assert "You can read this. Commenting takes the role editor, approving the role reviewer." in open_
-    assert "An editor can clear it" in open_ and "<textarea" not in open_.partition("<main")[2]
+    assert "Ada, Grace, Rosa or Olga can clear it" in open_ and "<textarea" not in open_.partition("<main")[2]
     assert posts(open_) == posts(scheduled) == set()
     assert posts(ada.get(address).content.decode()) >= {"comments", "close", "reopen", "unschedule"}
 
@@ -288,6 +298,30 @@ def test_rollback__proposes_to_quarantine__where_services_are_protected_and_not_
         assert "It cannot be promoted here again until a releaser clears it with a reason." in page
 
     assert ticked == {"development": False, "production": True}
+
+
+def test_promotion__with_a_newer_one_beside_it__says_so_and_leads_there(
+    cast: Cast, as_: SignedIn, prompt: Prompt, waiting: Promotion
+) -> None:
+    newer = open_promotion(cast.grace, builders.version(cast.ada, prompt, "Newer {{ name }}"), waiting.environment)
+    old, new = (as_(cast.vera).get(f"/w/acme/promotions/{one.pk}").content.decode() for one in (waiting, newer))
+
+    assert (
+        f'<a href="/w/acme/promotions/{newer.pk}">v2 is proposed for Production too</a>, opened later by Grace' in old
+    )
+    assert "is proposed for Production too" not in new
+
+
+def test_prompt__with_a_version_on_its_way_whose_checks_failed__says_so(
+    cast: Cast, as_: SignedIn, prompt: Prompt, waiting: Promotion
+) -> None:
+    suite(cast.olga, prompt)
+    post(waiting.version, waiting.environment, CheckState.FAILED)
+
+    page = as_(cast.vera).get("/w/acme/prompts/support/triage").content.decode()
+    on_its_way = page.partition("v1 is on its way")[2].partition("</li>")[0]
+
+    assert "its checks:" in on_its_way and "Failed" in on_its_way
 
 
 def test_going_back__by_who_may_not__names_who_may_where_the_button_would_stand(

@@ -157,7 +157,7 @@ def test_promotion__seen_by_a_viewer__has_nothing_to_press_but_reading(
     comment(cast.grace, waiting, body="Brief how?", spot=Spot("text", 10, "new"))
     page = page_of(as_, cast.vera, f"/w/acme/promotions/{waiting.pk}")
 
-    assert "Brief how?" in page and "It waits for Grace or Olga or Rosa." in page
+    assert "Brief how?" in page and "It waits for Grace, Olga or Rosa." in page
     main = page[page.index("<main") :]
     assert 'class="say"' not in main and ">Resolve<" not in main and "reply_to" not in main
 
@@ -311,7 +311,7 @@ def test_reviews__many_of_a_kind__are_shown_in_part_and_paged_by_kind(
     cast: Cast, as_: SignedIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("prompts_app.views.reviews.SHOWN", 2)
-    monkeypatch.setattr("prompts_app.inbox_queries.INBOX_SIZE", 5)
+    monkeypatch.setattr("prompts_app.pending_queries.INBOX_SIZE", 5)
     policy(cast, "production", approvals=1, require_predecessor=False, require_suites=False, min_suites=0)
     for number in range(6):
         version = builders.prompt(cast.ada, f"p{number}").versions.select_related("prompt").get()
@@ -329,7 +329,7 @@ def test_reviews__many_of_a_kind__are_shown_in_part_and_paged_by_kind(
     assert 'id="asked"' not in shown("?kind=waiting")[1] and "of 5" in shown("?kind=waiting")[1]
     assert shown("?kind=nonsense&page=2")[0] == titles
     assert re.search(r'data-go="r".*?<span class="count" data-tone="accent">5<', first, re.DOTALL)
-    assert "for your vote" not in as_(cast.ada).get("/w/acme/").content.decode()
+    assert "waiting for you" not in as_(cast.ada).get("/w/acme/").content.decode()
 
 
 def test_frame__of_a_page_that_stays_open__asks_cheaply_for_what_waits_and_hears_only_of_changes(
@@ -353,5 +353,5 @@ def test_frame__of_a_page_that_stays_open__asks_cheaply_for_what_waits_and_hears
     assert asks == "/w/acme/waiting?watch=1&unread=0&votes=0" and drawn.count("/w/acme/waiting") == 1
     assert (same.status_code, statements) == (204, 5)
     assert 'id="bell"' in news and 'aria-label="Notifications, 1 unread"' in news and "unread=1&amp;votes=1" in news
-    assert 'id="for-vote" hx-swap-oob="outerMorph"' in news and ">1<" in news and "<html" not in news
+    assert 'id="for-you" hx-swap-oob="outerMorph"' in news and ">1<" in news and "<html" not in news
     assert Client().get(asks, headers={"HX-Request": "true"}).status_code == 204

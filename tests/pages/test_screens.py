@@ -25,7 +25,7 @@ prompt_usage                 11
 prompt_checks_panel          22
 promotion_new                11
 promotions                   8
-promotion                    24
+promotion                    23
 reviews                      17
 environment                  18
 rollback                     13
@@ -67,8 +67,8 @@ usage                        14
 board, nothing found         8
 editor of a text             15
 compare, unified             11
-promotion, waiting for a run 29
-promotion, applied           25
+promotion, waiting for a run 27
+promotion, applied           23
 run under way                17
 run, errors picked           17
 run, nothing picked          17
@@ -83,7 +83,7 @@ run without a baseline       17
 runs, none                   7
 nothing there                6
 denied                       5
-promotion, blocked in every way 31
+promotion, blocked in every way 29
 board, archived              15
 reviews, one kind            17
 keys, on a detour            7

@@ -4,16 +4,17 @@ from datetime import timedelta
 
 from django.utils import timezone
 
+from prompts_app.actions.environments import freeze_environment
 from prompts_app.actions.promotions import open_promotion, schedule, set_ready
 from prompts_app.actions.reviews import comment
 from prompts_app.models import CheckState, Promotion, Vote
-from prompts_app.next_steps import NextSteps, next_steps
+from prompts_app.next_steps import NextSteps, next_steps, overridden
 from prompts_app.promotion_queries import review_of
 from registry.core.actions.workspaces import change_member
 from registry.core.actor import Actor, Role
 from registry.core.models import Member
-from tests.builders import Cast, deliver, join, prompt, version
-from tests.scenes import approve, fresh, go_live, policy, post, suite
+from tests.builders import Cast, again, deliver, join, prompt, version
+from tests.scenes import approve, fresh, go_live, in_minutes, policy, post, suite
 
 GATED = {"approvals": 1, "require_predecessor": False, "require_suites": True, "min_suites": 0}
 
@@ -42,9 +43,9 @@ def test_steps__an_approval_is_missing__the_reviewer_can_give_it_and_the_author_
 
     assert codes(grace) == (["approvals.insufficient"], [])
     assert (grace.mine[0].link, grace.mine[0].label) == ("#your-review", "Review it")
-    assert grace.sentence == "Not yet: 0 of 1 approvals. You can see to it now."
+    assert grace.sentence == "Not yet: 0 of 1 approvals. You can approve it now. Then Rosa or Olga can apply it."
     assert codes(ada) == ([], ["approvals.insufficient"])
-    assert ada.sentence == "Not yet: 0 of 1 approvals. It waits for Grace or Olga or Rosa."
+    assert ada.sentence == "Not yet: 0 of 1 approvals. It waits for Grace, Olga or Rosa."
 
 
 def test_steps__a_failed_suite_and_no_approval__are_apart_by_who_can_help(cast: Cast) -> None:
@@ -54,10 +55,14 @@ def test_steps__a_failed_suite_and_no_approval__are_apart_by_who_can_help(cast: 
 
     grace, vera = steps(row, cast.grace), steps(row, cast.vera)
 
-    assert set(codes(grace)[0]) == {"check.suite/intents.failed", "approvals.insufficient"}
+    assert codes(grace) == (["approvals.insufficient"], ["check.suite/intents.failed"])
+    assert codes(steps(row, cast.ada))[0] == ["check.suite/intents.failed"]
     assert codes(vera) == ([], [*codes(vera)[1]]) and len(vera.others) == 2
-    assert grace.sentence == "Not yet: suite/intents failed and 0 of 1 approvals. You can see to all of it now."
-    assert "suite/intents failed" in vera.sentence and "waits for Ada or an editor or" in vera.sentence
+    assert grace.sentence == (
+        "Not yet: 0 of 1 approvals and suite/intents failed. You can approve it now. Then it still waits for Ada."
+    )
+    assert [one.who for one in grace.others] == ["Ada can save a better version"]
+    assert vera.sentence.endswith("It waits for Ada, and for Grace or Rosa.")
 
 
 def test_steps__what_the_reader_can_see_to__comes_first_in_the_sentence_whatever_its_level(cast: Cast) -> None:
@@ -68,7 +73,7 @@ def test_steps__what_the_reader_can_see_to__comes_first_in_the_sentence_whatever
 
     assert steps(row, mia).sentence == (
         "Not yet: 0 of 1 approvals and suite/intents is still running."
-        " You can see to the first now, the rest clears by itself."
+        " You can approve it now. The rest clears by itself."
     )
     assert steps(row, cast.ada).sentence.startswith("Not yet: suite/intents is still running and 0 of 1 approvals. ")
 
@@ -86,9 +91,56 @@ def test_steps__a_run_that_starts_by_itself__asks_nothing_of_anybody(cast: Cast)
     assert codes(ada) == ([], ["check.suite/intents.missing", "approvals.insufficient"])
     assert ada.others[0].label == "" and ada.others[0].is_check
     assert ada.sentence == ("Not yet: suite/intents is about to run and 0 of 1 approvals. It waits for Grace or Rosa.")
-    assert grace.sentence.endswith("You can see to the first now, the rest clears by itself.")
+    assert grace.sentence.endswith("You can approve it now. The rest clears by itself.")
     assert alone == "Not yet: suite/intents is about to run. It clears by itself."
     assert [one.label for one in over.mine] == ["Run what is missing"]
+
+
+def test_steps__one_vote_of_two__says_that_another_is_missing_and_whose_it_can_be(cast: Cast) -> None:
+    row = asked(cast)
+    policy(cast, "production", approvals=2)
+
+    before = steps(row, cast.grace)
+    approve(cast.grace, row)
+    after = steps(row, cast.rosa)
+
+    assert before.sentence == (
+        "Not yet: 0 of 2 approvals. You can approve it now. Then it still waits for 1 more approval, by Olga or Rosa."
+    )
+    assert after.sentence == "Not yet: 1 of 2 approvals. You can approve it now. Then you can apply it."
+
+
+def test_steps__what_others_can_do__names_them_and_who_may_override(cast: Cast) -> None:
+    row = asked(cast)
+    freeze_environment(cast.olga, row.environment, starts_at=in_minutes(-1), ends_at=in_minutes(60), reason="The sale")
+    before = steps(row, cast.ada)
+    change_member(cast.olga, Member.objects.get(pk=cast.rosa.member_id), grants=("override",))
+    after = steps(row, cast.ada)
+    policy(cast, "production", allow_override=False)
+
+    assert {one.who for one in before.others} == {
+        "Grace, Olga or Rosa can approve it",
+        "Olga can clear it, or it clears by itself",
+    }
+    assert before.override == "could be overridden, but by nobody here"
+    assert after.override == "can be overridden by Rosa"
+    assert steps(row, again(cast.rosa)).override == "cannot be overridden here"
+
+
+def test_overridden__afterwards__is_told_as_it_was_without_advice(cast: Cast) -> None:
+    kept = [
+        {"code": "approvals.insufficient", "message": "0 of 1 approvals. Nobody may.", "needed": 1, "valid": 0},
+        {"code": "check.suite/intents.failed", "message": "suite/intents failed: see what got worse."},
+        {"code": "predecessor.missing", "message": "It was rolled back in staging: promote it there first."},
+        {"code": "freeze.active", "message": "Frozen until 2026-11-30 09:00 UTC: the sale"},
+    ]
+
+    assert overridden(kept, {"suite/intents": "Intents"}) == (
+        "0 of 1 approvals.",
+        "“Intents” failed.",
+        "It was rolled back in staging.",
+        "Frozen until 2026-11-30 09:00 UTC: the sale.",
+    )
 
 
 def test_steps__nothing_in_the_way__says_who_applies_and_not_that_a_reader_may_not(cast: Cast) -> None:
@@ -96,7 +148,7 @@ def test_steps__nothing_in_the_way__says_who_applies_and_not_that_a_reader_may_n
     approve(cast.grace, row)
 
     assert steps(row, cast.rosa).sentence == "Nothing stands in the way. You can apply it."
-    assert steps(row, cast.ada).sentence == "Nothing stands in the way. Olga or Rosa can apply it."
+    assert steps(row, cast.ada).sentence == "Nothing stands in the way. Rosa or Olga can apply it."
     assert codes(steps(row, cast.ada)) == ([], [])
 
 
@@ -109,7 +161,7 @@ def test_steps__set_to_be_applied_by_itself__says_so_before_and_after_the_last_v
     after = steps(row, cast.grace).sentence
     change_member(cast.olga, Member.objects.get(pk=cast.rosa.member_id), role=Role.EDITOR)
 
-    assert before == "Not yet: 0 of 1 approvals. You can see to it now. Then it goes live by itself: Rosa set it to."
+    assert before == "Not yet: 0 of 1 approvals. You can approve it now. Then it goes live by itself: Rosa set it to."
     assert after == "Nothing stands in the way. It goes live by itself in a moment: Rosa set it to."
     assert steps(row, cast.grace).sentence == "Nothing stands in the way. Olga can apply it."
 
@@ -158,7 +210,7 @@ def test_steps__whoever_asked_for_changes__can_still_approve_and_waits_for_nobod
     grace = steps(row, cast.grace)
 
     assert set(codes(grace)[0]) == {"approvals.insufficient", "approvals.changes_requested"} and not grace.others
-    assert grace.sentence.endswith("You can see to all of it now.")
+    assert grace.sentence.endswith("You can approve it now. Then Rosa or Olga can apply it.")
 
 
 def test_steps__changes_were_requested__only_who_asked_or_an_admin_clears_it(cast: Cast) -> None:
