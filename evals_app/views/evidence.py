@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from evals_app.actions.runs import start_run
 from evals_app.actions.suites import attach_suite, find_suite
+from evals_app.apart_queries import known_apart
 from evals_app.evidence_queries import Lack, PromotionEvidence, checks_panel, evidence_between, judged_evidence
 from evals_app.models import Suite
 from evals_app.usage_queries import usage_of_version
@@ -110,7 +111,7 @@ def promotion_evidence_run(request: PageRequest, pk: int) -> HttpResponse:
 
 @page()
 def compare_evidence(request: PageRequest, name: str) -> HttpResponse:
-    """What suites said of one version against another, where they were asked."""
+    """What suites said of one version against another, where they were asked; else what each said of either alone."""
     require(request.actor, Permission.READ)
     prompt = find_prompt(request.workspace.pk, name)
     old, new = find_version(prompt, _number(request, "from")), find_version(prompt, _number(request, "to"))
@@ -120,6 +121,7 @@ def compare_evidence(request: PageRequest, name: str) -> HttpResponse:
         "old": old,
         "new": new,
         "evidence": evidence,
+        "apart": known_apart(old, new, but={one.suite.pk for one in evidence}) if old.digest != new.digest else (),
         "is_moving": any(one.line is not None and one.line.run.is_open for one in evidence),
         "may_run": allows(request.actor, Permission.RUN),
     }

@@ -14,7 +14,7 @@ from prompts_app.diffing import compare
 from prompts_app.editing import from_content
 from prompts_app.evaluation import titles_of
 from prompts_app.facts import current_policies
-from prompts_app.history_queries import checks_of, entry, live_numbers, numbers, timeline
+from prompts_app.history_queries import Timeline, checks_of, entry, live_numbers, numbers, timeline
 from prompts_app.include_queries import included_in
 from prompts_app.models import Environment, Prompt, PromptVersion
 from prompts_app.observation_queries import observed
@@ -24,6 +24,8 @@ from prompts_app.views.prompts import uses_of
 from registry.core.pages import PageForm, attempt, page, status_of
 from registry.core.permissions import Permission, allows, require
 from registry.core.web import PageRequest
+
+LABELS_TOLD = 2  # environments that a choice names before it counts them
 
 type Live = tuple[Environment, int]
 
@@ -45,11 +47,10 @@ def version_list(request: PageRequest, name: str) -> HttpResponse:
     """The history, newest first."""
     require(request.actor, Permission.READ)
     prompt = find_prompt(request.workspace.pk, name)
-    context = {
-        "prompt": prompt,
-        "timeline": timeline(prompt, page=request.GET.get("page")),
-    }
-    return render(request, "prompts/versions.html", context)
+    found = timeline(prompt, page=request.GET.get("page"))
+    return render(
+        request, "prompts/versions.html", {"prompt": prompt, "timeline": found, "sides": _chosen(prompt, found)}
+    )
 
 
 @page()
@@ -122,6 +123,17 @@ def _sides(request: PageRequest, prompt: Prompt, live: Sequence[Live]) -> tuple[
     return find_version(prompt, new), find_version(prompt, old)
 
 
+def _chosen(prompt: Prompt, found: Timeline) -> tuple[int, int] | None:
+    """The two versions of a page of the history that are chosen to begin with, as Compare does; its first two where those
+    are on another page, None where it has but one."""
+    shown = [one.version.number for one in found.entries]
+    live = [(environment, one.version.number) for one in found.entries for environment in one.live_in]
+    live.sort(key=lambda one: one[0].rank)
+    if shown and shown[0] == prompt.last_number and (number := _protected(prompt, live)):
+        return number, shown[0]
+    return (shown[1], shown[0]) if len(shown) > 1 else None
+
+
 def _protected(prompt: Prompt, live: Sequence[Live]) -> int:
     """The version that is live in the last protected environment, 0 where it is the newest or there is none."""
     policies = current_policies(environment for environment, _ in live)
@@ -130,12 +142,15 @@ def _protected(prompt: Prompt, live: Sequence[Live]) -> int:
 
 
 def _choices(prompt: Prompt, live: Sequence[Live]) -> list[tuple[int, str]]:
-    """Every version with what tells it from others: where it is live, and what its author wrote."""
+    """Every version with what tells it from others in few words: where it is live, else what its author wrote."""
     places: dict[int, list[str]] = {}
     for environment, number in live:
         places.setdefault(number, []).append(environment.label)
-    told = {number: f"live in {', '.join(labels)}" for number, labels in places.items()}
-    return [(one, " · ".join(filter(None, (told.get(one), message)))) for one, message, _ in numbers(prompt)]
+    told = {
+        number: f"live in {', '.join(labels) if len(labels) <= LABELS_TOLD else f'{len(labels)} environments'}"
+        for number, labels in places.items()
+    }
+    return [(one, told.get(one) or message) for one, message, _ in numbers(prompt)]
 
 
 def _number(text: str | None, default: int) -> int:

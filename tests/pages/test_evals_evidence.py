@@ -6,7 +6,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from evals_app.actions.runs import start_run
 from evals_app.actions.suites import save_suite_version
+from evals_app.metric_lines import metrics_of
 from evals_app.models import Run, Suite, SuiteAttachment
 from evals_app.scripted_provider import Rule
 from evals_app.views import evidence
@@ -226,9 +228,42 @@ def test_compare_evidence__between_two_versions__is_what_was_asked_of_them(
     assert "Score by score" in fragment and "Latency of an answer, median" in fragment
     for score in ("passes", "contains", "regex"):
         assert f'<th scope="row">{score}</th>' in fragment
-    assert "No suite was asked of the two" in other_way
+    assert "the other way round" in other_way and "the other way round" not in fragment
+    assert "One run asked both, with v2 as the one that was to go live." in other_way
     assert client.get(path).status_code == 404
     assert client.get(f"{path}?from=1&to=9").status_code == 404
+
+
+def test_compare_evidence__of_versions_that_only_other_runs_asked__tells_each_ones_score_and_of_which_run(
+    cast: Cast, world: Evaluated, as_: SignedIn
+) -> None:
+    first, third = world.prompt.versions.get(number=1), builders.version(cast.ada, world.prompt, "Third {{ q }}")
+    path = "/w/acme/prompts/numbers/echo/diff/evidence?from=2&to=3"
+    before = as_(cast.vera).get(path, headers=HTMX).content.decode()
+    run = building.work(start_run(cast.ada, third, world.suite, baseline=first))
+
+    seen, offered = (as_(who).get(path, headers=HTMX).content.decode() for who in (cast.vera, cast.ada))
+
+    assert "no run has finished" in before and "Only one of the two has answered this suite." in before
+    for one in (world.run, run):
+        assert f'<a href="/w/acme/runs/{one.pk}">run {one.pk}</a>, beside v1' in seen
+        line = metrics_of([one])[one.pk][0]
+        assert f'<strong class="num">{line.now}</strong>' in seen
+    assert "of two different runs, so no interval is told of the difference between v2 and v3" in seen
+    assert f'href="/w/acme/runs/{world.run.pk}/compare/{run.pk}?old_arm=candidate&amp;new_arm=candidate"' in seen
+    assert "Run the two side by side" not in seen
+    assert "suite=numbers&amp;version=3&amp;baseline=version:2" in offered
+
+
+def test_compare_evidence__of_versions_that_nobody_asked_about__says_so(
+    cast: Cast, world: Evaluated, as_: SignedIn
+) -> None:
+    for text in ("Third {{ q }}", "Fourth {{ q }}"):
+        builders.version(cast.ada, world.prompt, text)
+
+    page = as_(cast.vera).get("/w/acme/prompts/numbers/echo/diff/evidence?from=3&to=4", headers=HTMX).content.decode()
+
+    assert "No suite was asked of either version." in page
 
 
 def test_promotion_evidence__of_a_page_that_stays_open__tells_that_a_vote_came(

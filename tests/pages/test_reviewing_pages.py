@@ -82,6 +82,20 @@ def test_compare__unless_told__begins_with_what_is_live_where_changes_are_protec
     assert sides() == ["2", "3"]
 
 
+def test_versions__two_are_chosen__as_compare_does(
+    cast: Cast, as_: SignedIn, prompt: Prompt, production: Environment
+) -> None:
+    builders.version(cast.ada, prompt, "Be brief.")
+    address = f"/w/acme/prompts/{NAME}/versions"
+
+    def chosen() -> list[str]:
+        return re.findall(r'name="(?:from|to)" value="(\d+)"[^>]* checked', page_of(as_, cast.vera, address))
+
+    assert chosen() == ["3", "1"]
+    change_environment(cast.olga, production, policy={"protected": False})
+    assert chosen() == ["3", "2"]
+
+
 def test_compare__blanks_and_hidden_characters__are_named_and_warned_of(cast: Cast, as_: SignedIn) -> None:
     made = create_prompt(cast.ada, "p", kind="chat")
     messages = [{"role": "system", "content": "Be kind.\n\tShort."}]

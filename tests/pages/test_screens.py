@@ -18,7 +18,7 @@ prompt_import                6
 prompt                       23
 prompt_edit                  15
 prompt_try                   13
-prompt_versions              15
+prompt_versions              16
 version                      19
 compare                      11
 prompt_usage                 11
