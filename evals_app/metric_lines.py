@@ -9,8 +9,8 @@ from typing import cast
 from evals_app.interval_drawing import MINUS, Drawing, draw_difference, draw_score, signed_points
 from evals_app.metric_rules import MEASURES
 from evals_app.models import Run, RunMetric, RunSlice, SuiteVersion
-from evals_app.verdict_rules import Unit
-from evals_app.verdict_words import change, plain, score
+from evals_app.verdict_rules import COMPARING, Unit
+from evals_app.verdict_words import change, plain, score, which_way
 
 NONE = "\N{EN DASH}"
 
@@ -41,6 +41,19 @@ class Line[Row: (RunMetric, RunSlice)]:
     def difference(self) -> str:
         """How the two differ: in points, in the score's own numbers, or by ratio."""
         return difference(self.metric.delta, self.unit)
+
+    @property
+    def word(self) -> str:
+        """Better, worse or no clear difference, where it was compared with something."""
+        lower, upper = self.metric.lower, self.metric.upper
+        if (
+            lower is None
+            or upper is None
+            or not isinstance(self.metric, RunMetric)
+            or self.metric.mode not in COMPARING
+        ):
+            return ""
+        return which_way(lower, upper)
 
     @property
     def bounds(self) -> str:

@@ -52,7 +52,7 @@ class Rule:
 
     `floor` is what mode `floor` asks for, and what the comparing modes ask besides; `first_floor` is what these ask while
     nothing is live. Where lower is better both are ceilings. `least_gain` is the smallest gain that counts as `superior`,
-    on the margin's scale. A repeat passes at `pass_at` or better. `binary`: every score is 0 or 1. `alpha` is for all
+    on the margin's scale. A repeat passes at `pass_at` or better. `sides` is what sentences call the two that are compared. `binary`: every score is 0 or 1. `alpha` is for all
     `looks` together. `barred` says why no claim to be better may rest on these scores; empty where it may.
     """
 
@@ -70,6 +70,7 @@ class Rule:
     least_gain: float = 0.0
     unit: Unit | None = None
     barred: str = ""
+    sides: tuple[str, str] = ("new", "live")
 
     @property
     def level(self) -> float:

@@ -40,7 +40,13 @@ class Told:
     @property
     def means(self) -> str:
         """Both sides' scores."""
-        return f"{self.score(self.mean_new)} now, {self.score(self.mean_base or 0.0)} live"
+        new, base = self.rule.sides
+        return f"{new} {self.score(self.mean_new)}, {base} {self.score(self.mean_base or 0.0)}"
+
+    @property
+    def word(self) -> str:
+        """Which way the two differ, where the bounds tell."""
+        return which_way(self.bounds.lower, self.bounds.upper)
 
     @property
     def allowed(self) -> str:
@@ -85,13 +91,13 @@ def _non_inferior(told: Told) -> str:
     if rule.scale == "log_ratio":
         allowed = f"{percent(rule.margin)} {'lower' if rule.higher_is_better else 'higher'}"
         if verdict == "passed":
-            return f"At most {allowed} than on the live version {told.basis}: {told.means}."
+            return f"At most {allowed} than on the live version {told.basis}: {told.means}, {told.word}."
         if verdict == "failed":
             return f"More than {allowed} than on the live version, which is not allowed {told.basis}: {told.means}."
         return f"{_range(told)}, at most {allowed} is allowed {told.basis}: {told.means}."
     allowed = told.amount(rule.margin)
     if verdict == "passed":
-        return f"Not worse than the live version by more than {allowed} {told.basis}: {told.means}."
+        return f"Not worse than the live version by more than {allowed} {told.basis}: {told.means}, {told.word}."
     if verdict == "failed":
         return f"Worse than the live version by more than the {allowed} allowed {told.basis}: {told.means}."
     return f"{_range(told)}, at most {allowed} worse is allowed {told.basis}: {told.means}."
@@ -238,6 +244,11 @@ def score(value: float, unit: Unit) -> str:
 def plain(value: float) -> str:
     """A number by its three leading digits, from a thousand on whole."""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def which_way(lower: float, upper: float) -> str:
+    """Better or worse where a whole interval of differences lies on one side of none."""
+    return "better" if lower > 0 else "worse" if upper < 0 else "no clear difference"
 
 
 def change(log_ratio: float) -> str:

@@ -118,6 +118,9 @@ def judge_run(run: Run) -> Judgement:
     if fault:
         return Judgement("error", fault)
     rules = suite.rules()
+    if run.baseline is not None:
+        sides = (f"v{run.candidate.number}", f"live v{run.baseline.number}")
+        rules = tuple(replace(rule, sides=sides) for rule in rules)
     answers = _answers(run, {rule.name for rule in rules})
     specs = dict(zip(case_ids, suite.cases, strict=True))
     if any(rule.mode == "superior" for rule in rules):

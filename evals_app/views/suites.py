@@ -11,6 +11,7 @@ from evals_app.actions.newer_judges import take_judge
 from evals_app.actions.suites import MOST_SLUG, attach_suite, create_suite, detach_suite, find_suite, find_suite_version
 from evals_app.judge_reports import suite_judges
 from evals_app.models import RunOn, Suite
+from evals_app.queries import is_required_where_protected
 from evals_app.suite_queries import (
     attachments_of,
     only_one,
@@ -187,6 +188,7 @@ def _answer(request: PageRequest, suite: Suite, form: AttachForm | None = None) 
         "run_on_choices": RUN_ON,
         "prompt_names": names,
         "may_run": allows(request.actor, Permission.RUN),
+        "may_lift": allows(request.actor, Permission.CHANGE_REQUIRED_SUITE) or not is_required_where_protected(suite),
     }
     if suite.last_number:
         version = find_suite_version(suite, _number(request) or suite.last_number)

@@ -1,7 +1,7 @@
 """Promotions: asked for, reviewed, applied. Every button is one action; what it refuses is said on the same page."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from django import forms
@@ -15,11 +15,12 @@ from prompts_app.actions.prompts import find_prompt
 from prompts_app.actions.versions import find_version
 from prompts_app.conversation_queries import Thread
 from prompts_app.diffing import compare
-from prompts_app.facts import live_deployment
+from prompts_app.facts import current_policy, live_deployment
 from prompts_app.history_queries import numbers
 from prompts_app.models import Environment, Override, Promotion, PromotionState, Prompt, Side, Vote
 from prompts_app.next_steps import next_steps, overridden
-from prompts_app.people_queries import who_goes_back
+from prompts_app.people_queries import people_of, who_goes_back
+from prompts_app.promoting_words import what_follows
 from prompts_app.promotion_queries import Filter, Review, onward, review_of, story_of
 from prompts_app.promotion_queries import promotions as find_promotions
 from prompts_app.views.drawing import Marks, Place, draw
@@ -56,12 +57,11 @@ class PromotionForm(PageForm):
         help_text="Only where the contract with callers breaks. Reviewers see that you said so.",
     )
 
-    def __init__(self, prompt: Prompt, *args: object, **kwargs: object) -> None:
+    def __init__(self, prompt: Prompt, places: Sequence[Environment], *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         version, environment = self.fields["version"], self.fields["environment"]
         assert isinstance(version, forms.ChoiceField) and isinstance(environment, forms.ChoiceField)
         version.choices = [(n, f"v{n}" + (f" · {said[:60]}" if said else "")) for n, said, _ in numbers(prompt)]
-        places = Environment.objects.in_workspace(prompt.workspace_id)
         environment.choices = [(place.name, place.label) for place in places]
         for field in (version, environment):
             field.widget.attrs |= REDRAW
@@ -101,17 +101,18 @@ def promotion_new(request: PageRequest, name: str) -> HttpResponse:
     """The form that opens a promotion, with what would change."""
     require(request.actor, Permission.WRITE)
     prompt = find_prompt(request.workspace.pk, name)
+    places = list(Environment.objects.in_workspace(prompt.workspace_id))
     initial = {
         "version": request.GET.get("version", prompt.last_number),
-        "environment": _next_place(request, prompt),
+        "environment": _next_place(request, prompt, places),
         "title": request.GET.get("title", ""),
     }
-    form = PromotionForm(prompt, request.POST or None, initial=initial)
+    form = PromotionForm(prompt, places, request.POST or None, initial=initial)
     if request.method == "POST":
         opened = attempt(form, lambda: form.open(request, prompt))
         if opened:
             return redirect("promotion", request.workspace.slug, opened.pk)
-    context = {"prompt": prompt, "form": form, **_preview(request, prompt, initial)}
+    context = {"prompt": prompt, "form": form, **_preview(request, prompt, places, initial)}
     return render(request, "prompts/promotion_new.html", context, status=status_of(form))
 
 
@@ -180,11 +181,10 @@ def _marks(request: PageRequest, review: Review) -> Marks:
     return Marks(threads, Place(path, side, number) if number else None)
 
 
-def _next_place(request: PageRequest, prompt: Prompt) -> str:
+def _next_place(request: PageRequest, prompt: Prompt, places: Sequence[Environment]) -> str:
     """Where a promotion would go next: the lowest environment in which the newest version is not live."""
     if "environment" in request.GET:
         return request.GET["environment"]
-    places = list(Environment.objects.in_workspace(prompt.workspace_id))
     for place in places:
         live = live_deployment(prompt, place)
         if not (live and live.version and live.version.number == prompt.last_number):
@@ -192,21 +192,34 @@ def _next_place(request: PageRequest, prompt: Prompt) -> str:
     return places[-1].name if places else ""
 
 
-def _preview(request: PageRequest, prompt: Prompt, initial: Mapping[str, object]) -> dict[str, object]:
-    """What opening would change, for the version and environment of the address."""
+def _preview(
+    request: PageRequest, prompt: Prompt, places: Sequence[Environment], initial: Mapping[str, object]
+) -> dict[str, object]:
+    """What opening would change, for the version and environment of the address, and what has to come first there."""
     number = str(initial["version"])
     if not number.isdecimal() or not int(number):
         return {}
     version = find_version(prompt, int(number))
-    environment = find_environment(prompt.workspace_id, str(initial["environment"]))
+    named = str(initial["environment"])
+    environment = next((one for one in places if one.name == named), None)
+    environment = environment or find_environment(prompt.workspace_id, named)
     live = live_deployment(prompt, environment)
     old = live.version if live else None
     return {
         "version": version,
         "environment": environment,
         "live": old,
+        "follows": _follows(request, environment, places),
         "drawn": draw(compare(old.load() if old else None, version.load())),
     }
+
+
+def _follows(request: PageRequest, environment: Environment, places: Sequence[Environment]) -> str:
+    policy = current_policy(environment).load()
+    lower = [place for place in places if place.rank < environment.rank]
+    may_apply = allows(request.actor, Permission.APPLY, protected=policy.protected)
+    names: Sequence[str] = () if may_apply else people_of(request.workspace.pk).who_may(Permission.APPLY)
+    return what_follows(policy, environment.label, lower=lower[-1].label if lower else "", appliers=names)
 
 
 def _stamp(request: PageRequest) -> int | None:

@@ -32,7 +32,8 @@
   document.addEventListener("toast", (event) => toast(event.detail.text || event.detail.value || "", event.detail.level));
   // What a page asks by itself: never while nobody sees the page, and without a word where it comes to nothing.
   const isByItself = (event) => event.target.matches?.("[data-by-itself]");
-  document.addEventListener("htmx:before:request", (event) => { if (document.hidden && isByItself(event)) event.preventDefault(); });
+  const isPolled = (event) => event.target.matches?.("[hx-trigger*='every ']");
+  document.addEventListener("htmx:before:request", (event) => { if (document.hidden && (isByItself(event) || isPolled(event))) event.preventDefault(); });
 
   document.addEventListener("htmx:error", (event) => { if (!isByItself(event)) toast("The server could not be reached. Nothing was lost: try again.", "error"); });
   document.addEventListener("htmx:response:error", (event) => {

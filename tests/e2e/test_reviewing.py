@@ -22,6 +22,10 @@ from tests.servers import Web
 pytestmark = pytest.mark.e2e
 
 # What the corner of a field does that is drawn larger: the browser writes it as a style of the element.
+LOOKED_AT = """(isSeen) => {
+  Object.defineProperty(document, "hidden", { value: !isSeen, configurable: true });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
 DRAGGED = "(field) => { field.style.height = '240px'; }"
 # A part that is fetched anew while something in it has had a style from a script.
 SWAPPED = """
@@ -168,7 +172,7 @@ def test_promotion__left_open__shows_votes_and_that_it_went_live_and_keeps_what_
 
     approve(desk.cast.grace, desk.promotion)
     expect(page.locator("#blockers-title")).to_contain_text(
-        "Nothing stands in the way. Olga or Rosa can apply it.", timeout=PATIENCE_MS
+        "Nothing stands in the way. Rosa or Olga can apply it.", timeout=PATIENCE_MS
     )
     expect(page.locator("#conversation")).to_contain_text("Grace approved")
     page.keyboard.type("ow?")
@@ -196,6 +200,12 @@ def test_promotion__opened_just_now__shows_its_run_start_by_itself_while_one_wri
         page.locator("#your-review textarea").fill("Is it")
         page.locator("#your-review textarea").evaluate(DRAGGED)
 
+        asked: list[str] = []
+        page.evaluate(LOOKED_AT, False)
+        page.on("request", lambda request: asked.append(request.url) if "/evidence" in request.url else None)
+        page.wait_for_timeout(3_000)
+        assert asked == [], "nobody looks at it"
+        page.evaluate(LOOKED_AT, True)
         builders.deliver()
         expect(page.locator("#blockers")).to_contain_text("“Numbers” is still running.")
         expect(page.locator("#evidence")).to_contain_text("answers")

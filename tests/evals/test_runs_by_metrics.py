@@ -11,6 +11,7 @@ from django.test import Client
 from evals_app.actions.judges import add_judges
 from evals_app.actions.labels import set_label
 from evals_app.actions.runs import start_run
+from evals_app.metric_lines import metrics_of
 from evals_app.models import Arm, Result, Run, RunMetric
 from evals_app.scripted_provider import Rule, ScriptedProvider
 from prompts_app.models import VersionCheck
@@ -158,6 +159,17 @@ def test_outlook__of_a_suite__is_judged_by_its_last_run(cast: Cast, provider: Sc
     RunMetric.objects.update(error=0.5)
     work(start_run(cast.ada, builders.version(cast.ada, prompt, "  {{ q }}"), made, baseline=base))
     assert api.get("suites/fresh/versions/1").json["outlook"] == after
+
+
+def test_summary__of_two_versions__names_them_and_says_which_way_they_differ(cast: Cast, provider: ScriptedProvider):
+    prompt = builders.prompt(cast.ada, text="{{ q }}")
+    base = prompt.versions.get()
+    made = suite(cast.ada, of=cases(60))
+
+    run = work(start_run(cast.ada, builders.version(cast.ada, prompt, " {{ q }}"), made, baseline=base))
+
+    assert run.summary.endswith(": v2 100 %, live v1 100 %, no clear difference.")
+    assert metrics_of([run])[run.pk][0].word == "no clear difference"
 
 
 @pytest.mark.parametrize("labels", [0, 50])

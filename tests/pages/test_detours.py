@@ -90,11 +90,15 @@ def test_suite__required_where_a_promotion_asks_for_one__leads_back_and_is_lifte
     done = ada.post(f"{checks}/attach{query}", {"suite": "numbers", "run_on": "new_version", "required": "on"})
     shown = page(ada, done["Location"])
     to_lift = [forms(client, f"{checks}{query}") for client in (grace, ada, as_(cast.vera))]
+    rows = page(grace, f"{checks}{query}").partition('id="checks-panel"')[2].partition('class="card-foot"')[0]
+    of_suite = [page(client, "/w/acme/suites/numbers") for client in (grace, ada)]
     lifted = grace.post(f"{checks}/attach{query}", {"suite": "numbers", "run_on": "new_version"})
 
     assert offered == [(f"{checks}/attach{query}", "Require it")]
     assert done["Location"] == f"/w/acme/prompts/support/triage{query}"
     assert f"Back to promotion {asked.pk}" in shown and "is required of support/triage." in shown
+    assert "require it" not in rows, "it stands where checks are chosen, and not beside what they say"
+    assert [("Do not require it" in one, "Detach" in one) for one in of_suite] == [(True, True), (False, False)]
     assert to_lift == [[(f"{checks}/attach{query}", "Do not require it")], [], []]
     assert not SuiteAttachment.objects.get().is_required
     assert f"Back to promotion {asked.pk}" in page(grace, lifted["Location"])

@@ -43,6 +43,9 @@ def test_checks_panel__of_the_newest_version__says_what_each_suite_says(
     assert f'href="/w/acme/runs/{world.run.pk}"' in panel and "Passed" in panel and "against v1" in panel
     assert "0/360" in panel and 'hx-trigger="every 2s"' in panel
     assert "Run what is missing" not in panel
+    in_full = as_(cast.vera).get(f"/w/acme/promotions/{world.promotion.pk}/evidence", headers=HTMX).content.decode()
+    word = metrics_of([world.run])[world.run.pk][0].word
+    assert word and all(f'<span class="small-text">{word}</span>' in page for page in (panel, in_full))
 
 
 def test_checks_panel__of_a_version_nobody_asked_about__runs_what_is_missing(

@@ -324,6 +324,17 @@ def test_prompt__with_a_version_on_its_way_whose_checks_failed__says_so(
     assert "its checks:" in on_its_way and "Failed" in on_its_way
 
 
+def test_promotion_form__says_what_has_to_come_first_where_it_goes(
+    cast: Cast, as_: SignedIn, prompt: Prompt, production: Environment
+) -> None:
+    address = "/w/acme/prompts/support/triage/promotions?environment="
+    of_ada = as_(cast.ada).get(f"{address}production").content.decode()
+    of_rosa = as_(cast.rosa).get(f"{address}staging").content.decode()
+
+    assert "live in Production once somebody else has approved it, and Rosa or Olga has applied it." in of_ada
+    assert "once it has been live in Development, its required suites" in of_rosa and "you have applied it" in of_rosa
+
+
 def test_going_back__by_who_may_not__names_who_may_where_the_button_would_stand(
     cast: Cast, as_: SignedIn, prompt: Prompt
 ) -> None:

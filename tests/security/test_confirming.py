@@ -1,5 +1,6 @@
 """Requirements 33 and 59: which changes ask again who one is, and which have to be quick."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -87,6 +88,25 @@ def test_33__role_changed_in_an_old_session__goes_on_after_the_answer(cast: Cast
     assert wrong.status_code == 422 and "That is not your password." in wrong.content.decode()
     assert asked.status_code == 403 and "Confirm that it is you" in asked.content.decode()
     assert (before, member(cast).role) == (Role.VIEWER, Role.EDITOR)
+
+
+def test_33__asked_and_not_answered__one_goes_back_to_where_one_was_and_nowhere_else(cast: Cast) -> None:
+    client, address = stale(cast), "/w/acme/settings/members/vera@example.com"
+
+    def cancel(referer: str) -> str:
+        page = client.post(address, {"role": "editor"}, headers={"Referer": referer}).content.decode()
+        [found] = re.findall(r'href="([^"]*)">Cancel<', page)
+        return str(found)
+
+    asked = client.post(
+        address, {"role": "editor"}, headers={"Referer": "http://testserver/w/acme/settings/members?page=2"}
+    )
+    given = {**hidden(asked.content.decode()), "confirm_password": "of somebody else"}
+    again = client.post(address, given, headers={"Referer": f"http://testserver{address}"}).content.decode()
+
+    assert cancel("http://testserver/w/acme/settings/members?page=2") == "/w/acme/settings/members?page=2"
+    assert 'href="/w/acme/settings/members?page=2">Cancel<' in again, "also after a wrong answer"
+    assert [cancel(one) for one in ("", "https://evil.example/", "http://testserver//evil.example/x")] == ["/"] * 3
 
 
 def test_33__role_changed_over_the_api_in_an_old_session__is_refused_and_a_member_can_still_be_stopped(

@@ -21,7 +21,8 @@ from registry.core.signing_in import browser_of, confirm_here
 from registry.core.web import address_of, is_api
 
 MARK = "confirm_username"
-OURS = {MARK, "confirm_password", "confirm_code", "confirm_passkey", "csrfmiddlewaretoken"}
+CAME_FROM = "confirm_came_from"
+OURS = {MARK, "confirm_password", "confirm_code", "confirm_passkey", CAME_FROM, "csrfmiddlewaretoken"}
 WRONG_PASSWORD = "That is not your password."  # noqa: S105 - what is said of one
 WRONG_CODE = "That is not right. A code counts only once: wait for the next one."
 REFUSALS: tuple[type[RegistryError], ...] = (Unauthenticated, TooManyRequests, Unavailable)
@@ -91,10 +92,12 @@ def confirmation_page(request: HttpRequest, user: User, refused: PageForm | None
 
 
 def _came_from(request: HttpRequest) -> str:
-    """The page of ours that the form was on."""
-    address = request.headers.get("Referer", "")
-    ours = url_has_allowed_host_and_scheme(address, {request.get_host()})
-    return urlsplit(address).path if ours else "/"
+    """The page of ours that the form was on; asked a second time, the page that the first question knew."""
+    address = request.POST.get(CAME_FROM) or request.headers.get("Referer", "")
+    parts, hosts = urlsplit(address), {request.get_host()}
+    place = f"{parts.path}?{parts.query}" if parts.query else parts.path
+    is_ours = all(url_has_allowed_host_and_scheme(one, hosts) for one in (address, place))
+    return place if is_ours else "/"
 
 
 def _confirm(request: HttpRequest, user: User, form: PageForm) -> bool:
