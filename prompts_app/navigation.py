@@ -13,7 +13,8 @@ from registry.core.permissions import Permission, allows
 class Page:
     """A page by its URL name; `below` are the first words of the URL names of the pages under it.
 
-    `key` follows `g` on the keyboard; `also` are other words by which people look for it; `fragment` is a part of it.
+    `key` follows `g` on the keyboard; `also` are other words by which people look for it; `fragment` is a part of it;
+    `takes_prompt`: it can be about one prompt, which its address names.
     """
 
     label: str
@@ -24,6 +25,7 @@ class Page:
     also: str = ""
     needs: Permission = Permission.READ
     fragment: str = ""
+    takes_prompt: bool = False
 
     @property
     def keys(self) -> str:
@@ -60,8 +62,8 @@ SETTINGS = (
 )
 OTHER = (
     Page("New prompt", "plus", "prompt_new", also="create write begin", needs=Permission.WRITE),
-    Page("New suite", "plus", "suite_new", also="create write begin", needs=Permission.WRITE),
-    Page("Start a run", "play", "run_new", also="evaluate new", needs=Permission.RUN),
+    Page("New suite", "plus", "suite_new", also="create write begin", needs=Permission.WRITE, takes_prompt=True),
+    Page("Start a run", "play", "run_new", also="evaluate new", needs=Permission.RUN, takes_prompt=True),
     Page("Import prompts", "upload", "prompt_import", also="CSV Prompty Langfuse files", needs=Permission.WRITE),
     Page("Notifications", "bell", "notifications", key="i", also="inbox news"),
     Page("Profile", "user", "settings_profile", also="password time zone theme sessions"),
@@ -71,6 +73,7 @@ OTHER = (
         "settings_security",
         also="second factor MFA 2FA TOTP authenticator passkey WebAuthn recovery codes",
     ),
+    Page("New workspace", "plus", "settings_profile", also="create switch team tenant", fragment="#workspaces"),
     Page("Invite a member", "plus", "settings_members", also="new add people", needs=ADMIN, fragment="#invite"),
     Page("New key", "plus", "settings_keys", also="API token add create", needs=ADMIN, fragment="#new"),
     Page("New environment", "plus", "settings_environments", also="stage add create", needs=ADMIN, fragment="#new"),

@@ -63,12 +63,14 @@ def _ways_back(place: Place, words: tuple[str, ...], most: int) -> Iterable[Foun
 
 
 def places(place: Place, asked: Asked, most: int) -> Iterable[Found]:
-    """Pages and what can be begun, by their own words; no query."""
+    """Pages and what can be begun, by their own words, for the prompt at hand where it is about one; no query."""
     if asked.number is not None:
         return
     found = (one for one in pages_of(place.actor) if asked.fits(one.label, one.also))
     for one in islice(found, most * 2 if not asked.words else most):
-        yield Found(one.label, reverse(one.name, args=[place.slug]) + one.fragment, one.icon, keys=one.keys)
+        about = place.prompt if one.takes_prompt else ""
+        address = reverse(one.name, args=[place.slug], query={"prompt": about} if about else None)
+        yield Found(one.label, address + one.fragment, one.icon, f"for {about}" if about else "", keys=one.keys)
 
 
 def prompts(place: Place, asked: Asked, most: int) -> Iterable[Found]:

@@ -64,10 +64,11 @@ class Group:
 
 @dataclass(frozen=True)
 class Place:
-    """Where somebody searches: as whom, and in the workspace of that slug."""
+    """Where somebody searches: as whom, in the workspace of that slug, and the name of the prompt whose page they are on."""
 
     actor: Actor
     slug: str
+    prompt: str = ""
 
 
 type Source = Callable[[Place, Asked, int], Iterable[Found]]

@@ -30,6 +30,7 @@
     const address = new URL(palette.dataset.source, location.href);
     address.searchParams.set("q", field.value);
     address.searchParams.set("palette", "1");
+    if (palette.dataset.prompt) address.searchParams.set("prompt", palette.dataset.prompt);
     let drawn;
     try {
       const answer = await fetch(address, { headers: { "HX-Request": "true", "HX-Request-Type": "partial" } });

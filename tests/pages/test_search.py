@@ -137,3 +137,29 @@ def test_search__of_many_prompts__asks_as_few_questions_as_for_one(
             builders.prompt(cast.ada, f"folder-{count}/intent-{number}")
         with django_assert_max_num_queries(22):
             client.get("/w/acme/search?q=intent")
+
+
+def test_palette__on_a_prompts_page__begins_suites_and_runs_for_that_prompt(cast: Cast, as_: SignedIn) -> None:
+    builders.prompt(cast.ada, "support/intent")
+    client = as_(cast.ada)
+
+    page = client.get("/w/acme/prompts/support/intent").content.decode()
+    there = client.get("/w/acme/search?q=new+suite&palette=1&prompt=support/intent").content.decode()
+    run = client.get("/w/acme/search?q=start+a+run&palette=1&prompt=support/intent").content.decode()
+    elsewhere = client.get("/w/acme/search?q=new+suite&palette=1").content.decode()
+
+    assert 'data-prompt="support/intent"' in page and 'data-prompt=""' in client.get("/w/acme/").content.decode()
+    assert 'href="/w/acme/new-suite?prompt=support%2Fintent"' in there and "for support/intent" in there
+    assert 'href="/w/acme/runs/new?prompt=support%2Fintent"' in run
+    assert 'href="/w/acme/new-suite"' in elsewhere
+
+
+def test_new_workspace__looked_for__leads_to_how_one_is_made(cast: Cast, as_: SignedIn) -> None:
+    client = as_(cast.vera)
+
+    palette = client.get("/w/acme/search?q=new+workspace&palette=1").content.decode()
+    profile = client.get("/w/acme/settings/profile").content.decode()
+
+    assert 'href="/w/acme/settings/profile#workspaces"' in palette
+    assert profile.count('href="/w/acme/settings/profile#workspaces"') == 1 and 'id="workspaces"' in profile
+    assert "manage.py create_workspace --name NAME --owner vera@example.com" in profile

@@ -19,7 +19,8 @@ def search_page(request: PageRequest) -> HttpResponse:
     require(request.actor, Permission.READ)
     asked = Asked.read(request.GET.get("q", ""))
     is_palette = "palette" in request.GET
+    place = Place(request.actor, request.workspace.slug, request.GET.get("prompt", "").replace("\0", ""))
     with at_most(LONGEST_S):
-        groups = search(Place(request.actor, request.workspace.slug), asked, most=IN_PALETTE if is_palette else ON_PAGE)
+        groups = search(place, asked, most=IN_PALETTE if is_palette else ON_PAGE)
     context = {"asked": asked, "groups": groups, "count": sum(len(group.found) for group in groups)}
     return render(request, "registry/search.html#options" if is_palette else "registry/search.html", context)
