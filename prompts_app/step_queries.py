@@ -23,9 +23,10 @@ class Step:
 
 @dataclass(frozen=True)
 class FirstSteps:
-    """The steps in order, and the first that is not done."""
+    """The steps in order, and the first that is not done; `prompt` is the name of the one that they are about, if any."""
 
     steps: tuple[Step, ...]
+    prompt: str = ""
 
     @property
     def now(self) -> Step:
@@ -60,7 +61,7 @@ def first_steps(member: Member, workspace: Workspace, *, may_administer: bool) -
         ),
         _fetch(workspace, environment=above or "", may_make_key=may_administer),
     )
-    return FirstSteps(steps)
+    return FirstSteps(steps, prompt.name if prompt else "")
 
 
 def _prompt(workspace_id: int) -> Prompt | None:

@@ -16,6 +16,7 @@ from prompts_app.models import Environment, Kind, LivePointer, Prompt, PromptVer
 from prompts_app.people_queries import who_goes_back
 from prompts_app.prompt_names import NameHint, name_hint
 from prompts_app.snippets import Snippet, Use, snippets, variables_of
+from prompts_app.step_queries import Step
 from prompts_app.usage_queries import behind
 from prompts_app.views.board import steps_of
 from registry.core.pages import PageForm, attempt, page, status_of
@@ -85,6 +86,12 @@ def prompt_new(request: PageRequest) -> HttpResponse:
             return redirect("prompt_edit", request.workspace.slug, made.name)
     context = {"form": form, "hint": asked or name_hint(request.workspace.pk, typed), "is_asked": asked is not None}
     return render(request, "prompts/new.html", context, status=422 if asked else status_of(form))
+
+
+def _next_step(request: PageRequest, prompt: Prompt) -> Step | None:
+    """The workspace's next step, where it is about this prompt, the reader can take it and has not hidden it."""
+    steps = None if "next" in request.member.hidden else steps_of(request)
+    return steps.now if steps and steps.prompt == prompt.name and steps.now.links else None
 
 
 def _asked_about(request: PageRequest, form: PromptForm) -> NameHint | None:
@@ -176,7 +183,7 @@ def _prompt_page(request: PageRequest, prompt: Prompt, form: DescriptionForm | N
         "is_any_behind": any(one.is_behind for one in users),
         "use_environment": exposed_environment(prompt),
         "may_administer": allows(request.actor, Permission.ADMINISTER),
-        "steps": steps_of(request),
+        "next_step": _next_step(request, prompt),
         "is_following": is_following(request.actor, prompt),
     }
     return render(request, "prompts/prompt.html", context, status=status_of(form) if form else 200)

@@ -8,7 +8,7 @@ from prompts_app.actions.promotions import open_promotion
 from registry.core.actions.invitations import create_invitation, found_by_invitation
 from registry.core.actor import Actor, Role
 from registry.core.models import Invitation, Member, PersonSession, User, Workspace
-from tests import builders
+from tests import builders, scenes
 from tests.builders import Cast
 from tests.pages.conftest import SignedIn
 
@@ -89,6 +89,27 @@ def test_first_steps__each_done__show_the_next_and_can_be_put_away(cast: Cast, a
     assert client.get("/w/acme/").context["steps"] is None
     assert as_(cast.vera).get("/w/acme/").context["steps"] is None, "who may only read has nothing to do"
     assert client.post("/w/acme/hints/nothing").status_code == 404
+
+
+def test_next_step__on_a_prompts_page__is_told_to_who_can_take_it_until_they_hide_it(cast: Cast, as_: SignedIn) -> None:
+    builders.prompt(cast.ada, "billing/refund")
+    made = builders.prompt(cast.ada, "support/triage")
+    scenes.go_live(cast, made.versions.get(), "staging")
+    owner, editor = as_(cast.olga), as_(cast.ada)
+    for client in (owner, editor):
+        client.post("/w/acme/hints/suite")
+
+    def told(client: Client, name: str = "support/triage") -> bool:
+        return "Next: " in client.get(f"/w/acme/prompts/{name}").content.decode()
+
+    assert told(owner) and not told(owner, "billing/refund"), "it is about one prompt"
+    assert not told(editor), "an editor makes no keys"
+    back = "/w/acme/prompts/support/triage"
+    hidden = owner.post("/w/acme/hints/next", {"back": back})
+    assert hidden["Location"] == back and not told(owner)
+    assert owner.get("/w/acme/").context["steps"], "the board still lists the steps"
+    for address in ("https://example.com/", "/w/other/", "//example.com/w/acme/"):
+        assert owner.post("/w/acme/hints/next", {"back": address})["Location"] == "/w/acme/"
 
 
 def test_first_steps__with_a_prompt_on_its_way__stay_with_it_when_others_are_imported(

@@ -7,6 +7,7 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from registry.core import news
 from registry.core.actions.notifications import CHOICES, INBOX, MAIL, OFF, choose_news, hide_hint
@@ -21,7 +22,7 @@ from registry.core.web import PageRequest
 THEMES = [("", "As the system has it"), ("light", "Light"), ("dark", "Dark")]
 WAYS = [(INBOX, "Inbox"), (MAIL, "Inbox and e-mail"), (OFF, "Off")]
 YEAR_S = 365 * 24 * 3600
-HINTS = ("steps", "suite")
+HINTS = ("steps", "suite", "next")
 
 
 @cache
@@ -141,11 +142,13 @@ def profile_session_end(request: PageRequest, pk: int) -> HttpResponse:
 
 @page("POST")
 def hint_hide(request: PageRequest, name: str) -> HttpResponse:
-    """Put a hint of the pages away."""
+    """Put a hint of the pages away; then to the page of this workspace that asked (`back`), else to the board."""
     if name not in HINTS:
         raise NotFound("hint.not_found", "There is no such hint.")
     hide_hint(request.member, name)
-    return redirect("board", request.workspace.slug)
+    back = request.POST.get("back", "")
+    is_ours = back.startswith(f"/w/{request.workspace.slug}/") and url_has_allowed_host_and_scheme(back, None)
+    return redirect(back) if is_ours else redirect("board", request.workspace.slug)
 
 
 def _password_form(request: PageRequest, data: object = None) -> PasswordForm:
