@@ -131,18 +131,20 @@ class Drawn:
 
     @property
     def counts(self) -> tuple[str, ...]:
-        """How much differs, in words: `2 messages changed`, `3 settings`."""
+        """How much differs, in words: `2 messages changed`, `3 settings changed`. No page counts otherwise."""
         ops = groupby(sorted(part.op for part in self.parts))
         found = [_counted(len(list(same)), op, is_text=self.parts[0].path == "text") for op, same in ops]
         setting_count = sum(len(settings) for _, settings in self.settings)
         if setting_count:
-            found.append(f"{setting_count} setting{'' if setting_count == 1 else 's'}")
+            found.append(f"{setting_count} setting{'' if setting_count == 1 else 's'} changed")
         return tuple(found)
 
     @property
-    def change_count(self) -> int:
-        """How many places one can go to."""
-        return sum(getattr(row, "is_first", False) for part in self.parts for row in part.text.rows)
+    def has_places(self) -> bool:
+        """Whether there is a place to go to: a changed line or a setting."""
+        return bool(self.settings) or any(
+            getattr(row, "is_first", False) for part in self.parts for row in part.text.rows
+        )
 
 
 @dataclass(frozen=True)

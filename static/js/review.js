@@ -7,7 +7,7 @@
 
   // From change to change -----------------------------------------------------
   function here(lines) {
-    const focused = document.activeElement.closest("[data-diff] .dl");
+    const focused = document.activeElement.closest("[data-diff] .dl, [data-diff] [data-change]");
     if (!focused) return -1;
     return lines.findLastIndex((line) => line === focused || line.compareDocumentPosition(focused) & Node.DOCUMENT_POSITION_FOLLOWING);
   }
@@ -22,7 +22,7 @@
     line.focus({ preventScroll: true });
     line.scrollIntoView({ block: "center" });
     const count = find("[data-change-at]", line.closest("[data-diff]"));
-    if (count) count.textContent = `${lines.indexOf(line) + 1} of `;
+    if (count) count.textContent = `Place ${lines.indexOf(line) + 1} of ${lines.length}`;
     return true;
   }
 

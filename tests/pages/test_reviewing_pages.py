@@ -112,6 +112,10 @@ def test_compare__blanks_and_hidden_characters__are_named_and_warned_of(cast: Ca
         assert f">{name}</span>" in page
     assert 'data-blank="tab"' in page and 'data-blank="space"' in page
     assert "Model settings" in page and "<code>config.top_p</code>" in page
+    counts = page.partition("diff-sum")[2].partition("</p>")[0]
+    assert "1 message changed" in counts and "2 settings changed" in counts
+    assert not re.search(r"\d+ changes?\b", counts), "one way of counting"
+    assert page.count("<tr data-change") == 2, "what is counted can be gone to"
 
 
 def test_compare__the_contract__says_what_callers_meet(cast: Cast, as_: SignedIn) -> None:
