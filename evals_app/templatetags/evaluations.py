@@ -13,6 +13,7 @@ from evals_app.interval_drawing import MINUS, signed_points
 from evals_app.scorers import SCORERS, Scorer, ScorerSpec
 from evals_app.scorers.graded.judging import prompt_name
 from evals_app.scorers.registry import FAMILIES
+from evals_app.scorers.spec import PASSES
 from evals_app.verdict_rules import Unit
 from evals_app.verdict_words import score
 from registry.core.canonical import JSON
@@ -21,6 +22,8 @@ from registry.core.templatetags.ui import distance
 register = template.Library()
 
 NONE = "\N{EN DASH}"
+# Scores whose names say little to who has not written the suite.
+PLAIN_SCORES = {PASSES: "all scorers together", "jsonpath": "one value inside the answer's JSON is the expected one"}
 
 
 @register.filter
@@ -132,6 +135,13 @@ def listed(value: JSON) -> list[JSON]:
 def scorer_kinds() -> list[tuple[str, list[Scorer]]]:
     """Every kind of scorer, by family."""
     return [(family, [one for one in SCORERS.values() if one.family == family]) for family in FAMILIES]
+
+
+@register.filter
+def score_meaning(name: str) -> SafeString:
+    """What a score is of, in a few words, where its name is a kind's and nobody gave it another; empty otherwise."""
+    kind = SCORERS.get(name)
+    return marked(PLAIN_SCORES.get(name) or (kind.about if kind else ""))
 
 
 @register.filter

@@ -129,7 +129,8 @@ def _said(saved: SavedVersion) -> str:
     if not saved.is_new:
         return f"Nothing to save: version {number} says the same."
     live = ", ".join(moved.deployment.environment.label for moved in saved.moved)
-    return f"Version {number} is saved" + (f" and live in {live}." if live else ".")
+    told = f", and live in {live} already: services there get it from now on." if live else ". It is live nowhere yet."
+    return f"Version {number} is saved{told}"
 
 
 def _editor(request: PageRequest, prompt: Prompt, typed: Typed, refused: RegistryError | None = None) -> HttpResponse:

@@ -50,7 +50,7 @@ class PolicyForm(PageForm):
         label="Outside checks required",
         help_text="Names with commas between them, such as external/lint.",
     )
-    max_age_days = forms.IntegerField(min_value=1, max_value=3650, label="Days until evidence is stale")
+    max_age_days = forms.IntegerField(min_value=1, max_value=3650, label="Days for which what a suite found counts")
     allow_override = forms.BooleanField(
         required=False, label="May be overridden", help_text="By people with that grant, with a reason."
     )
@@ -169,7 +169,7 @@ def rollback_page(request: PageRequest, environment: str, name: str) -> HttpResp
     if not moved:
         return _rollback_page(request, prompt, row, form=form)
     number = moved.deployment.version.number if moved.deployment.version else ""
-    messages.success(request, f"Version {number} is live in {row.label} again, at revision {moved.revision}.")
+    messages.success(request, f"Version {number} is live in {row.label} again.")
     return redirect("prompt", request.workspace.slug, prompt.name)
 
 

@@ -259,8 +259,8 @@ def _comment(request: PageRequest, promotion: Promotion, stamp: int | None) -> s
 
 
 def _apply(request: PageRequest, promotion: Promotion, stamp: int | None) -> str:
-    moved = applying.apply_promotion(request.actor, promotion, stamp=stamp)
-    return f"Version {promotion.version.number} is live in {promotion.environment.label}, at revision {moved.revision}."
+    applying.apply_promotion(request.actor, promotion, stamp=stamp)
+    return f"Version {promotion.version.number} is live in {promotion.environment.label}."
 
 
 def _override(request: PageRequest, promotion: Promotion, stamp: int | None) -> str:

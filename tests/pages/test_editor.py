@@ -362,6 +362,12 @@ def test_draft__half_typed_in_the_forms__comes_back_as_it_was(cast: Cast, as_: S
 def test_editor__before_one_saves__says_where_the_version_will_be_live(cast: Cast, as_: SignedIn, chat: Prompt) -> None:
     ada = as_(cast.ada)
 
-    assert "goes live in Development" in ada.get(f"{CHAT}/edit").content.decode()
+    page = ada.get(f"{CHAT}/edit").content.decode()
+    assert "Saving puts it <strong>live in Development</strong> at once: nobody is asked there." in page
+    saved = ada.post(f"{CHAT}/edit", typed(("user", "text", "Sort it."), based_on="1", do="save"), follow=True)
+    assert "and live in Development already: services there get it from now on." in saved.content.decode()
     change_environment(cast.olga, cast.environment("development"), policy={"auto_apply": True, "require_suites": True})
-    assert "goes live in" not in ada.get(f"{CHAT}/edit").content.decode()
+    assert "Saving puts it" not in ada.get(f"{CHAT}/edit").content.decode()
+    change_environment(cast.olga, cast.environment("development"), policy={"auto_apply": False})
+    waits = ada.post(f"{CHAT}/edit", typed(("user", "text", "Sort it now."), based_on="2", do="save"), follow=True)
+    assert "It is live nowhere yet." in waits.content.decode()

@@ -230,7 +230,8 @@ def test_compare_evidence__between_two_versions__is_what_was_asked_of_them(
     assert "case-3" in fragment and "<html" not in fragment
     assert "Score by score" in fragment and "Latency of an answer, median" in fragment
     for score in ("passes", "contains", "regex"):
-        assert f'<th scope="row">{score}</th>' in fragment
+        assert f'<th scope="row">{score}<span class="meta">' in fragment
+    assert "all scorers together" in fragment and 'data-label="Difference"' in fragment
     assert "the other way round" in other_way and "the other way round" not in fragment
     assert "One run asked both, with v2 as the one that was to go live." in other_way
     assert client.get(path).status_code == 404
