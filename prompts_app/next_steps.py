@@ -156,9 +156,7 @@ def _override(review: Review) -> str:
         return "cannot be overridden here"
     if review.may_override:
         return "can be overridden by you"
-    return (
-        f"can be overridden by {review.overriders}" if review.overriders else "could be overridden, but by nobody here"
-    )
+    return f"can be overridden by {review.overriders}" if review.overriders else "nobody here may override it"
 
 
 def _tone(review: Review, steps: Sequence[Step]) -> str:

@@ -101,7 +101,7 @@ class RollbackForm(PageForm):
     quarantine = forms.BooleanField(
         required=False,
         label="Quarantine what is live now",
-        help_text="It cannot be promoted here again until a releaser clears it with a reason. "
+        help_text="It cannot be promoted here again until a releaser clears it. "
         "Leave it off where the prompt was not the cause.",
     )
     acknowledge_breaking = forms.BooleanField(required=False, label="Services know that the contract changes")
@@ -115,7 +115,7 @@ class WithdrawForm(PageForm):
     quarantine = forms.BooleanField(
         required=False,
         label="Quarantine what is live now",
-        help_text="It cannot be promoted here again until a releaser clears it with a reason.",
+        help_text="It cannot be promoted here again until a releaser clears it.",
     )
 
 

@@ -295,7 +295,7 @@ def test_rollback__proposes_to_quarantine__where_services_are_protected_and_not_
         page = rosa.get(f"/w/acme/environments/{place}/rollback/support/triage").content.decode()
         [field] = re.findall(r'<input type="checkbox" name="quarantine"[^>]*id="id_quarantine"[^>]*>', page)[:1]
         ticked[place] = "checked" in field
-        assert "It cannot be promoted here again until a releaser clears it with a reason." in page
+        assert "It cannot be promoted here again until a releaser clears it." in page
 
     assert ticked == {"development": False, "production": True}
 

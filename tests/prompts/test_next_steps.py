@@ -122,7 +122,7 @@ def test_steps__what_others_can_do__names_them_and_who_may_override(cast: Cast) 
         "Grace, Olga or Rosa can approve it",
         "Olga can clear it, or it clears by itself",
     }
-    assert before.override == "could be overridden, but by nobody here"
+    assert before.override == "nobody here may override it"
     assert after.override == "can be overridden by Rosa"
     assert steps(row, again(cast.rosa)).override == "cannot be overridden here"
 
