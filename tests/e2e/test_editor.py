@@ -342,3 +342,15 @@ def test_save__that_takes_longer_than_a_draft_waits__leaves_no_draft_behind(ada:
     expect(page.get_by_role("heading", name="Version 2")).to_be_visible()
     expect(page.get_by_text("You have a draft")).to_have_count(0)
     assert newest().number == 2 and not Draft.objects.exists()
+
+
+def test_editor__scrolled_to_the_end_of_its_side__shows_the_last_row_above_the_bar(ada: Seat) -> None:
+    page = ada.open(EDITOR)
+    page.set_viewport_size({"width": 1280, "height": 720})
+    side = page.locator(".editor-side")
+    expect(page.locator(".cm-content").first).to_be_visible()
+
+    side.evaluate("side => side.scrollTo(0, side.scrollHeight)")
+
+    row, bar = page.get_by_label("Template", exact=True).bounding_box(), page.locator(".savebar").bounding_box()
+    assert row and bar and row["y"] + row["height"] < bar["y"]

@@ -255,6 +255,19 @@ def test_name__with_blanks__is_asked_about_where_no_script_could_tell(people: Ca
     assert Prompt.objects.get(name="refund-notes").description == "For refunds"
 
 
+def test_toast__on_a_narrow_screen__lies_over_no_button_at_the_end_of_a_form(
+    people: Cast, web: Web, browser: Browser
+) -> None:
+    page = Seat(browser, web, people.ada).open("/w/acme/new")
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.evaluate("document.dispatchEvent(new CustomEvent('toast', {detail: {text: 'It is saved.'}}))")
+    button = page.get_by_role("button", name="Write its first version")
+    button.scroll_into_view_if_needed()
+
+    toast, below = page.locator("[data-toast]").bounding_box(), button.bounding_box()
+    assert toast and below and toast["y"] + toast["height"] < below["y"]
+
+
 def test_frame__of_a_page_that_stays_open__tells_what_waits_while_it_is_looked_at_and_leaves_the_focus(
     people: Cast, web: Web, browser: Browser
 ) -> None:
