@@ -1,4 +1,4 @@
-"""The two messages on the pipe: a job with the bytes of a source beside it, and an answer."""
+"""The messages on the pipe, a job with the bytes of a source beside it and an answer; and those to who starts workers."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ from registry.core.canonical import JSON
 
 JOB = struct.Struct(">II")
 ANSWER = struct.Struct(">I")
+ORDER = struct.Struct(">Bi")  # what to do, and to which pid
+OUTCOME = struct.Struct(">i")
+START, END = 1, 2
+UNKNOWN = 1000  # no way for a process to end
 
 
 def pack_job(job: Mapping[str, JSON], source: bytes = b"") -> bytes:

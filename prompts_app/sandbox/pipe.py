@@ -6,17 +6,13 @@ import contextlib
 import json
 import os
 import select
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from prompts_app.sandbox.framing import ANSWER
+from prompts_app.sandbox.starting import STARTER
 from registry.core.canonical import JSON
 
-ROOT = Path(__file__).resolve().parents[2]
-COMMAND = (sys.executable, "-E", "-s", "-B", "-m", "prompts_app.sandbox.worker")
 START_SECONDS = 15.0
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 JOBS_AHEAD = 4
@@ -34,30 +30,24 @@ class Worker:
     """One worker process. Not for two threads at once; a fork of this process must `forget` it."""
 
     def __init__(self) -> None:
-        self.process = subprocess.Popen(
-            COMMAND,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            bufsize=0,
-            cwd=ROOT,
-            env={},
-            start_new_session=True,
-        )
-        assert self.process.stdin is not None and self.process.stdout is not None
-        self.jobs = self.process.stdin.fileno()
-        self.answers = self.process.stdout.fileno()
+        jobs, ours = os.pipe()
+        theirs, answers = os.pipe()
+        self.streams = (os.fdopen(ours, "wb", buffering=0), os.fdopen(theirs, "rb", buffering=0))
+        self.jobs, self.answers = ours, theirs
+        self.pid = 0
+        self.is_worn = False
         os.set_blocking(self.jobs, False)
         os.set_blocking(self.answers, False)
-        self.is_worn = False
         try:
+            try:
+                self.pid = STARTER.start(jobs, answers)
+            finally:
+                os.close(jobs)
+                os.close(answers)
             self._receive(time.monotonic() + START_SECONDS)
-        except WorkerGone as gone:
-            raise WorkerGone(f"The render worker did not start: {self._last_words()}") from gone
-
-    @property
-    def pid(self) -> int:
-        return self.process.pid
+        except BaseException:
+            self.kill()
+            raise
 
     def ask(self, job: bytes, *, timeout_s: float) -> dict[str, JSON]:
         """The answer to a packed job. Raises WorkerLate or WorkerGone; the worker is then dead."""
@@ -89,20 +79,17 @@ class Worker:
             raise
         return answers
 
-    def kill(self) -> None:
-        """End it now, and leave no zombie."""
-        self.process.kill()
-        self.process.wait()
+    def kill(self) -> int | None:
+        """End it now, and leave no zombie: how it ended, where that is known and it had not been ended before."""
+        how = STARTER.end(self.pid)
         self.forget()
+        return how
 
-    def forget(self, *, is_ours: bool = True) -> None:
-        """Close this process's ends of the pipes. After a fork the worker is the parent's: nobody here waits for it."""
-        if not is_ours:
-            self.process.returncode = 0
-        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
-            if stream is not None:
-                with contextlib.suppress(OSError):
-                    stream.close()
+    def forget(self) -> None:
+        """Close this process's ends of the pipes. After a fork that is all: the worker is the parent's."""
+        for stream in self.streams:
+            with contextlib.suppress(OSError):
+                stream.close()
 
     def _stream(self, jobs: Sequence[bytes], timeout_s: float, within_s: float) -> Iterator[dict[str, JSON]]:
         """Keeps some jobs ahead of the worker, and yields its answers as they come."""
@@ -184,11 +171,6 @@ class Worker:
         poll.register(stream, event)
         if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
             raise WorkerLate("The render worker took too long.")
-
-    def _last_words(self) -> str:
-        self.process.kill()
-        _, errors = self.process.communicate()
-        return errors.decode(errors="replace").strip()[-2000:] or f"exit code {self.process.returncode}"
 
 
 def _take_frame(buffer: bytearray) -> bytes | None:

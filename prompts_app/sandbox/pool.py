@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from prompts_app.sandbox.pipe import Worker, WorkerGone
+from prompts_app.sandbox.starting import NoStart
 from registry.core.canonical import JSON
 from registry.core.errors import Unavailable
 
@@ -111,7 +112,7 @@ class Pool:
     def _start(self) -> Worker:
         try:
             worker = Worker()
-        except (OSError, WorkerGone) as error:
+        except (OSError, NoStart, WorkerGone) as error:
             raise Unavailable("sandbox.down", "The render worker cannot be started.") from error
         with self.lock:
             self.alive.add(worker)
@@ -119,5 +120,5 @@ class Pool:
 
     def _after_fork(self) -> None:
         for worker in self.alive:
-            worker.forget(is_ours=False)
+            worker.forget()
         self.reset()

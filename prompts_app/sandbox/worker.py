@@ -1,7 +1,7 @@
 """The render worker: one process that reads jobs from its standard input and answers on its standard output.
 
-Run as `python -m prompts_app.sandbox.worker`. It holds no secret, opens no file and no connection, and limits itself
-before it reads the first job; whoever started it watches the clock. Django is never imported here.
+A fork of `prompts_app.sandbox.starter`. It holds no secret, opens no file and no connection, and limits itself
+before it reads the first job; whoever asked for it watches the clock. Django is never imported here.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import contextlib
 import os
 import re
 import resource
-import sys
 import time
 from collections.abc import Callable
 from functools import lru_cache
@@ -114,21 +113,10 @@ def allow_cpu() -> None:
 
 def is_worn() -> bool:
     """Whether the process has grown so large that a fresh one is better."""
-    peak_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak_kb > RETIRE_ABOVE_KB and own_peak_kb(peak_kb) > RETIRE_ABOVE_KB
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > RETIRE_ABOVE_KB
 
 
-def own_peak_kb(otherwise: int) -> int:
-    """The peak since this program began: `ru_maxrss` counts from the fork, when we were as large as who started us."""
-    try:
-        with open("/proc/self/status", "rb") as status:  # noqa: PTH123 (no import that a render does not need)
-            found = re.search(rb"VmHWM:\s+(\d+) kB", status.read())
-    except OSError:
-        return otherwise
-    return int(found[1]) if found else otherwise
-
-
-def main() -> None:
+def serve() -> None:
     """Serve until the other end closes; the standard streams become the void, so that nothing else can speak."""
     jobs = os.fdopen(os.dup(0), "rb")
     answers = os.dup(1)
@@ -150,8 +138,3 @@ def _write(where: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(where, view) :]
-
-
-if __name__ == "__main__":
-    sys.setrecursionlimit(1000)
-    main()
