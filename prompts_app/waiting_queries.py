@@ -27,8 +27,11 @@ def marks() -> dict[str, Combinable]:
     rules = PolicyVersion.objects.filter(environment=OuterRef("pk")).order_by("-number").values("number")[:1]
     sums = (Count("pk"), Sum("pk"), Sum("stamp"))
     pending = Func(Value(" "), *sums, function="concat_ws", output_field=CharField())
-    asked = {"prompt__promotions__environment": OuterRef("pk"), "prompt__promotions__state__in": PENDING}
-    posted = VersionCheck.objects.filter(digest=F("prompt__promotions__version__digest"), **asked).order_by()
+    posted = VersionCheck.objects.filter(
+        prompt__promotions__environment=OuterRef("pk"),
+        prompt__promotions__state__in=PENDING,
+        digest=F("prompt__promotions__version__digest"),
+    ).order_by()
     evidence = posted.values("prompt__promotions__environment").annotate(mark=Max("pk")).values("mark")
     edits = CheckDefinitionChange.objects.filter(definition__workspace=OuterRef("workspace")).order_by()
     return {

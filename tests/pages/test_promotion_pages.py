@@ -14,11 +14,9 @@ from prompts_app.models import (
     Approval,
     CheckState,
     Comment,
-    Deployment,
     Environment,
     Promotion,
     Prompt,
-    Quarantine,
     Vote,
 )
 from registry.core.actions.workspaces import change_member
@@ -27,7 +25,7 @@ from registry.core.templatetags.ui import part_words
 from tests import builders
 from tests.builders import Cast
 from tests.pages.conftest import SignedIn
-from tests.scenes import approve, fresh, go_live, post, suite
+from tests.scenes import approve, fresh, post, suite
 
 PRODUCTION = {"approvals": 1, "require_predecessor": False, "require_suites": False, "min_suites": 0}
 
@@ -263,43 +261,6 @@ def test_promotion__unknown_button_or_read_as_a_write__is_refused(
     assert as_(cast.linus).post(f"/w/not-acme/promotions/{waiting.pk}/apply").status_code == 404
 
 
-def test_rollback__from_its_page__goes_back_quarantines_and_is_told(cast: Cast, as_: SignedIn, prompt: Prompt) -> None:
-    builders.version(cast.ada, prompt, "Worse {{ name }}")
-    rosa, address = as_(cast.rosa), "/w/acme/environments/development/rollback/support/triage"
-
-    page = rosa.get(address).content.decode()
-    empty = rosa.post(address, {"reason": "  ", "quarantine": "on"})
-    done = rosa.post(address, {"reason": "It was worse", "quarantine": "on"})
-
-    assert "Back to v1" in page and "<del>Worse</del>" in page
-    assert empty.status_code == 422 and done["Location"] == "/w/acme/prompts/support/triage"
-    assert live_number(prompt, cast.environment("development")) == 1
-    told = rosa.get("/w/acme/environments/development").content.decode()
-    quarantined = told.partition("<h2>Quarantined</h2>")[2].partition("</ul>")[0]
-    assert "It was worse" in told and ">v2</a>" in quarantined
-    assert "Go back to it" not in told  # v1 is live again, by a deployment of its own; v2 is quarantined
-    assert Quarantine.objects.get().cleared_at is None
-
-
-def test_rollback__proposes_to_quarantine__where_services_are_protected_and_not_where_one_tries_out(
-    cast: Cast, as_: SignedIn, prompt: Prompt, production: Environment
-) -> None:
-    worse = builders.version(cast.ada, prompt, "Worse {{ name }}")
-    change_environment(cast.olga, production, policy={**PRODUCTION, "approvals": 0})
-    for version in (prompt.versions.select_related("prompt").get(number=1), worse):
-        go_live(cast, version, "production")
-    rosa = as_(cast.rosa)
-
-    ticked = {}
-    for place in ("development", "production"):
-        page = rosa.get(f"/w/acme/environments/{place}/rollback/support/triage").content.decode()
-        [field] = re.findall(r'<input type="checkbox" name="quarantine"[^>]*id="id_quarantine"[^>]*>', page)[:1]
-        ticked[place] = "checked" in field
-        assert "It cannot be promoted here again until a releaser clears it." in page
-
-    assert ticked == {"development": False, "production": True}
-
-
 def test_promotion__with_a_newer_one_beside_it__says_so_and_leads_there(
     cast: Cast, as_: SignedIn, prompt: Prompt, waiting: Promotion
 ) -> None:
@@ -333,93 +294,6 @@ def test_promotion_form__says_what_has_to_come_first_where_it_goes(
 
     assert "live in Production once somebody else has approved it, and Rosa or Olga has applied it." in of_ada
     assert "once it has been live in Development, its required suites" in of_rosa and "you have applied it" in of_rosa
-
-
-def test_going_back__by_who_may_not__names_who_may_where_the_button_would_stand(
-    cast: Cast, as_: SignedIn, prompt: Prompt
-) -> None:
-    grace, rosa, said = as_(cast.grace), as_(cast.rosa), "Releasers can go back: Rosa and Olga."
-    for address in ("/w/acme/prompts/support/triage", "/w/acme/environments/development"):
-        assert said in grace.get(address).content.decode()
-        assert "Releasers can go back" not in rosa.get(address).content.decode()
-    assert "Releasers can go back" not in grace.get("/w/acme/environments/staging").content.decode()
-
-
-def test_taking_out_and_taking_into_a_draft__are_called_what_they_do_and_not_going_back(
-    cast: Cast, as_: SignedIn, prompt: Prompt
-) -> None:
-    rosa, place = as_(cast.rosa), "/w/acme/environments/development"
-    alone = rosa.get(f"{place}/rollback/support/triage").content.decode()
-    rosa.post(f"{place}/withdraw/support/triage", {"reason": "too early"})
-    builders.version(cast.ada, prompt, "Again {{ name }}")
-    versions = as_(cast.ada).get("/w/acme/prompts/support/triage/versions").content.decode()
-
-    assert "<h1>Take it out of" in alone and "Withdraw" not in alone and "undo-2" not in alone
-    assert "Taken out" in rosa.get(place).content.decode()
-    assert "Take into my draft" in versions and "Restore" not in versions and "undo-2" not in versions
-
-
-def test_rollback__where_all_else_is_quarantined__says_so_and_leads_to_it(
-    cast: Cast, as_: SignedIn, prompt: Prompt
-) -> None:
-    rosa, place = as_(cast.rosa), "/w/acme/environments/development"
-    address = f"{place}/rollback/support/triage"
-    first = rosa.get(place).content.decode()
-    builders.version(cast.ada, prompt, "Worse {{ name }}")
-    bad = Deployment.objects.latest("pk")
-    rosa.post(address, {"reason": "It was worse", "quarantine": "on"})
-
-    page = rosa.get(address).content.decode()
-    chosen = rosa.get(f"{address}?to={bad.pk}").content.decode()
-
-    assert "Take it out…" in first and "Go back…" not in first and "Go back…" in rosa.get(place).content.decode()
-    assert "Nothing else was live here" not in page and "was put away" in page and f'href="?to={bad.pk}"' in page
-    assert "Back to v2" in chosen and "v2 was rolled back here before" in chosen
-
-
-def test_rollback__to_what_would_break_or_is_quarantined__asks_first(cast: Cast, as_: SignedIn, prompt: Prompt) -> None:
-    builders.version(cast.ada, prompt, "Nobody is named")
-    rosa, address = as_(cast.rosa), "/w/acme/environments/development/rollback/support/triage"
-
-    page = rosa.get(address).content.decode()
-    refused = rosa.post(address, {"reason": "Back"})
-    done = rosa.post(address, {"reason": "Back", "acknowledge_breaking": "on"})
-
-    assert "Services that use what is live would break" in page
-    assert refused.status_code == 422 and done.status_code == 302
-
-
-def test_withdraw_and_clear__from_their_forms__empty_the_place_and_the_quarantine(
-    cast: Cast, as_: SignedIn, prompt: Prompt
-) -> None:
-    rosa, environment = as_(cast.rosa), "/w/acme/environments/development"
-
-    rosa.post(f"{environment}/withdraw/support/triage", {"reason": "Not ready", "quarantine": "on"})
-    digest = Quarantine.objects.get().digest
-    refused = rosa.post(f"{environment}/quarantine/support/triage", {"digest": digest, "reason": ""})
-    rosa.post(f"{environment}/quarantine/support/triage", {"digest": digest, "reason": "Fixed elsewhere"})
-
-    assert live_number(prompt, cast.environment("development")) is None
-    assert refused.status_code == 422
-    assert Quarantine.objects.get().cleared_at is not None
-
-
-def test_rollback__asked_by_a_reviewer__is_forbidden(cast: Cast, as_: SignedIn, prompt: Prompt) -> None:
-    builders.version(cast.ada, prompt, "Hi {{ name }}")
-    grace, latest = as_(cast.grace), Promotion.objects.latest("pk")
-
-    for page in ("/w/acme/prompts/support/triage", f"/w/acme/promotions/{latest.pk}"):
-        assert "Go back…" in as_(cast.rosa).get(page).content.decode(), page
-        assert "Go back…" not in as_(cast.grace).get(page).content.decode(), page
-    for verb in ("rollback", "withdraw", "quarantine"):
-        address = f"/w/acme/environments/development/{verb}/support/triage"
-        assert grace.post(address, {"reason": "x", "digest": "0"}).status_code == 403
-
-
-def _soon(days: int = 2) -> str:
-    from datetime import UTC, datetime, timedelta
-
-    return f"{datetime.now(UTC) + timedelta(days=days):%Y-%m-%dT%H:%M}"
 
 
 def test_promotion__applied__leads_on_to_the_next_stage_and_back(
@@ -483,3 +357,9 @@ def test_promotion__overridden__tells_what_it_went_live_over_and_who_could_have_
 def test_part__of_a_prompt__is_named_in_words() -> None:
     assert part_words("messages[0]") == "message 1" and part_words("messages[2].content") == "message 3.content"
     assert part_words("text") == "text"
+
+
+def _soon(days: int = 2) -> str:
+    from datetime import UTC, datetime, timedelta
+
+    return f"{datetime.now(UTC) + timedelta(days=days):%Y-%m-%dT%H:%M}"
