@@ -52,11 +52,13 @@ class Scene:
     most_mb: float = 0.0
     told: list[str] = field(default_factory=list)
 
-    def measure(self, what: str, bodies: list[object], *, allowed: set[int], rounds: int = 3) -> None:
+    def measure(
+        self, what: str, bodies: list[object], *, allowed: set[int], at_once: int = AT_ONCE, rounds: int = 3
+    ) -> None:
         """Fetch while so many ask for these previews, and note how long that took and what was answered to them."""
         port = _port(self.web)
         beside: dict[str, list[float]] = {"web": [], "delivery": []}
-        with crowd(port, self.ci.headers, bodies, at_once=AT_ONCE, rounds=rounds) as callers:
+        with crowd(port, self.ci.headers, bodies, at_once=at_once, rounds=rounds) as callers:
             while callers.is_at_work:
                 beside["web"] += fetch_often(port, self.key)
                 beside["delivery"] += fetch_often(_port(self.delivery), self.key)
@@ -64,7 +66,7 @@ class Scene:
             answered, lost = callers.found()
         self.account.lost += lost
         assert set(answered) <= allowed, (what, answered)
-        assert sum(answered.values()) + len(lost) == AT_ONCE * rounds
+        assert sum(answered.values()) + len(lost) == at_once * rounds
         self.note(f"{what} {dict(sorted(answered.items()))}", beside["web"], beside["delivery"])
 
     def note(self, what: str, web: list[float], delivery: list[float]) -> None:
@@ -83,10 +85,12 @@ def test_renders__that_want_all_there_is__keep_nobody_from_fetching(transactiona
         scene.note(
             "nobody", *([took for _ in range(3) for took in fetch_often(_port(one), key)] for one in (web, delivery))
         )
-        scene.measure("plain", [PLAIN], allowed={200})
-        scene.measure("harmless", [HARMLESS], allowed={200, 503})
-        scene.measure("hostile", hostile, allowed={200, 422, 503})
-        scene.measure("burning", [BURNING], allowed={422, 503}, rounds=1)
+        scene.measure("one by one, harmless", [HARMLESS], allowed={200}, at_once=1, rounds=len(hostile))
+        scene.measure("one by one, hostile", hostile, allowed={422}, at_once=1, rounds=len(hostile))
+        scene.measure("at once, plain", [PLAIN], allowed={200})
+        scene.measure("at once, harmless", [HARMLESS], allowed={200, 503})
+        scene.measure("at once, hostile", hostile, allowed={200, 422, 503})
+        scene.measure("at once, burning", [BURNING], allowed={422, 503}, rounds=1)
         began = time.monotonic()
         fine = httpx.post(f"{web.url}{PLACE}/render", json={"variables": ADA}, headers=key.headers, trust_env=False)
         took = time.monotonic() - began
