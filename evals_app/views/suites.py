@@ -25,6 +25,7 @@ from evals_app.suite_queries import (
 from prompts_app.actions.prompts import find_prompt
 from prompts_app.detours import stay_on_detour
 from prompts_app.models import Prompt
+from registry.core.actor import Actor
 from registry.core.errors import Conflict, Forbidden, Invalid, NotFound, RegistryError, invalid_field
 from registry.core.pages import PageForm, attempt, page, status_of
 from registry.core.permissions import Permission, allows, require
@@ -176,6 +177,13 @@ def suite_judge(request: PageRequest, suite: str) -> HttpResponse:
     return redirect("suite", request.workspace.slug, found.slug)
 
 
+def _may_lift(actor: Actor, suite: Suite) -> bool:
+    """Whether the reader may say that the suite is no longer required; asked of the database only where roles leave it open."""
+    if allows(actor, Permission.CHANGE_REQUIRED_SUITE):
+        return True
+    return allows(actor, Permission.WRITE) and not is_required_where_protected(suite)
+
+
 def _answer(request: PageRequest, suite: Suite, form: AttachForm | None = None) -> HttpResponse:
     names = prompts_to_choose(request.workspace.pk)
     attachments = attachments_of(suite)
@@ -188,7 +196,7 @@ def _answer(request: PageRequest, suite: Suite, form: AttachForm | None = None) 
         "run_on_choices": RUN_ON,
         "prompt_names": names,
         "may_run": allows(request.actor, Permission.RUN),
-        "may_lift": allows(request.actor, Permission.CHANGE_REQUIRED_SUITE) or not is_required_where_protected(suite),
+        "may_lift": _may_lift(request.actor, suite),
     }
     if suite.last_number:
         version = find_suite_version(suite, _number(request) or suite.last_number)
