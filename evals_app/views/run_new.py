@@ -14,8 +14,9 @@ from evals_app.actions.runs import start_run
 from evals_app.actions.suites import find_suite
 from evals_app.budgets import Budget
 from evals_app.models import Run, SuiteAttachment, SuiteVersion
-from evals_app.queries import places_of
+from evals_app.queries import Place, places_of
 from evals_app.suite_queries import only_one, prompts_to_choose
+from evals_app.tryout_queries import model_choices
 from prompts_app.actions.environments import find_environment
 from prompts_app.actions.prompts import find_prompt
 from prompts_app.actions.versions import find_version
@@ -24,7 +25,7 @@ from prompts_app.history_queries import numbers
 from prompts_app.models import Prompt, PromptVersion
 from registry.core.errors import Invalid
 from registry.core.pages import PageForm, attempt, page, status_of
-from registry.core.permissions import Permission, require
+from registry.core.permissions import Permission, allows, require
 from registry.core.web import PageRequest
 
 VERSIONS_OFFERED = 200
@@ -76,7 +77,7 @@ class RunForm(PageForm):
         help_text="Every try counts, judges' too. Both left empty: the workspace's default, if any.",
     )  # fmt: skip
 
-    def __init__(self, prompt: Prompt, *args: object, **kwargs: object) -> None:
+    def __init__(self, prompt: Prompt, places: Sequence[Place], *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         versions = [(str(n), f"v{n}" + (f" · {said[:60]}" if said else "")) for n, said, _ in numbers(prompt)]
         offered = versions[:VERSIONS_OFFERED]
@@ -85,7 +86,7 @@ class RunForm(PageForm):
         self._choose("suite", [suite.choice for suite in self._suites.values()])
         live = [
             (f"live:{place.environment.name}", f"{place.environment.label}: v{place.live.number}")
-            for place in places_of(prompt)
+            for place in places
             if place.live
         ]
         numbered = [(f"version:{number}", label) for number, label in offered]
@@ -129,12 +130,19 @@ def run_new(request: PageRequest) -> HttpResponse:
     if not choice.name:
         return render(request, "evals/run_new.html", {"choice": choice})
     prompt = find_prompt(request.workspace.pk, choice.name)
-    form = RunForm(prompt, request.POST or None, initial=_initial(request, prompt))
+    places = places_of(prompt)
+    form = RunForm(prompt, places, request.POST or None, initial=_initial(request, prompt, places))
     if request.method == "POST":
         started = attempt(form, lambda: form.start(request, prompt))
         if started:
             return redirect("run", request.workspace.slug, started.pk)
-    return render(request, "evals/run_new.html", {"prompt": prompt, "form": form}, status=status_of(form))
+    context = {
+        "prompt": prompt,
+        "form": form,
+        "models": model_choices(request.workspace.pk),
+        "may_administer": allows(request.actor, Permission.ADMINISTER),
+    }
+    return render(request, "evals/run_new.html", context, status=status_of(form))
 
 
 @dataclass(frozen=True)
@@ -186,11 +194,11 @@ def _only_prompt(workspace_id: int, slug: str) -> str:
     return only_one(list(rows.filter(prompt__archived_at=None).values_list("prompt__name", flat=True)[:2]))
 
 
-def _initial(request: PageRequest, prompt: Prompt) -> dict[str, object]:
+def _initial(request: PageRequest, prompt: Prompt, places: Sequence[Place]) -> dict[str, object]:
     """The newest version against what is live highest up, unless that is the very same."""
     chosen = {name: request.GET[name] for name in ("version", "suite", "baseline") if name in request.GET}
     version = str(chosen.get("version", prompt.last_number))
-    live = [(place.environment.name, str(place.live.number)) for place in places_of(prompt) if place.live]
+    live = [(place.environment.name, str(place.live.number)) for place in places if place.live]
     baseline = f"live:{live[-1][0]}" if live and live[-1][1] != version else ""
     return {"version": version, "baseline": baseline, **chosen}
 

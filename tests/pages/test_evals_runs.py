@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from evals_app.actions.runs import start_run
-from evals_app.models import DraftCase, Result, Run, RunChunk, RunState
+from evals_app.models import DraftCase, Provider, Result, Run, RunChunk, RunState
 from evals_app.scripted_provider import Rule
 from registry.core.models import JobState
 from tests import builders
@@ -281,6 +281,21 @@ def test_run_new__of_a_version_that_is_live__never_holds_it_against_itself(
 
     assert '<option value="live:production" selected>' in newest
     assert '<option value="" selected>' in live, "version 1 is what is live"
+
+
+def test_run_new__where_no_model_can_be_asked__says_so_before_anything_is_started(
+    cast: Cast, world: Evaluated, as_: SignedIn
+) -> None:
+    path = "/w/acme/runs/new?prompt=numbers/echo"
+    before = as_(cast.olga).get(path).content.decode()
+    Provider.objects.all().delete()
+
+    owner, editor = (as_(who).get(path).content.decode() for who in (cast.olga, cast.ada))
+
+    assert "No model can be asked yet" not in before and "Asks the model" in before
+    assert "No model can be asked yet" in owner and "Asks the model" not in owner
+    assert 'href="/w/acme/settings/providers?back=' in owner and "Add a provider" in owner
+    assert "An admin of this workspace adds a provider" in editor and "settings/providers?back=" not in editor
 
 
 def test_run__without_an_answer_yet__says_what_it_waits_for(cast: Cast, world: Evaluated, as_: SignedIn) -> None:
