@@ -143,12 +143,14 @@ class Evidence:
 @dataclass(frozen=True)
 class PromotionEvidence:
     """What the required suites say of a promotion's candidate against what it would replace, and how the suites changed
-    since that went live. `has_ended`: the promotion has, and nothing more is asked for it."""
+    since that went live. `has_ended`: the promotion has, and nothing more is asked for it. `optional` are suites that are
+    attached but not required, while fewer are than the environment asks for, or none is."""
 
     against: Against
     answers: tuple[Evidence, ...]
     changes: tuple[SuiteChange, ...] = ()
     has_ended: bool = False
+    optional: tuple[Suite, ...] = ()
 
     @property
     def lacking(self) -> tuple[Lack, ...]:
@@ -224,7 +226,11 @@ def judged_evidence(promotion: Promotion) -> PromotionEvidence:
     found = _evidence(promotion.version, against, suites)
     answers = tuple(replace(one, is_starting=_starts(one, is_asked=named[one.suite.slug])) for one in found)
     has_ended = not promotion.is_pending
-    return PromotionEvidence(against, found if has_ended else answers, changes, has_ended)
+    optional: tuple[Suite, ...] = ()
+    if not has_ended and len(suites) < max(1, policy.min_suites):
+        attached = SuiteAttachment.objects.filter(prompt=promotion.prompt, is_required=False).select_related("suite")
+        optional = tuple(one.suite for one in attached.order_by("suite__title"))
+    return PromotionEvidence(against, found if has_ended else answers, changes, has_ended, optional)
 
 
 def evidence_between(old: PromptVersion, new: PromptVersion) -> tuple[Evidence, ...]:

@@ -17,6 +17,7 @@ from prompts_app.actions.applying import apply_promotion
 from prompts_app.actions.promotions import close, schedule
 from prompts_app.asked_evidence import NEEDS_CHECKS, STARTS_WITHIN
 from prompts_app.facts import subject_of
+from prompts_app.models import RequiredCheck
 from registry.core.models import Notification, OutboxMessage
 from tests import builders, scenes
 from tests.builders import Cast
@@ -125,6 +126,22 @@ def test_promotion_evidence__of_required_suites__shows_verdict_interval_and_flip
     assert f"/w/acme/runs/{world.run.pk}/cases/4?status=flipped" in fragment and "case-4<" not in fragment
     assert "Shape" not in fragment and "Run what is missing" not in fragment
     assert "Measured otherwise than what is live was:" in fragment and "new since: 60 cases" in fragment
+
+
+def test_promotion_evidence__of_too_few_required_suites__names_those_that_are_attached_only(
+    cast: Cast, world: Evaluated, as_: SignedIn
+) -> None:
+    client, path = as_(cast.ada), f"/w/acme/promotions/{world.promotion.pk}"
+    SuiteAttachment.objects.update(is_required=False)
+    RequiredCheck.objects.all().delete()
+
+    pending = client.get(f"{path}/evidence", headers=HTMX).content.decode()
+    close(cast.ada, world.promotion, stamp=None)
+    ended = client.get(f"{path}/evidence", headers=HTMX).content.decode()
+
+    link = f'href="/w/acme/suites/numbers?back=%2Fw%2Facme%2Fpromotions%2F{world.promotion.pk}#attachments"'
+    assert link in pending and "Numbers</a> is attached but not required" in pending
+    assert "attached but not required" not in ended
 
 
 def test_promotion__ended__does_not_judge_its_evidence_anew(cast: Cast, world: Evaluated, as_: SignedIn) -> None:
