@@ -13,7 +13,16 @@ from evals_app.models import Case, DraftCase, Suite, SuiteAttachment, SuiteDraft
 from evals_app.outlook_queries import outlooks
 from evals_app.suite_cells import Cells, cells_of, columns_of
 from evals_app.suite_content import CaseSpec, SuiteContent, parse_suite
-from evals_app.suite_editing import FIRST_RULES, broken_rows, case_mistakes, read_rules, rules_as_read, typed_rules
+from evals_app.suite_editing import (
+    FIRST_RULES,
+    broken_rows,
+    case_mistakes,
+    is_blank,
+    read_rules,
+    rules_as_read,
+    typed_rules,
+    with_keys,
+)
 from evals_app.suite_sizes import SizeNote, size_note
 from registry.core.canonical import JSON, InvalidJson, parse_json
 from registry.core.errors import FieldError, Invalid
@@ -63,10 +72,10 @@ class EditorSheet:
         return self.page.paginator.num_pages
 
 
-def editor_sheet(suite: Suite, member_id: int, *, page: str | None, marks_empty: bool = False) -> EditorSheet:
+def editor_sheet(suite: Suite, member_id: int, *, page: str | None) -> EditorSheet:
     """One page of the editor; a fixed number of queries, whatever the size of the suite.
 
-    A row that nobody has filled in yet says nothing of what it lacks, unless `marks_empty`: it stood in the way.
+    A row that nobody has filled in yet says nothing of what it lacks: saving leaves it out. One without a key gets one then.
     """
     draft = SuiteDraft.objects.filter(suite=suite, member_id=member_id).first()
     newest = SuiteVersion.objects.filter(suite=suite, number=suite.last_number).first()
@@ -92,7 +101,7 @@ def editor_sheet(suite: Suite, member_id: int, *, page: str | None, marks_empty:
         rules=rules,
         names=names,
         removable=tuple(name for name in given if name not in {*filled, *asked}),
-        rows=_rows(found, contents, names, rules, draft, marks_empty=marks_empty),
+        rows=_rows(found, contents, names, rules, draft),
         page=found,
         count=found.paginator.count,
         size=_size(suite, rules, draft, newest),
@@ -156,15 +165,13 @@ def _rows(
     names: Sequence[str],
     rules: Mapping[str, str],
     draft: SuiteDraft | None,
-    *,
-    marks_empty: bool,
 ) -> tuple[EditorRow, ...]:
     mistakes = _mistakes(contents, rules) if draft else {}
     taken = _keys_used_twice(draft, contents) if draft else set()
     rows = []
     for index, (row, content) in enumerate(zip(page.object_list, contents, strict=True)):
         cells = cells_of(content, names)
-        said = list(mistakes.get(index, ())) if marks_empty or content.get("variables") or len(content) > 1 else []
+        said = [] if is_blank(content) else list(mistakes.get(index, ()))
         if content.get("key") in taken:
             said.append("key is the key of another case too: keys are unique within a suite")
         number = row.row if isinstance(row, DraftCase) else cast("Case", row).position
@@ -177,7 +184,7 @@ def _mistakes(contents: Sequence[Mapping[str, JSON]], rules: Mapping[str, str]) 
     """What is wrong with the rows of one page, by their place on it; keys used twice are found apart."""
     found: dict[int, list[str]] = {}
     errors: list[FieldError] = broken_rows(contents)
-    readable: list[JSON] = [dict(case) for case in contents]
+    readable: list[JSON] = [*with_keys(contents)]
     try:
         parse_suite({**_rules(rules), "cases": readable})
     except Invalid as refused:

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 from evals_app.metric_rows import filled, posted_rows, typed_rows
 from evals_app.scorer_rows import posted_scorers
@@ -143,6 +144,24 @@ def broken_rows(cases: Sequence[Mapping[str, JSON]]) -> list[FieldError]:
         for index, case in enumerate(cases)
         if BROKEN in case
     ]
+
+
+def is_blank(case: Mapping[str, JSON]) -> bool:
+    """Whether nobody has filled in anything of a row."""
+    return not case.get("variables") and not case.keys() - {"variables"}
+
+
+def with_keys(cases: Sequence[Mapping[str, JSON]]) -> list[dict[str, JSON]]:
+    """The cases, those without a key called by their number in the suite, or by the next one that is free."""
+    taken = {key for case in cases if isinstance(key := case.get("key"), str)}
+    named = []
+    for place, case in enumerate(cases, 1):
+        key = case.get("key")
+        if key is None or key == "":
+            key = next(name for number in count(place) if (name := f"case-{number}") not in taken)
+            taken.add(key)
+        named.append({**case, "key": key})
+    return named
 
 
 def case_mistakes(refused: Invalid) -> tuple[RowMistake, ...]:

@@ -14,7 +14,7 @@ from evals_app.models import DraftCase, Suite, SuiteDraft, SuiteVersion
 from evals_app.models.draft import LONGEST_KEY
 from evals_app.suite_cells import MOST_COLUMNS, TypedPage, case_of
 from evals_app.suite_content import MOST_CASES, case_problems, parse_suite
-from evals_app.suite_editing import FIRST_RULES, broken_rows, read_rules, typed_rules
+from evals_app.suite_editing import FIRST_RULES, broken_rows, is_blank, read_rules, typed_rules, with_keys
 from registry.core.actor import Actor
 from registry.core.canonical import JSON
 from registry.core.errors import Conflict, FieldError, Invalid, NotFound, PreconditionFailed, invalid_field
@@ -157,6 +157,24 @@ def drop_case(actor: Actor, suite: Suite, row: int) -> None:
     """Take a row out of the draft; the versions that have the case keep it."""
     draft = _open(actor, suite, 0)
     DraftCase.objects.filter(draft=draft, row=row).delete()
+    _touch(draft)
+
+
+@transaction.atomic
+def settle_rows(actor: Actor, suite: Suite) -> None:
+    """Take out the rows that nobody filled in, and give those without a key their number as one."""
+    draft = _open(actor, suite, 0)
+    unnamed = list(DraftCase.objects.filter(draft=draft, key=""))
+    if not unnamed:
+        return
+    blank = [row.pk for row in unnamed if is_blank(json.loads(row.content))]
+    DraftCase.objects.filter(pk__in=blank).delete()
+    rows = list(DraftCase.objects.filter(draft=draft).order_by("position"))
+    for row, case in zip(rows, with_keys([json.loads(row.content) for row in rows]), strict=True):
+        if not row.key:
+            _fill(row, case)
+    unnamed_rows = {row.row for row in unnamed}
+    DraftCase.objects.bulk_update([row for row in rows if row.row in unnamed_rows], ["key", "cluster", "content"])
     _touch(draft)
 
 

@@ -22,6 +22,7 @@ from evals_app.actions.suite_drafts import (
     find_draft,
     keep_page,
     save_suite_draft,
+    settle_rows,
 )
 from evals_app.actions.suites import SavedSuite, find_suite
 from evals_app.draft_queries import ROWS_PER_PAGE, EditorSheet, editor_sheet, place_of
@@ -266,6 +267,7 @@ def _check(request: PageRequest, suite: Suite, turned: str) -> HttpResponse:
         if draft is None and newest is not None:
             checked = newest.load()
         else:
+            settle_rows(request.actor, suite)
             checked = parse_suite(draft_content(draft or keep_page(request.actor, suite, TypedPage())))
     except Invalid as refused:
         return _editor(request, suite, turned, refused, is_check=True)
@@ -282,6 +284,7 @@ def _save(request: PageRequest, suite: Suite) -> HttpResponse:
         messages.info(request, f"Nothing to save: version {suite.last_number} says the same.")
         return stay_on_detour(request, "suite", request.workspace.slug, suite.slug)
     keep_page(request.actor, suite, TypedPage())
+    settle_rows(request.actor, suite)
     saved = save_suite_draft(request.actor, suite, over=int(over) if over.isdecimal() and len(over) < 9 else None)
     messages.success(request, _said(saved))
     return stay_on_detour(request, "suite", request.workspace.slug, suite.slug)
@@ -304,7 +307,7 @@ def _editor(
     is_check: bool = False,
     box: TryBox | None = None,
 ) -> HttpResponse:
-    sheet = editor_sheet(suite, request.member.pk, page=turned, marks_empty=refused is not None)
+    sheet = editor_sheet(suite, request.member.pk, page=turned)
     form = RulesForm(data=dict(sheet.rules))
     places: list[Place] = []
     form.is_valid()

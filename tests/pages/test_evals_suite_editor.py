@@ -134,8 +134,9 @@ def test_rows__added_empty__are_not_scolded_and_variables_come_several_at_once(
     fresh.press(client, "page:1")
 
     assert fresh.all("name") == ["shop", "message"]
+    filled = client.get(EDIT).content.decode()
     assert "key is required" not in page
-    assert "key is required" in client.get(EDIT).content.decode()
+    assert "key is required" not in filled and "Left empty, the case is numbered" in filled
     form_of(client, EDIT).press(client, "forget:shop")
     assert form_of(client, EDIT).all("name") == ["message"]
 
@@ -205,7 +206,7 @@ def test_draft__checked_as_a_whole__says_what_saving_would_say(cast: Cast, saved
 def test_draft__kept_by_the_script__says_so_and_what_is_wrong(cast: Cast, saved: Suite, as_: SignedIn) -> None:
     client = as_(cast.ada)
     form = form_of(client, EDIT)
-    form.set("key", "", at=2)
+    form.set("more", "{", at=2)
     data: dict[str, list[str]] = {}
     for name, value in form.fields:
         data.setdefault(name, []).append(value)
@@ -213,22 +214,38 @@ def test_draft__kept_by_the_script__says_so_and_what_is_wrong(cast: Cast, saved:
     kept = client.post("/w/acme/suites/intents/draft", data, headers={"HX-Request": "true"}).content.decode()
     plain = client.post("/w/acme/suites/intents/draft", data)
 
-    assert "draft kept" in kept and "Case 3: key is required" in kept and "<html" not in kept
+    assert "draft kept" in kept and "Case 3: more fields are not JSON" in kept and "<html" not in kept
     assert (plain.status_code, plain["Location"]) == (302, EDIT)
 
 
-def test_save__with_a_row_that_nobody_filled_in__marks_the_row_and_points_to_nothing_else(
+def test_save__with_rows_that_nobody_filled_in__leaves_them_out_and_numbers_those_without_a_key(
     cast: Cast, saved: Suite, as_: SignedIn
 ) -> None:
     client = as_(cast.ada)
-    form_of(client, EDIT).press(client, "add:1")
-    before = client.get(f"{EDIT}?page=2").content.decode()
+    form_of(client, EDIT).press(client, "add:5")
+    form = form_of(client, f"{EDIT}?page=2")
+    form.set("key", "case-32", at=5)
+    for at in (5, 6, 8):
+        form.set("expected", "card", at=at)
 
-    refused = form_of(client, f"{EDIT}?page=2").press(client, "save")
-    page = refused.content.decode()
+    answer = form.press(client, "save")
 
-    assert refused.status_code == 422 and "Case 31</a>: key is required" in page
-    assert '<p class="field-error">' in page.split('id="row-30"')[1] and '<p class="field-error">' not in before
+    assert answer.status_code == 302 and keys(saved)[30:] == ["case-32", "case-33", "case-34"]
+
+
+def test_save__of_rows_that_are_all_empty_but_for_a_mistake__says_the_mistake_and_loses_nothing(
+    cast: Cast, saved: Suite, as_: SignedIn
+) -> None:
+    client = as_(cast.ada)
+    form_of(client, EDIT).press(client, "add:5")
+    form = form_of(client, f"{EDIT}?page=2")
+    form.set("more", "[1", at=7)
+
+    page = (refused := form.press(client, "save")).content.decode()
+
+    assert refused.status_code == 422 and "Case 31</a>: more fields are not JSON" in page
+    assert form_of(client, f"{EDIT}?page=2").all("more")[5:] == ["[1"]
+    assert form_of(client, f"{EDIT}?page=2").all("key")[5:] == ["case-31"]
     assert "beside the rules" not in page and "The suite was not saved" not in page
 
 
