@@ -9,7 +9,7 @@ from datetime import datetime
 
 from prompts_app.evaluation import called
 from prompts_app.gates import RUN_WHEN_OPENED, Blocker, Level, check_of, entitled, standing
-from prompts_app.models import PromotionState, Vote
+from prompts_app.models import Promotion, PromotionState, Vote
 from prompts_app.people_queries import either, listed
 from prompts_app.promotion_queries import Review
 from registry.core.actor import Actor
@@ -74,6 +74,7 @@ UNSURE = ("check.", "suites.missing", "predecessor.missing")
 class Step:
     """One blocker for one reader. `names` are the people who can clear it, `is_awaited` says that it can clear by itself.
 
+    `elsewhere` is the promotion to the stage below that has to go live first, where one is open: what that waits for is told there.
     `verb` is the promotion's button that clears it, `link` the part of the page to go to, or another page: its prompt, its
     environment, opening a promotion to the lower one (`lower`), or the members; both are empty where the way is elsewhere.
     """
@@ -85,6 +86,7 @@ class Step:
     verb: str = ""
     link: str = ""
     label: str = ""
+    elsewhere: Promotion | None = None
 
     @property
     def is_check(self) -> bool:
@@ -94,6 +96,8 @@ class Step:
     @property
     def who(self) -> str:
         """Who can do what about it, in words."""
+        if self.elsewhere is not None:
+            return "It goes on there"
         if not self.names:
             by_itself = "Its answer comes by itself" if self.is_check else "It clears by itself"
             return by_itself if self.is_awaited else ""
@@ -167,6 +171,8 @@ def _tone(review: Review, steps: Sequence[Step]) -> str:
 
 
 def _step(blocker: Blocker, review: Review, actor: Actor) -> Step:
+    if blocker.code == "predecessor.missing" and review.below is not None:
+        return Step(blocker, is_mine=False, names=(), elsewhere=review.below)
     is_mine = any(_is(word, blocker, review, actor) for word in blocker.who_can_clear)
     verb, link, label = _way(blocker, review) if is_mine else ("", "", "")
     names = dict.fromkeys(name for word in blocker.who_can_clear for name in _names(word, review))
@@ -236,12 +242,14 @@ def _blocked(review: Review, present: list[Step]) -> str:
     present.sort(key=lambda step: not step.is_mine)
     why = f"Not yet: {_counted([_reason(step.blocker, review.titles) for step in present])}."
     mine = [step for step in present if step.is_mine]
-    waits = [f"for {either(step.names)}" for step in present if not step.is_mine and step.names]
+    waits = [_wait(step) for step in present if not step.is_mine and (step.names or step.elsewhere)]
     if not mine:
         rest = f"waits {_and(waits)}" if waits else "clears by itself"
         return f"{why} It {rest}."
     done = f"{why} You can {listed(list(dict.fromkeys(_deed(step, review) for step in mine)))} now."
     waits += [more for step in mine if (more := _more_approvals(step, review))]
+    if all(step.blocker.code.endswith(".failed") for step in mine):
+        return f"{done[:-1]}, with a promotion of its own.{f' This one waits {_and(waits)}.' if waits else ''}"
     if waits:
         return f"{done} Then it still waits {_and(waits)}."
     if len(mine) < len(present):
@@ -249,6 +257,11 @@ def _blocked(review: Review, present: list[Step]) -> str:
     is_open = review.promotion.state == PromotionState.OPEN and not review.ready_by
     is_sure = not any(step.blocker.code.startswith(UNSURE) for step in mine)
     return f"{done} Then {_lower(_applies(review))}." if is_open and is_sure else done
+
+
+def _wait(step: Step) -> str:
+    below = step.elsewhere
+    return f"for {either(step.names)}" if below is None else f"for promotion {below.pk} to {below.environment.label}"
 
 
 def _deed(step: Step, review: Review) -> str:

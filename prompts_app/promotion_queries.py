@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.core.paginator import Page, Paginator
+from django.db.models import Q
 
 from prompts_app.conversation_queries import Thread, threads_of
 from prompts_app.evaluation import SUITE, titles_of
@@ -79,7 +80,8 @@ class Review:
     """A promotion as one reader meets it. `refusal` says why the reader may not vote; empty where they may.
 
     `people` are those one could ask, `ready_by` is who set it to be applied by itself, in whose name that can be done; empty
-    where nobody. `newer` is the last one opened since for the same prompt and environment, which is pending as this one is. `may_review_override`: it was overridden, nobody has reviewed that
+    where nobody. `newer` is the last one opened since for the same prompt and environment, `below` the one of the same
+    content to the stage below; both are pending, as this one is. `may_review_override`: it was overridden, nobody has reviewed that
     yet, and this reader is one who can. `may_dismiss`: a request for changes, if there is one.
     """
 
@@ -100,6 +102,7 @@ class Review:
     ready_by: str
     reader: int | None = None
     newer: Promotion | None = None
+    below: Promotion | None = None
 
     @property
     def appliers(self) -> str:
@@ -115,6 +118,11 @@ class Review:
     def my_vote(self) -> VoteLine | None:
         """The reader's own vote, and how it counts."""
         return next((line for line in self.votes if self.mine and line.approval.pk == self.mine.pk), None)
+
+    @property
+    def needs_approvals(self) -> bool:
+        """Whether one more approval would bring it nearer to going live."""
+        return len(self.judgement.facts.valid_approvals()) < self.judgement.policy.approvals
 
     @property
     def has_my_approval(self) -> bool:
@@ -248,6 +256,7 @@ def review_of(promotion: Promotion, actor: Actor) -> Review:
     policy = judgement.policy
     override = Override.objects.filter(promotion=promotion).select_related("by__user", "reviewed_by__user").first()
     refusal = _refusal(actor, judgement.excluded)
+    newer, below = _beside(promotion, judgement) if promotion.is_pending else (None, None)
     titles = titles_of(promotion.prompt.workspace_id, [check.name for check in judgement.facts.checks])
     return Review(
         promotion=promotion,
@@ -266,13 +275,20 @@ def review_of(promotion: Promotion, actor: Actor) -> Review:
         people=people_of(promotion.prompt.workspace_id),
         ready_by=_ready_by(promotion, policy),
         reader=actor.member_id,
-        newer=_newer(promotion) if promotion.is_pending else None,
+        newer=newer,
+        below=below,
     )
 
 
-def _newer(promotion: Promotion) -> Promotion | None:
-    rows = Promotion.objects.pending().filter(prompt=promotion.prompt, environment=promotion.environment)
-    return rows.filter(pk__gt=promotion.pk).select_related("version").order_by("-pk").first()
+def _beside(promotion: Promotion, judgement: Judgement) -> tuple[Promotion | None, Promotion | None]:
+    """The newest opened since to the same place, and the newest of the same content to the stage below; one query."""
+    before = judgement.facts.predecessor
+    newer = Q(environment=promotion.environment, pk__gt=promotion.pk)
+    below = Q(environment__name=before.environment if before else "", version__digest=promotion.version.digest)
+    rows = Promotion.objects.pending().filter(newer | below, prompt=promotion.prompt)
+    found = list(rows.select_related("version", "environment").order_by("-pk"))
+    here = next((row for row in found if row.environment_id == promotion.environment_id), None)
+    return here, next((row for row in found if row.environment_id != promotion.environment_id), None)
 
 
 @dataclass(frozen=True)

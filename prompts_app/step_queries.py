@@ -92,7 +92,7 @@ def _suite(workspace: Workspace, prompt: Prompt | None, *, is_done: bool) -> Ste
     except NoReverseMatch:
         return Step("Evaluate it", "Evaluation is switched off here.", is_done=True)
     links = (("New suite", address),)
-    text = "A suite replays every new version on your cases before it goes live. It can wait: without one, people decide alone."
+    text = "A suite replays every new version on your cases before it goes live. It can wait; where the rules ask for a suite that passed, nothing goes live without one."
     return Step("Say what good answers are", text, is_done, links, skip="suite", skip_label="Skip this step")
 
 

@@ -280,7 +280,7 @@ def test_prompt__with_a_version_on_its_way_whose_checks_failed__says_so(
     post(waiting.version, waiting.environment, CheckState.FAILED)
 
     page = as_(cast.vera).get("/w/acme/prompts/support/triage").content.decode()
-    on_its_way = page.partition("v1 is on its way")[2].partition("</li>")[0]
+    on_its_way = page.partition("v1 is held back")[2].partition("</li>")[0]
 
     assert "its checks:" in on_its_way and "Failed" in on_its_way
 

@@ -65,6 +65,33 @@ def test_steps__a_failed_suite_and_no_approval__are_apart_by_who_can_help(cast: 
     assert vera.sentence.endswith("It waits for Ada, and for Grace or Rosa.")
 
 
+def test_steps__a_failed_suite__takes_another_version_and_nothing_is_promised_of_this_one(cast: Cast) -> None:
+    row = asked(cast)
+    suite(cast.olga, row.prompt)
+    post(row.version, row.environment, CheckState.FAILED)
+
+    assert steps(row, cast.ada).sentence == (
+        "Not yet: suite/intents failed and 0 of 1 approvals. You can save a better version now, with a promotion of its own."
+        " This one waits for Grace or Rosa."
+    )
+
+
+def test_steps__not_yet_live_in_the_stage_below__waits_for_the_promotion_there_where_one_is_open(cast: Cast) -> None:
+    policy(cast, "production", **{**GATED, "approvals": 0, "require_suites": False, "require_predecessor": True})
+    row = open_promotion(
+        cast.ada, version(cast.ada, prompt(cast.ada, "p", text="a"), "b"), cast.environment("production")
+    )
+    alone = steps(row, cast.rosa)
+    below = open_promotion(cast.ada, row.version, cast.environment("staging"))
+    rosa, ada = steps(row, cast.rosa), steps(row, cast.ada)
+
+    assert [(one.link, one.elsewhere) for one in alone.mine] == [("lower", None)]
+    assert rosa.mine == () and [one.elsewhere for one in rosa.others] == [below]
+    assert rosa.sentence == ada.sentence
+    assert rosa.sentence.endswith(f"It waits for promotion {below.pk} to {below.environment.label}.")
+    assert [one.elsewhere for one in steps(below, cast.rosa).others] == []
+
+
 def test_steps__what_the_reader_can_see_to__comes_first_in_the_sentence_whatever_its_level(cast: Cast) -> None:
     row = asked(cast)
     mia = join(cast.olga, "Mia", Role.REVIEWER)
