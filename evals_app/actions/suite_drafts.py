@@ -168,7 +168,7 @@ def settle_rows(actor: Actor, suite: Suite) -> None:
     if not unnamed:
         return
     blank = [row.pk for row in unnamed if is_blank(json.loads(row.content))]
-    DraftCase.objects.filter(pk__in=blank).delete()
+    DraftCase.objects.filter(draft=draft, pk__in=blank).delete()
     rows = list(DraftCase.objects.filter(draft=draft).order_by("position"))
     for row, case in zip(rows, with_keys([json.loads(row.content) for row in rows]), strict=True):
         if not row.key:

@@ -177,6 +177,7 @@ OTHERWISE: dict[str, str] = {
             "prompts.pending_imports.forget_import",
             "prompts.pulls.begin_pull",
             "evals.suite_drafts.keep_page",
+            "evals.suite_drafts.settle_rows",
             "evals.suite_drafts.replace_suite_draft",
             "evals.suite_drafts.add_variable",
             "evals.suite_drafts.drop_variable",
