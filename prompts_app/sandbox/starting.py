@@ -36,9 +36,8 @@ class Starter:
         with self.lock:
             try:
                 pid = self._ask(START, 0, [jobs, answers])
-            except OSError:  # it was killed since it was last asked, or cannot begin: only a fresh one tells
-                self._end()
-                pid = self._ask_anew(jobs, answers)
+            except NoStart:  # it was killed since it was last asked, or cannot begin: only a fresh one tells
+                pid = self._ask(START, 0, [jobs, answers])
         if not pid:
             raise NoStart("The system has no room for one more process.")
         return pid
@@ -54,28 +53,29 @@ class Starter:
                 return None
             try:
                 how = self._ask(END, pid, [])
-            except OSError:
-                self._end()
+            except NoStart:
                 return None
         return None if how == UNKNOWN else how
 
     def close(self) -> None:
+        """End the process; the next worker begins another."""
         with self.lock:
             self._end()
 
-    def _ask_anew(self, jobs: int, answers: int) -> int:
+    def _ask(self, what: int, pid: int, files: Sequence[int]) -> int:
+        """What the process answers; it is ended where it did not. Raises NoStart."""
         try:
-            return self._ask(START, 0, [jobs, answers])
+            if self.process is None:
+                self._begin()
+            socket.send_fds(self.asker, [ORDER.pack(what, pid)], files)
+            outcome = self.asker.recv(OUTCOME.size)
+            if len(outcome) < OUTCOME.size:
+                raise ConnectionError("The process that starts render workers ended.")
         except OSError as error:
             raise NoStart(self._end() or str(error)) from error
-
-    def _ask(self, what: int, pid: int, files: Sequence[int]) -> int:
-        if self.process is None:
-            self._begin()
-        socket.send_fds(self.asker, [ORDER.pack(what, pid)], files)
-        outcome = self.asker.recv(OUTCOME.size)
-        if len(outcome) < OUTCOME.size:
-            raise ConnectionError("The process that starts render workers ended.")
+        except BaseException:  # whatever it was, an answer may still be under way: never read it as the next one's
+            self._end()
+            raise
         (told,) = OUTCOME.unpack(outcome)
         return int(told)
 

@@ -269,6 +269,29 @@ def test_starter__killed_from_outside__is_replaced_unseen_and_its_workers_end():
     assert hello() and only_worker().pid != worker.pid
 
 
+def test_starter__interrupted_in_the_middle__never_hands_on_a_stale_answer():
+    first = Worker()
+
+    class Interrupted:
+        def __init__(self, asker):
+            self.asker = asker
+
+        def __getattr__(self, name):
+            return getattr(self.asker, name)
+
+        def recv(self, size):
+            raise KeyboardInterrupt
+
+    STARTER.asker = Interrupted(STARTER.asker)
+    with pytest.raises(KeyboardInterrupt):
+        Worker()
+    second = Worker()
+    assert _runs(second.pid) and second.pid != first.pid
+    assert os.getsid(second.pid) == second.pid
+    assert second.kill() == -signal.SIGKILL
+    first.kill()
+
+
 def test_starter__told_to_end_what_is_no_worker_of_it__leaves_it_alone():
     assert hello()
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
