@@ -11,9 +11,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from scipy.special import bdtrc, ndtr
-
 from evals_app import verdict_words as words
+from evals_app.distributions import binomial_tail, normal_cdf
 from evals_app.stats import Spread, is_tango_above, t_bounds, tango_bounds
 from evals_app.verdict_rules import Rule
 
@@ -81,7 +80,7 @@ def chance_to_pass(rule: Rule, plan: Plan, seen: Seen | None) -> float:
         return 1.0 if bounds.lower >= -rule.allowed else 0.0
     error = math.sqrt(square)
     bounds = t_bounds(Spread(0.0, error, plan.clusters), rule.level, binary=rule.binary)
-    return float(ndtr((bounds.lower + rule.allowed) / error))
+    return normal_cdf((bounds.lower + rule.allowed) / error)
 
 
 def _square(rule: Rule, plan: Plan, seen: Seen | None) -> float:
@@ -104,7 +103,7 @@ def _counted(rule: Rule, n: int, share: float) -> float:
     total = 0.0
     for differing in range(max(0, int(middle - width)), min(n, int(middle + width)) + 1):
         least = _least_wins(rule, n, differing)
-        passing = 1.0 if least == 0 else 0.0 if least > differing else float(bdtrc(least - 1, differing, 0.5))
+        passing = 1.0 if least == 0 else 0.0 if least > differing else binomial_tail(least - 1, differing)
         total += _binomial(differing, n, share) * passing
     return min(1.0, total)
 

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Hashable, Sequence
 from typing import NamedTuple
 
-from scipy.special import bdtr, ndtri, stdtrit
+from evals_app.distributions import binomial_cdf, normal_quantile, t_quantile
 
 
 class StatsError(ValueError):
@@ -98,7 +98,7 @@ def t_bounds(spread: Spread, alpha: float, *, binary: bool = False) -> Interval:
 
     With `binary` (means of 0/1 scores) the half width is never below z²/(G + z²), so that no variance proves nothing.
     """
-    half = float(stdtrit(spread.groups - 1, 1 - alpha)) * spread.error
+    half = t_quantile(spread.groups - 1, 1 - alpha) * spread.error
     if binary:
         half = max(half, no_variance_width(spread.groups, alpha))
     return Interval(spread.mean - half, spread.mean + half)
@@ -130,7 +130,7 @@ def wilson(k: float, n: float, alpha: float) -> Interval:
 
 def mcnemar_exact(b: int, c: int) -> float:
     """Two-sided p-value that wins and losses are equally likely (McNemar's test, exact): shown, never gated on."""
-    return min(1.0, 2 * float(bdtr(min(b, c), b + c, 0.5))) if b + c else 1.0
+    return min(1.0, 2 * binomial_cdf(min(b, c), b + c)) if b + c else 1.0
 
 
 def holm(count: int, alpha: float, rejects: Callable[[int, float], bool]) -> tuple[tuple[bool, float], ...]:
@@ -183,4 +183,4 @@ def minimum_size_for_gain(alpha: float, looks: int = 1) -> int:
 def _z(alpha: float) -> float:
     if not 0 < alpha < 0.5:
         raise StatsError("the level must lie between 0 and 0.5")
-    return float(ndtri(1 - alpha))
+    return normal_quantile(1 - alpha)

@@ -6,13 +6,14 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Literal, NamedTuple
-
-from deepdiff import DeepDiff
-from deepdiff.model import DiffLevel
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from prompts_app.alignment import Block, blocks
 from registry.core.canonical import JSON
+
+if TYPE_CHECKING:
+    from deepdiff import DeepDiff
+    from deepdiff.model import DiffLevel
 
 type FieldOp = Literal["added", "removed", "changed"]
 
@@ -59,6 +60,8 @@ def structure_changes(old: JSON, new: JSON, path: str) -> tuple[FieldChange, ...
         return ()
     if sum(map(len, texts)) > MOST_CHARACTERS:
         return (FieldChange(path, "changed", old, new),)
+    from deepdiff import DeepDiff  # here, so that a process starts 0.2 s sooner: few ever need it
+
     found = DeepDiff(
         old,
         new,
