@@ -6,8 +6,8 @@ from functools import cache
 
 from prompts_app.models import Promotion, PromotionState
 from prompts_app.pending_queries import INBOX_SIZE, Known, known_of, newest, pending_in, with_evidence
-from prompts_app.people_queries import People, either, people_of
 from registry.core.actor import Actor
+from registry.core.people_queries import People, either, people_of
 from registry.core.permissions import Permission, allows
 
 RELATED = ("prompt", "version", "base__version")

@@ -10,10 +10,10 @@ from datetime import datetime
 from prompts_app.evaluation import called
 from prompts_app.gates import RUN_WHEN_OPENED, Blocker, Level, check_of, entitled, standing
 from prompts_app.models import Promotion, PromotionState, Vote
-from prompts_app.people_queries import either, listed
 from prompts_app.promotion_queries import Review
 from registry.core.actor import Actor
 from registry.core.canonical import JSON
+from registry.core.people_queries import either, listed
 from registry.core.permissions import Permission, allows
 
 # Who a word of `who_can_clear` stands for; any other word is a person's name, but for `author`, `time` and `nobody`.

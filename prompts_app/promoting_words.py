@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from prompts_app.people_queries import either, listed
 from prompts_app.policy import Policy
+from registry.core.people_queries import either, listed
 
 
 def what_follows(policy: Policy, place: str, *, lower: str, appliers: Sequence[str]) -> str:

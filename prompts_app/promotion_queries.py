@@ -30,9 +30,9 @@ from prompts_app.models import (
     Vote,
 )
 from prompts_app.models.promotion import PromotionQuerySet
-from prompts_app.people_queries import People, either, people_of
 from prompts_app.policy import Policy
 from registry.core.actor import Actor
+from registry.core.people_queries import People, either, people_of
 from registry.core.permissions import Permission, allows
 
 PAGE_SIZE = 50

@@ -9,8 +9,8 @@ from django.urls import reverse
 
 from prompts_app.models import PENDING, Environment, LivePointer, Promotion, Prompt
 from prompts_app.navigation import pages_of
-from prompts_app.people_queries import either, people_of
 from registry.core.actor import Actor
+from registry.core.people_queries import either, people_of
 from registry.core.permissions import Permission, allows
 from registry.core.searching import Asked, Found, Place, offer
 

@@ -14,12 +14,12 @@ from prompts_app.diffing import compare
 from prompts_app.environment_queries import LIVE_SHOWN, deployments, live_now, overview, way_back
 from prompts_app.facts import current_policy
 from prompts_app.models import Environment, Freeze, Prompt
-from prompts_app.people_queries import who_goes_back
 from prompts_app.policy import Policy
 from prompts_app.usage_queries import behind, fetchers
 from prompts_app.views.drawing import draw
 from registry.core.errors import RegistryError
 from registry.core.pages import PageForm, attempt, page, read_moment, status_of
+from registry.core.people_queries import who_goes_back
 from registry.core.permissions import Permission, allows, require
 from registry.core.web import PageRequest
 

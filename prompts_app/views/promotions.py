@@ -19,7 +19,6 @@ from prompts_app.facts import current_policy, live_deployment
 from prompts_app.history_queries import numbers
 from prompts_app.models import Environment, Override, Promotion, PromotionState, Prompt, Side, Vote
 from prompts_app.next_steps import next_steps, overridden
-from prompts_app.people_queries import people_of, who_goes_back
 from prompts_app.promoting_words import what_follows
 from prompts_app.promotion_queries import Filter, Review, onward, review_of, story_of
 from prompts_app.promotion_queries import promotions as find_promotions
@@ -27,6 +26,7 @@ from prompts_app.views.drawing import Marks, Place, draw
 from registry.core.actions.workspaces import find_member
 from registry.core.errors import ConfirmationNeeded, NotFound, RegistryError, invalid_field
 from registry.core.pages import PageForm, attempt, page, read_moment, status_of
+from registry.core.people_queries import people_of, who_goes_back
 from registry.core.permissions import Permission, allows, require
 from registry.core.refusals import note_refusal
 from registry.core.web import PageRequest

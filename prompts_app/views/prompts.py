@@ -13,13 +13,13 @@ from prompts_app.actions.versions import newest_version
 from prompts_app.history_queries import draft_of, stages
 from prompts_app.include_queries import included_in, including
 from prompts_app.models import Environment, Kind, LivePointer, Prompt, PromptVersion
-from prompts_app.people_queries import who_goes_back
 from prompts_app.prompt_names import NameHint, name_hint
 from prompts_app.snippets import Snippet, Use, snippets, variables_of
 from prompts_app.step_queries import Step
 from prompts_app.usage_queries import behind
 from prompts_app.views.board import steps_of
 from registry.core.pages import PageForm, attempt, page, status_of
+from registry.core.people_queries import who_goes_back
 from registry.core.permissions import Permission, allows, require
 from registry.core.web import PageRequest
 

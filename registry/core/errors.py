@@ -55,10 +55,16 @@ class Unauthenticated(RegistryError):
 
 
 class Forbidden(RegistryError):
-    """The caller is known and may not do this."""
+    """The caller is known and may not do this; `needs` is the right that they lack, where that is why."""
 
     status = 403
     title = "Not allowed"
+
+    def __init__(
+        self, code: str, detail: str, *, errors: Sequence[FieldError] = (), needs: str = "", **extra: "JSON"
+    ) -> None:
+        super().__init__(code, detail, errors=errors, **extra)
+        self.needs = needs
 
 
 class ConfirmationNeeded(Forbidden):

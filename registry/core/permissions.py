@@ -94,8 +94,10 @@ def require(actor: Actor, permission: Permission, *, protected: bool = False) ->
             "actor.second_factor", "Reviewers and above need a second factor here: set one up on your page Security."
         )
     if rule.grant and actor.role is not None and actor.role.rank >= rule.role.rank:
-        raise Forbidden("actor.grant", f"This needs the grant `{rule.grant}`, which an admin gives by name.")
-    raise Forbidden("actor.role", f"This needs the role {rule.role} or above: an admin of the workspace can give it.")
+        detail = f"This needs the grant `{rule.grant}`, which an admin gives by name."
+        raise Forbidden("actor.grant", detail, needs=permission)
+    detail = f"This needs the role {rule.role} or above: an admin of the workspace can give it."
+    raise Forbidden("actor.role", detail, needs=permission)
 
 
 def _is_out_of_reach(actor: Actor, rule: Rule) -> bool:

@@ -82,7 +82,7 @@ figures without a baseline   8
 run without a baseline       17
 runs, none                   7
 nothing there                6
-denied                       5
+denied                       6
 promotion, blocked in every way 29
 board, archived              15
 reviews, one kind            17

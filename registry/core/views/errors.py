@@ -10,7 +10,9 @@ from django.utils.http import escape_leading_slashes, url_has_allowed_host_and_s
 
 from registry.core.api.problems import problem_response
 from registry.core.errors import ConfirmationNeeded, Forbidden, NotFound, RegistryError, ServerError
-from registry.core.models import User
+from registry.core.models import Member, User
+from registry.core.people_queries import listed, people_of
+from registry.core.permissions import Permission
 from registry.core.refusals import note_refusal
 from registry.core.views.confirming import confirmation_page
 from registry.core.web import is_api, request_id_of
@@ -23,6 +25,7 @@ HINTS = {
     500: "Nothing of what you sent is half done. Trying again is safe.",
     503: "What services fetch is answered from memory meanwhile.",
 }
+NAMED = 3  # people that a refusal names
 
 
 def error_page(request: HttpRequest, error: RegistryError) -> HttpResponse:
@@ -35,6 +38,7 @@ def error_page(request: HttpRequest, error: RegistryError) -> HttpResponse:
         "status": error.status,
         "request_id": request_id_of(request),
         "hint": HINTS.get(error.status, ""),
+        "who_may": _who_may(request, error),
         **_ways_on(request, error.status, error.code),
     }
     if error.status >= 500:
@@ -48,25 +52,41 @@ def error_page(request: HttpRequest, error: RegistryError) -> HttpResponse:
     return response
 
 
+def _who_may(request: HttpRequest, error: RegistryError) -> str:
+    """The nearest people who may do it, for a member of their workspace; strangers are told of nobody. One query where it is
+    a right that the member lacks."""
+    member = getattr(request, "member", None)
+    if not isinstance(error, Forbidden) or not error.needs or not isinstance(member, Member):
+        return ""
+    return listed(people_of(member.workspace_id).who_may(Permission(error.needs))[:NAMED])
+
+
 def _ways_on(request: HttpRequest, status: int, code: str) -> dict[str, object]:
-    """Where a reader can go from here: back to the page they came from, the same address again, a search for its words."""
-    came_from = urlsplit(request.headers.get("Referer", ""))
-    ours = url_has_allowed_host_and_scheme(came_from.geturl(), {request.get_host()})
-    here = request.get_full_path()
-    path = escape_leading_slashes(came_from.path)  # two of them would lead to another host
-    back = urlunsplit(("", "", path, came_from.query, "")) if ours else ""
-    ways: dict[str, object] = {
-        "back_url": back if back != here else "",
-        "can_retry": status >= 500 and request.method in {"GET", "HEAD"},
-        "request_path": here,
-    }
+    """Where a reader can go from here: back to the page of the workspace they came from, the same address again, a search for
+    its words, the workspace's first page."""
     workspace = getattr(request, "workspace", None)
+    home = reverse("board", args=[workspace.slug]) if workspace is not None else "/"
+    ways: dict[str, object] = {
+        "back_url": _back(request, within=home),
+        "can_retry": status >= 500 and request.method in {"GET", "HEAD"},
+        "request_path": request.get_full_path(),
+        "home_url": home,
+    }
     if code == "actor.second_factor" and workspace is not None:
         ways["factor_url"] = reverse("settings_security", args=[workspace.slug])
     if status == NotFound.status and workspace is not None:
         ways["search_url"] = reverse("search", args=[workspace.slug])
         ways["looked_for"] = request.path.rstrip("/").rpartition("/")[2][:60]
     return ways
+
+
+def _back(request: HttpRequest, *, within: str) -> str:
+    """The page that led here, where it is one of ours below that path, and not this one; else empty."""
+    came_from = urlsplit(request.headers.get("Referer", ""))
+    path = escape_leading_slashes(came_from.path)  # two of them would lead to another host
+    ours = url_has_allowed_host_and_scheme(came_from.geturl(), {request.get_host()}) and path.startswith(within)
+    back = urlunsplit(("", "", path, came_from.query, "")) if ours else ""
+    return back if back != request.get_full_path() else ""
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
