@@ -236,6 +236,11 @@ def check_of(blocker: Blocker) -> str:
     return blocker.code.removeprefix("check.").rpartition(".")[0] if blocker.code.startswith("check.") else ""
 
 
+def lacks_reviewer(blocker: Blocker) -> bool:
+    """Whether approvals are missing and nobody is left here to give one: somebody has to be let in first."""
+    return blocker.code == "approvals.insufficient" and "admins" in blocker.who_can_clear
+
+
 def _version(facts: Facts) -> Iterator[Blocker]:
     if facts.is_yanked:
         yield Blocker("version.yanked", Level.HARD, "This version was yanked: promote another one.", ("nobody",))
@@ -330,11 +335,8 @@ def _approvals(facts: Facts) -> Iterator[Blocker]:
         free = [name for member_id, name in facts.eligible if member_id not in voted]
         message = f"{len(valid)} of {needed} approvals."
         if len(facts.eligible) < needed:
-            who = "Nobody here" if not facts.eligible else f"Only {len(facts.eligible)} here"
-            message += (
-                f" {who} may, as whoever wrote a part of it, opened it or changed its suites may not: "
-                "invite a reviewer, override, or lower the policy and reopen."
-            )
+            who = f"only {len(facts.eligible)} here" if facts.eligible else "nobody here"
+            message = f"{len(valid)} of {needed} approvals: {who} may approve it."
         yield Blocker(
             "approvals.insufficient",
             Level.SOFT,

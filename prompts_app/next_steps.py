@@ -4,11 +4,11 @@ Pure: works on what `promotion_queries.review_of` found.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from prompts_app.evaluation import called
-from prompts_app.gates import RUN_WHEN_OPENED, Blocker, Level, check_of, entitled, standing
+from prompts_app.gates import RUN_WHEN_OPENED, Blocker, Level, check_of, entitled, lacks_reviewer, standing
 from prompts_app.models import Promotion, PromotionState, Vote
 from prompts_app.promotion_queries import Review
 from registry.core.actor import Actor
@@ -68,6 +68,7 @@ DEEDS = {
 }
 CHECK_DEEDS = {"failed": "save a better version", "inconclusive": "give it more cases or repeats"}
 UNSURE = ("check.", "suites.missing", "predecessor.missing")
+NOBODY = "nobody here may override it"
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ class Step:
     `elsewhere` is the promotion to the stage below that has to go live first, where one is open: what that waits for is told there.
     `verb` is the promotion's button that clears it, `link` the part of the page to go to, or another page: its prompt, its
     environment, opening a promotion to the lower one (`lower`), or the members; both are empty where the way is elsewhere.
+    `invited` are those it waits for to join. `says_override`: its message says that nobody may override it, too.
     """
 
     blocker: Blocker
@@ -87,6 +89,8 @@ class Step:
     link: str = ""
     label: str = ""
     elsewhere: Promotion | None = None
+    invited: str = ""
+    says_override: bool = False
 
     @property
     def is_check(self) -> bool:
@@ -98,13 +102,15 @@ class Step:
         """Who can do what about it, in words."""
         if self.elsewhere is not None:
             return "It goes on there"
+        if self.invited:
+            return f"Invited: {self.invited} (pending)"
         if not self.names:
             by_itself = "Its answer comes by itself" if self.is_check else "It clears by itself"
             return by_itself if self.is_awaited else ""
         code = self.blocker.code
         deed = "save a better version" if code.endswith(".failed") else "clear it"
         if code == "approvals.insufficient":
-            deed = "invite a reviewer" if "admins" in self.blocker.who_can_clear else "approve it"
+            deed = "invite a reviewer" if lacks_reviewer(self.blocker) else "approve it"
         return f"{either(self.names)} can {deed}{', or it clears by itself' if self.is_awaited else ''}"
 
 
@@ -160,7 +166,7 @@ def _override(review: Review) -> str:
         return "cannot be overridden here"
     if review.may_override:
         return "can be overridden by you"
-    return f"can be overridden by {review.overriders}" if review.overriders else "nobody here may override it"
+    return f"can be overridden by {review.overriders}" if review.overriders else NOBODY
 
 
 def _tone(review: Review, steps: Sequence[Step]) -> str:
@@ -173,6 +179,25 @@ def _tone(review: Review, steps: Sequence[Step]) -> str:
 def _step(blocker: Blocker, review: Review, actor: Actor) -> Step:
     if blocker.code == "predecessor.missing" and review.below is not None:
         return Step(blocker, is_mine=False, names=(), elsewhere=review.below)
+    if lacks_reviewer(blocker):
+        return _without_reviewers(blocker, review, actor)
+    return _step_of(blocker, review, actor)
+
+
+def _without_reviewers(blocker: Blocker, review: Review, actor: Actor) -> Step:
+    """Nobody is left to approve: told in one breath with that nobody may override it either; it waits for who is invited."""
+    is_stuck = _override(review) == NOBODY
+    nobody = "nobody else here" if blocker.extra["eligible"] else "nobody here"
+    said = f"{_reason(blocker, review.titles)}: {nobody} may approve or override it."
+    step = _step_of(replace(blocker, message=said) if is_stuck else blocker, review, actor)
+    step = replace(step, says_override=is_stuck)
+    if not review.invited:
+        return step
+    link = "members" if step.is_mine else ""
+    return replace(step, is_mine=False, invited=review.invited, link=link, label=f"Invited: {review.invited} (pending)")
+
+
+def _step_of(blocker: Blocker, review: Review, actor: Actor) -> Step:
     is_mine = any(_is(word, blocker, review, actor) for word in blocker.who_can_clear)
     verb, link, label = _way(blocker, review) if is_mine else ("", "", "")
     names = dict.fromkeys(name for word in blocker.who_can_clear for name in _names(word, review))
@@ -203,11 +228,7 @@ def _way(blocker: Blocker, review: Review) -> tuple[str, str, str]:
     if code == "schedule.late":
         return "unschedule", "", "Take the time away"
     if code == "approvals.insufficient":
-        return (
-            ("", "members", "Invite a reviewer")
-            if "admins" in blocker.who_can_clear
-            else ("", "#your-review", "Review it")
-        )
+        return ("", "members", "Invite a reviewer") if lacks_reviewer(blocker) else ("", "#your-review", "Review it")
     if code == "approvals.changes_requested":
         is_own = review.mine is not None and review.mine.vote == Vote.REQUEST_CHANGES
         return "", "#your-review" if is_own else "#votes", "Vote again" if is_own else "See the votes"
@@ -261,13 +282,15 @@ def _blocked(review: Review, present: list[Step]) -> str:
 
 def _wait(step: Step) -> str:
     below = step.elsewhere
+    if step.invited:
+        return f"for {step.invited} to join"
     return f"for {either(step.names)}" if below is None else f"for promotion {below.pk} to {below.environment.label}"
 
 
 def _deed(step: Step, review: Review) -> str:
     code, label = step.blocker.code, step.label.lower()
     if code == "approvals.insufficient":
-        return "invite a reviewer" if "admins" in step.blocker.who_can_clear else "approve it"
+        return "invite a reviewer" if lacks_reviewer(step.blocker) else "approve it"
     if code == "approvals.changes_requested":
         is_own = step.link == "#your-review"
         return "approve it" if is_own else f"set aside what {step.blocker.who_can_clear[0]} asked for"
@@ -276,7 +299,7 @@ def _deed(step: Step, review: Review) -> str:
 
 def _more_approvals(step: Step, review: Review) -> str:
     """The approvals that are still missing once the reader has given theirs, and whose they can be."""
-    if step.blocker.code != "approvals.insufficient" or "admins" in step.blocker.who_can_clear:
+    if step.blocker.code != "approvals.insufficient" or lacks_reviewer(step.blocker):
         return ""
     facts = review.judgement.facts
     more = review.judgement.policy.approvals - len(facts.valid_approvals()) - 1

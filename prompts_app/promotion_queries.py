@@ -18,7 +18,7 @@ from prompts_app.facts import (
     member_refusal,
     override_refusals,
 )
-from prompts_app.gates import Blocker, Level, entitled, standing, what_changed
+from prompts_app.gates import Blocker, Level, entitled, lacks_reviewer, standing, what_changed
 from prompts_app.models import (
     Approval,
     Deployment,
@@ -31,8 +31,9 @@ from prompts_app.models import (
 )
 from prompts_app.models.promotion import PromotionQuerySet
 from prompts_app.policy import Policy
-from registry.core.actor import Actor
-from registry.core.people_queries import People, either, people_of
+from registry.core.actor import Actor, Role
+from registry.core.models import Invitation
+from registry.core.people_queries import People, either, listed, people_of
 from registry.core.permissions import Permission, allows
 
 PAGE_SIZE = 50
@@ -81,7 +82,8 @@ class Review:
 
     `people` are those one could ask, `ready_by` is who set it to be applied by itself, in whose name that can be done; empty
     where nobody. `newer` is the last one opened since for the same prompt and environment, `below` the one of the same
-    content to the stage below; both are pending, as this one is. `may_review_override`: it was overridden, nobody has reviewed that
+    content to the stage below; both are pending, as this one is. `invited` are those who could approve once they join, in words;
+    looked for where nobody here can. `may_review_override`: it was overridden, nobody has reviewed that
     yet, and this reader is one who can. `may_dismiss`: a request for changes, if there is one.
     """
 
@@ -103,6 +105,7 @@ class Review:
     reader: int | None = None
     newer: Promotion | None = None
     below: Promotion | None = None
+    invited: str = ""
 
     @property
     def appliers(self) -> str:
@@ -277,7 +280,17 @@ def review_of(promotion: Promotion, actor: Actor) -> Review:
         reader=actor.member_id,
         newer=newer,
         below=below,
+        invited=_invited(actor, judgement),
     )
+
+
+def _invited(actor: Actor, judgement: Judgement) -> str:
+    """Who is invited and could approve; by name to those who may invite. One query where a reviewer is missing."""
+    if not any(lacks_reviewer(blocker) for blocker in judgement.blockers):
+        return ""
+    rows = Invitation.objects.in_workspace(actor.workspace_id).open().at_least(Role.REVIEWER).order_by("pk")
+    is_told = allows(actor, Permission.ADMINISTER)
+    return listed([note if note and is_told else "a reviewer" for note in rows.values_list("note", flat=True)])
 
 
 def _beside(promotion: Promotion, judgement: Judgement) -> tuple[Promotion | None, Promotion | None]:

@@ -10,6 +10,7 @@ from prompts_app.actions.reviews import comment
 from prompts_app.models import CheckState, Promotion, Vote
 from prompts_app.next_steps import NextSteps, next_steps, overridden
 from prompts_app.promotion_queries import review_of
+from registry.core.actions.invitations import create_invitation, revoke_invitation
 from registry.core.actions.workspaces import change_member
 from registry.core.actor import Actor, Role
 from registry.core.models import Member
@@ -249,14 +250,48 @@ def test_steps__changes_were_requested__only_who_asked_or_an_admin_clears_it(cas
     assert "approvals.changes_requested" in codes(steps(row, cast.ada))[1]
 
 
-def test_steps__nobody_there_to_approve__an_admin_invites_somebody(cast: Cast) -> None:
+def unreviewed(cast: Cast) -> Promotion:
+    """Olga's version, which she may not approve, after everybody else who may has gone."""
     row = asked(cast)
     for one in (cast.grace, cast.rosa):
         change_member(cast.olga, Member.objects.get(pk=one.member_id), is_active=False)
-    version_of_hers = version(cast.olga, row.prompt, "c")
-    hers = open_promotion(cast.olga, version_of_hers, cast.environment("production"))
+    return open_promotion(cast.olga, version(cast.olga, row.prompt, "c"), cast.environment("production"))
+
+
+def test_steps__nobody_there_to_approve__an_admin_invites_somebody(cast: Cast) -> None:
+    hers = unreviewed(cast)
 
     [step] = steps(hers, cast.olga).mine
 
     assert (step.link, step.label) == ("members", "Invite a reviewer")
     assert codes(steps(hers, cast.ada)) == ([], ["approvals.insufficient"])
+
+
+def test_steps__nobody_there_to_approve_or_override__is_one_plain_sentence(cast: Cast) -> None:
+    hers = unreviewed(cast)
+
+    [stuck] = steps(hers, cast.olga).mine
+    join(cast.olga, "Otto", Role.ADMIN, grants=("override",))
+    policy(cast, "production", approvals=2)
+    [still] = steps(open_promotion(cast.olga, version(cast.olga, hers.prompt, "d"), hers.environment), cast.olga).others
+
+    assert stuck.says_override and stuck.blocker.message == "0 of 1 approvals: nobody here may approve or override it."
+    assert not still.says_override and still.blocker.message == "0 of 2 approvals: only 1 here may approve it."
+
+
+def test_steps__a_reviewer_is_invited__waits_for_them_by_name_to_those_who_may_invite(cast: Cast) -> None:
+    hers = unreviewed(cast)
+    create_invitation(cast.olga, role=Role.EDITOR, note="ed@example.com")
+    spent = create_invitation(cast.olga, role=Role.REVIEWER, note="gone@example.com")
+    revoke_invitation(cast.olga, spent.row)
+    create_invitation(cast.olga, role=Role.REVIEWER, note="nina@example.com")
+
+    olga, ada = steps(hers, cast.olga), steps(hers, cast.ada)
+
+    assert not olga.mine and (olga.others[0].link, olga.others[0].label) == (
+        "members",
+        "Invited: nina@example.com (pending)",
+    )
+    assert olga.sentence == "Not yet: 0 of 1 approvals. It waits for nina@example.com to join."
+    assert (ada.others[0].link, ada.others[0].who) == ("", "Invited: a reviewer (pending)")
+    assert "nina" not in ada.sentence

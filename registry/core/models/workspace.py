@@ -185,6 +185,10 @@ class InvitationQuerySet(models.QuerySet["Invitation"]):
         """Those that still let somebody in: not used, revoked or expired (database time)."""
         return self.filter(used_at=None, revoked_at=None, expires_at__gt=Now())
 
+    def at_least(self, role: Role) -> "InvitationQuerySet":
+        """Those that give this role or a higher one."""
+        return self.filter(role__in=[other for other in Role if other.rank >= role.rank])
+
 
 class Invitation(models.Model):
     """A link that lets its holder into a workspace once, with a role; without a workspace it lets them found the first one.
