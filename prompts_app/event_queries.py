@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 
+from prompts_app.facts import policy_of
 from prompts_app.models import (
     Approval,
     Deployment,
@@ -12,6 +13,7 @@ from prompts_app.models import (
     PromptVersion,
     VersionCheck,
 )
+from prompts_app.promoting_words import how_it_opens
 from registry.core import events
 from registry.core.canonical import JSON
 from registry.core.events import ACTOR, URL, EventType, Happened, Properties, number, optional, page_url, text
@@ -151,7 +153,7 @@ def check_finished(message: Message) -> Happened:
 def promotion_opened(message: Message) -> Happened:
     """A promotion that waits for its gates and reviewers."""
     row = _promotion(message)
-    return _about(row, "promotion.opened", f"{row.author_name} asks to promote {_what(row)}")
+    return _about(row, "promotion.opened", f"{row.author_name} {how_it_opens(policy_of(row))} {_what(row)}")
 
 
 def promotion_voted(message: Message) -> Happened | None:

@@ -6,6 +6,11 @@ from prompts_app.policy import Policy
 from registry.core.people_queries import either, listed
 
 
+def how_it_opens(policy: Policy) -> str:
+    """What whoever opens a promotion does, before what it promotes: nobody is asked where no approval is needed."""
+    return "asks to promote" if policy.approvals else "opened a promotion of"
+
+
 def what_follows(policy: Policy, place: str, *, lower: str, appliers: Sequence[str]) -> str:
     """What has to come before it is live, and who makes it so; `appliers` is empty where the reader can."""
     applied = f"{either(appliers)} has applied it" if appliers else "you have applied it"

@@ -143,7 +143,7 @@ def move(
         prompt=place.prompt.name,
         revision=revision,
     )
-    _supersede(place, version, applied=promotion)
+    _supersede(actor, place, version, applied=promotion)
     return Moved(deployment, revision)
 
 
@@ -184,7 +184,7 @@ def _raise_revision(environment: Environment) -> int:
     return counters.get().n
 
 
-def _supersede(place: Place, version: PromptVersion | None, *, applied: Promotion | None) -> None:
+def _supersede(actor: Actor, place: Place, version: PromptVersion | None, *, applied: Promotion | None) -> None:
     """End the other promotions whose content is live now: there is nothing left to promote."""
     if version is None:
         return
@@ -206,4 +206,5 @@ def _supersede(place: Place, version: PromptVersion | None, *, applied: Promotio
         note="its content went live otherwise",
     )
     for promotion in ended:
-        outbox.send(place.prompt.workspace_id, "promotion.ended", {"promotion_id": promotion.pk})
+        told: dict[str, JSON] = {"promotion_id": promotion.pk, "by": actor.person_id}
+        outbox.send(place.prompt.workspace_id, "promotion.ended", told)

@@ -134,7 +134,7 @@ def rebase(actor: Actor, promotion: Promotion, *, stamp: int | None) -> Promotio
         _save(row)
         record(actor, "promotion.rebased", row, detail={"base": row.base_id})
         outbox.send(actor.workspace_id, NEEDS_CHECKS, {"promotion_id": row.pk})
-        _send_changed(row, approved_by)
+        _send_changed(actor, row, approved_by)
     return row
 
 
@@ -285,17 +285,18 @@ def _change(
         _save(row)
         record(actor, event, row)
         if row.is_pending:
-            _send_changed(row, approved_by)
+            _send_changed(actor, row, approved_by)
         else:
-            by = actor.member_id if actor.is_person else None
-            outbox.send(actor.workspace_id, "promotion.ended", {"promotion_id": row.pk, "by": by})
+            ended: dict[str, JSON] = {"promotion_id": row.pk, "by": actor.person_id}
+            outbox.send(actor.workspace_id, "promotion.ended", ended)
     return row
 
 
-def _send_changed(row: Promotion, approved_by: frozenset[int]) -> None:
+def _send_changed(actor: Actor, row: Promotion, approved_by: frozenset[int]) -> None:
     """Tell of a change, and of the approvals that it made stale."""
     stale: list[JSON] = [*sorted(approved_by - approvers(row))]
-    outbox.send(row.prompt.workspace_id, "promotion.changed", {"promotion_id": row.pk, "stale": stale})
+    changed: dict[str, JSON] = {"promotion_id": row.pk, "stale": stale, "by": actor.person_id}
+    outbox.send(actor.workspace_id, "promotion.changed", changed)
 
 
 def locked(promotion: Promotion) -> Promotion:

@@ -14,7 +14,7 @@ from prompts_app.models import Environment, Promotion, PromotionState, Prompt
 from registry.core import audit, outbox
 from registry.core.actor import Actor
 from registry.core.broadcast import announce
-from registry.core.canonical import InvalidJson, check_text
+from registry.core.canonical import JSON, InvalidJson, check_text
 from registry.core.clock import database_now
 from registry.core.errors import Conflict, FieldError, Invalid, NotFound, invalid_field
 from registry.core.permissions import Permission, require
@@ -80,7 +80,7 @@ def change_prompt(
     prompt = Prompt.objects.select_for_update(no_key=True).get(pk=prompt.pk)
     before = (prompt.description, prompt.tags, prompt.is_archived)
     if archived and not prompt.is_archived:
-        _leave_promotions_behind(prompt)
+        _leave_promotions_behind(actor, prompt)
     if archived is not None and archived != prompt.is_archived:
         prompt.archived_at = date_of(written_at) if archived else None
     prompt.description = prompt.description if description is None else checked_text("description", description)
@@ -143,7 +143,7 @@ def checked_tags(tags: Sequence[str]) -> list[str]:
     return found
 
 
-def _leave_promotions_behind(prompt: Prompt) -> None:
+def _leave_promotions_behind(actor: Actor, prompt: Prompt) -> None:
     """Refuse while a protected environment serves it; otherwise close what was still to be promoted, under the locks."""
     places = lock_places(prompt, list(Environment.objects.in_workspace(prompt.workspace_id)))
     protected = [p.environment.name for p in places if p.live and current_policy(p.environment).load().protected]
@@ -161,7 +161,8 @@ def _leave_promotions_behind(prompt: Prompt) -> None:
             ready_by=None,
             note="the prompt was archived",
         )
-        outbox.send(prompt.workspace_id, "promotion.ended", {"promotion_id": promotion.pk})
+        ended: dict[str, JSON] = {"promotion_id": promotion.pk, "by": actor.person_id}
+        outbox.send(prompt.workspace_id, "promotion.ended", ended)
 
 
 def _record(actor: Actor, event: str, prompt: Prompt) -> None:

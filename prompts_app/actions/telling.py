@@ -25,6 +25,7 @@ from prompts_app.models import (
     Promotion,
     VersionCheck,
 )
+from prompts_app.promoting_words import how_it_opens
 from registry.core.actions.notifications import notify
 from registry.core.models import Member
 from registry.core.outbox import Message
@@ -34,7 +35,7 @@ from registry.core.outbox import Message
 class News:
     """One line, and the members it is for; `topic` is the message's unless it is another kind of news for these.
 
-    `done_by` are those of them who did it: they have the line, but nothing to read.
+    `done_by` are those of them who did it: the line is kept for them, but it is no news.
     """
 
     promotion: Promotion
@@ -71,7 +72,7 @@ def _opened(message: Message) -> Iterable[News]:
     promotion = _promotion(message)
     excluded = not_eligible(promotion, live_deployment(promotion.prompt, promotion.environment))
     reviewers = frozenset(pk for pk, _ in eligible_reviewers(message.workspace_id, excluded))
-    text = f"{promotion.author_name} asks to promote {_what(promotion)}"
+    text = f"{promotion.author_name} {how_it_opens(policy_of(promotion))} {_what(promotion)}"
     if promotion.is_pending:
         yield News(promotion, text, reviewers)
         yield _for_followers(promotion, text, but=promotion.author_id)
@@ -92,7 +93,8 @@ def _changed(message: Message) -> Iterable[News]:
     members = message.payload.get("stale")
     stale = frozenset(int(str(pk)) for pk in members) if isinstance(members, list) else frozenset()
     if stale and promotion.is_pending:
-        yield News(promotion, f"Approvals went stale on {_what(promotion)}", stale | {promotion.author_id})
+        text, told = f"Approvals went stale on {_what(promotion)}", stale | {promotion.author_id}
+        yield News(promotion, text, told, done_by=frozenset({_by(message)}))
 
 
 def _finished(message: Message) -> Iterable[News]:
@@ -156,8 +158,7 @@ def _ended(message: Message) -> Iterable[News]:
     promotion = _promotion(message)
     text = f"{promotion.get_state_display()}: {_what(promotion)}"
     text = f"{text}: {promotion.note}" if promotion.note else text
-    by = message.payload.get("by")
-    did = by if isinstance(by, int) else 0
+    did = _by(message)
     yield News(promotion, text, _involved(promotion), done_by=frozenset({did}))
     yield _for_followers(promotion, text, but=did)
 
@@ -208,6 +209,12 @@ def _for_followers(promotion: Promotion, text: str, *, but: int = 0) -> News:
     """The same news for those who follow the prompt; who is told anyway keeps the line they have."""
     followers = Follow.objects.filter(prompt=promotion.prompt_id).values_list("member_id", flat=True)
     return News(promotion, text, frozenset(followers) - {but}, FOLLOWED)
+
+
+def _by(message: Message) -> int:
+    """The member whose deed a message tells of; 0 for keys and the clock."""
+    by = message.payload.get("by")
+    return by if isinstance(by, int) else 0
 
 
 def _who_did(deployment: Deployment) -> int:

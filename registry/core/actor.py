@@ -61,3 +61,8 @@ class Actor:
     def is_person(self) -> bool:
         """True for a member."""
         return self.kind == "member"
+
+    @property
+    def person_id(self) -> int | None:
+        """The member who does it themself; None for keys and the system."""
+        return self.member_id if self.is_person else None

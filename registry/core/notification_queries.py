@@ -38,8 +38,8 @@ def unread_count(user: User, workspace_id: int) -> int:
 
 
 def inbox(user: User, workspace_id: int, *, unread_only: bool = False, page: str | int | None = 1) -> Inbox:
-    """A page of one's inbox; three queries."""
-    mine = Notification.objects.filter(user=user, workspace_id=workspace_id)
+    """A page of one's inbox, without what one did oneself; three queries."""
+    mine = Notification.objects.news().filter(user=user, workspace_id=workspace_id)
     alone = Concat(Value("#"), Cast("pk", CharField()))
     threads = (
         mine.annotate(thread=Case(When(url="", then=alone), default=F("url"), output_field=CharField()))

@@ -19,9 +19,10 @@ from prompts_app.actions.reviews import comment
 from prompts_app.actions.rollback import roll_back, withdraw
 from prompts_app.models import CheckState, Promotion, Vote
 from registry.core import outbox
-from registry.core.actions.notifications import choose_news
+from registry.core.actions.notifications import choose_news, mark_page
 from registry.core.actor import Actor, Role
 from registry.core.models import JobState, Mail, Member, Notification, OutboxMessage
+from registry.core.notification_queries import inbox
 from tests.builders import Cast, deliver, join, prompt, version
 from tests.scenes import approve, fresh, go_live, in_minutes, let_pass, policy, post, suite
 
@@ -50,11 +51,42 @@ def asked(cast: Cast, text: str = "a", environment: str = "staging") -> Promotio
 def test_opened__tells_eligible_reviewers_and_nobody_else(free: Cast) -> None:
     made = prompt(free.rosa, text="1")
     open_promotion(free.ada, version(free.ada, made, "2"), free.environment("staging"))
-    line = ["Ada asks to promote support/triage v2 to Staging"]
+    line = ["Ada opened a promotion of support/triage v2 to Staging"]
     assert told(free.grace) == line
     assert told(free.olga) == line
     for actor in (free.ada, free.rosa, free.vera, free.linus):
         assert told(actor) == []
+
+
+def test_opened__where_an_approval_is_needed__asks_for_it(free: Cast) -> None:
+    policy(free, "staging", approvals=1)
+    asked(free)
+    assert told(free.grace) == ["Ada asks to promote support/triage v1 to Staging"]
+
+
+def test_inbox__what_the_reader_did_themself__is_no_news_but_what_others_did_is(free: Cast) -> None:
+    """The lines are kept, and read; nothing that is marked as unread brings them in."""
+    row = asked(free)
+    twin = open_promotion(free.ada, version(free.ada, row.prompt, "b"), free.environment("staging"))
+    approve(free.grace, row)
+    acknowledge_breaking(free.ada, row, stamp=None)
+    deliver()
+    close(free.ada, row, stamp=None, reason="not now")
+    apply_promotion(free.rosa, twin, stamp=None)
+    kept = told(free.ada)
+    user = Member.objects.select_related("user").get(pk=free.ada.member_id).user
+
+    def listed() -> list[str]:
+        found = inbox(user, free.workspace.pk).threads
+        return [line.text for thread in found for line in (thread.newest, *thread.earlier)]
+
+    news = ["Rosa promoted support/triage v2 to Staging", "Grace approved support/triage v1 to Staging"]
+    assert listed() == news
+    own = {"Approvals went stale on support/triage v1 to Staging", "Closed: support/triage v1 to Staging: not now"}
+    assert own < set(kept)
+    for line in Notification.objects.filter(user=user, text__in=news):
+        mark_page(user, free.workspace.pk, pk=line.pk, is_read=False)
+    assert listed() == news
 
 
 def test_vote__tells_the_author(free: Cast) -> None:
@@ -241,11 +273,11 @@ def test_followers__hear_of_promotions_and_rollbacks_but_not_of_their_own(free: 
     withdraw(free.rosa, made, free.environment("staging"), reason="worse")
 
     assert told(free.vera) == [
-        "Ada asks to promote support/triage v1 to Staging",
+        "Ada opened a promotion of support/triage v1 to Staging",
         "Rosa promoted support/triage v1 to Staging",
         "Rosa took support/triage out of Staging: worse",
     ]
-    assert told(free.rosa) == ["Ada asks to promote support/triage v1 to Staging"]
+    assert told(free.rosa) == ["Ada opened a promotion of support/triage v1 to Staging"]
     forget(free)
     again = open_promotion(free.ada, version(free.ada, made, "b"), free.environment("staging"))
     close(free.ada, again, stamp=None, reason="not now")

@@ -83,7 +83,7 @@ def mark_read(user: User, workspace_id: int) -> int:
 
 def mark_page(user: User, workspace_id: int, *, pk: int, is_read: bool) -> int:
     """Mark a line, and all others that lead to the same page, as read or unread; returns how many changed."""
-    mine = Notification.objects.filter(user=user, workspace_id=workspace_id)
+    mine = Notification.objects.news().filter(user=user, workspace_id=workspace_id)
     url = mine.filter(pk=pk).values_list("url", flat=True).first()
     if url is None:
         raise NotFound("notification.not_found", "Your inbox has no such line.")

@@ -5,6 +5,7 @@ import uuid
 from typing import cast
 
 from django.db import models
+from django.db.models import F
 from django.db.models.functions import Now
 
 from registry.core.canonical import JSON
@@ -93,6 +94,14 @@ class IdempotencyRecord(models.Model):
         return f"{self.caller} {self.key}"
 
 
+class NotificationQuerySet(models.QuerySet["Notification"]):
+    """Lines, by the questions asked of them."""
+
+    def news(self) -> "NotificationQuerySet":
+        """Those that told their reader something: what people did themselves was read from the moment it was recorded."""
+        return self.exclude(read_at=F("created_at"))
+
+
 class Notification(models.Model):
     """A line in somebody's inbox; one per event, person and channel."""
 
@@ -105,6 +114,8 @@ class Notification(models.Model):
     url = models.CharField(max_length=500, blank=True, default="")
     created_at = models.DateTimeField(db_default=Now())
     read_at = models.DateTimeField(null=True, blank=True)
+
+    objects = NotificationQuerySet.as_manager()
 
     class Meta:
         ordering = ["-id"]
