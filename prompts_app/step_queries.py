@@ -1,11 +1,14 @@
-"""The first steps of a workspace: from nothing to a service that fetches a prompt. They go when they are done."""
+"""The first steps of a workspace: from nothing to a service that fetches a prompt, and to the last stage. They go when they
+are done."""
 
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from django.db.models import Exists, OuterRef
 from django.urls import NoReverseMatch, reverse
 
-from prompts_app.models import CheckDefinition, Environment, LivePointer, Prompt
+from prompts_app.facts import current_policy
+from prompts_app.models import CheckDefinition, Environment, LivePointer, Promotion, PromotionState, Prompt
 from registry.core.models import ApiKey, Member, Workspace
 
 
@@ -40,11 +43,14 @@ class FirstSteps:
 
 
 def first_steps(member: Member, workspace: Workspace, *, may_administer: bool) -> FirstSteps | None:
-    """What is left to do; None once all is done, or put away. One query where it is, six at most.
+    """What is left to do; None once all is done, or put away. One query where it is, eight at most.
 
     None of them reads every prompt: a workspace may have thousands before its first fetch.
     """
-    if "steps" in member.hidden or ApiKey.objects.in_workspace(workspace.pk).exclude(last_used_at=None).exists():
+    if "steps" in member.hidden:
+        return None
+    has_fetched, has_reached = _past(workspace)
+    if has_fetched and has_reached:
         return None
     prompt = _prompt(workspace.pk)
     here = Environment.objects.in_workspace(workspace.pk)
@@ -53,15 +59,31 @@ def first_steps(member: Member, workspace: Workspace, *, may_administer: bool) -
     live_in = set(here.filter(live_here).values_list("name", flat=True)) if prompt else set()
     above = next((one.name for one in reversed(environments[1:]) if one.name in live_in), None)
     has_suite = CheckDefinition.objects.filter(workspace=workspace).exists()
-    steps = (
+    has_left = above is not None or has_reached
+    steps = [
         _write(workspace, is_done=prompt is not None),
         _suite(workspace, prompt, is_done=has_suite or "suite" in member.hidden),
-        _promote(
-            workspace, prompt, _stages(prompt, environments), is_done=above is not None, may_invite=may_administer
-        ),
-        _fetch(workspace, environment=above or "", may_make_key=may_administer),
-    )
-    return FirstSteps(steps, prompt.name if prompt else "")
+        _promote(workspace, prompt, _stages(prompt, environments), is_done=has_left, may_invite=may_administer),
+        _fetch(workspace, environment=above or "", is_done=has_fetched, may_make_key=may_administer),
+    ]
+    if len(environments) > 2:  # else the promotion above has reached the last stage
+        is_there = has_reached or environments[-1].name in live_in
+        is_next = not is_there and all(step.is_done for step in steps)
+        if prompt is not None and is_next:
+            steps.append(_reach(workspace, prompt, environments, may_invite=may_administer))
+        else:
+            steps.append(Step(_reaching(environments[-1]), "", is_there))
+    return FirstSteps(tuple(steps), prompt.name if prompt else "") if any(not one.is_done for one in steps) else None
+
+
+def _past(workspace: Workspace) -> tuple[bool, bool]:
+    """Whether a key was ever used, and whether a promotion into the last stage was ever applied; one query."""
+    used = ApiKey.objects.in_workspace(workspace.pk).exclude(last_used_at=None)
+    last = Environment.objects.in_workspace(workspace.pk).order_by("-rank", "-pk").values("pk")[:1]
+    applied = Promotion.objects.filter(environment__in=last, state=PromotionState.APPLIED)
+    found = Workspace.objects.filter(pk=workspace.pk).values_list(Exists(used), Exists(applied))
+    has_fetched, has_reached = found.get()
+    return has_fetched, has_reached
 
 
 def _prompt(workspace_id: int) -> Prompt | None:
@@ -116,16 +138,50 @@ def _promote(
     text = "A promotion takes a version to the next stage; what stands in its way is listed there."
     if prompt is not None and stages is not None:
         lowest, target = stages
-        address = reverse("promotion_new", args=[workspace.slug, prompt.name])
-        label = f"Promote {prompt.name} to {target.label}"
-        links = ((label, f"{address}?version={prompt.last_number}&environment={target.name}"),)
+        links = (_promotion_of(workspace, prompt, target),)
         if lowest == target:
             text = f"It is live nowhere yet: what is imported waits. Take it to {lowest.label} first, then on. {text}"
         else:
-            text = f"It is live in {lowest.label}. Take it to {target.label} next. {text} Production asks for a second person."
+            text = f"It is live in {lowest.label}. Take it to {target.label} next. {text}"
     if may_invite:
-        links = (*links, ("Invite somebody", _errand("settings_members", workspace, role="reviewer") + "#invite"))
+        links = (*links, _invite(workspace))
     return Step("Promote it", text, is_done, links)
+
+
+def _reaching(last: Environment) -> str:
+    return f"Promote to {last.label}"
+
+
+def _reach(workspace: Workspace, prompt: Prompt, environments: list[Environment], *, may_invite: bool) -> Step:
+    """The last stage: the promotion that is open to it, or one to open of what is live below; three queries at most."""
+    *_, below, last = environments
+    waiting = Promotion.objects.pending().filter(environment=last).order_by("-pk").values_list("pk", flat=True).first()
+    links: tuple[tuple[str, str], ...]
+    if waiting is not None:
+        links = ((f"See promotion {waiting}", reverse("promotion", args=[workspace.slug, waiting])),)
+        text = f"Promotion {waiting} says what it waits for."
+    else:
+        live = LivePointer.objects.live().filter(prompt=prompt, environment=below)
+        number = live.values_list("deployment__version__number", flat=True).first()
+        links = (_promotion_of(workspace, prompt, last, number),)
+        text = f"Open a promotion to {last.label}."
+    approvals = current_policy(last).load().approvals
+    if approvals:
+        text = f"{text} {'Somebody else approves' if approvals == 1 else f'{approvals} others approve'} it."
+        links = (*links, _invite(workspace)) if may_invite else links
+    return Step(_reaching(last), f"{text} These steps go once it is live there.", is_done=False, links=links)
+
+
+def _promotion_of(
+    workspace: Workspace, prompt: Prompt, target: Environment, number: int | None = None
+) -> tuple[str, str]:
+    address = reverse("promotion_new", args=[workspace.slug, prompt.name])
+    query = urlencode({"version": number or prompt.last_number, "environment": target.name})
+    return f"Promote {prompt.name} to {target.label}", f"{address}?{query}"
+
+
+def _invite(workspace: Workspace) -> tuple[str, str]:
+    return "Invite somebody", _errand("settings_members", workspace, role="reviewer") + "#invite"
 
 
 def _errand(name: str, workspace: Workspace, **query: str) -> str:
@@ -134,10 +190,10 @@ def _errand(name: str, workspace: Workspace, **query: str) -> str:
     return reverse(name, args=[workspace.slug], query={**query, "back": steps})
 
 
-def _fetch(workspace: Workspace, *, environment: str, may_make_key: bool) -> Step:
-    goes = "These steps go once the first fetch has been seen, which takes up to a minute."
+def _fetch(workspace: Workspace, *, environment: str, is_done: bool, may_make_key: bool) -> Step:
+    seen = "The first fetch is seen within a minute."
     if not may_make_key:
-        return Step("Fetch it from a service", f"Ask an admin for a service key. {goes}", is_done=False)
-    text = f"Make a service key; the page that shows it has the command to copy. {goes}"
+        return Step("Fetch it from a service", f"Ask an admin for a service key. {seen}", is_done)
+    text = f"Make a service key; the page that shows it has the command to copy. {seen}"
     links = (("Make a key", _errand("settings_keys", workspace, environment=environment) + "#new"),)
-    return Step("Fetch it from a service", text, is_done=False, links=links)
+    return Step("Fetch it from a service", text, is_done, links=links)

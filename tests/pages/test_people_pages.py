@@ -1,13 +1,17 @@
 """Coming in by a link, going, and what people choose for themselves."""
 
+from typing import Any
+
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from django.utils import timezone
 
-from prompts_app.actions.promotions import open_promotion
+from prompts_app.actions.applying import apply_promotion
+from prompts_app.actions.promotions import open_promotion, reopen
 from registry.core.actions.invitations import create_invitation, found_by_invitation
 from registry.core.actor import Actor, Role
-from registry.core.models import Invitation, Member, PersonSession, User, Workspace
+from registry.core.models import ApiKey, Invitation, Member, PersonSession, User, Workspace
 from tests import builders, scenes
 from tests.builders import Cast
 from tests.pages.conftest import SignedIn
@@ -123,6 +127,48 @@ def test_first_steps__with_a_prompt_on_its_way__stay_with_it_when_others_are_imp
     client.post("/w/acme/import", {"step": "take"})
 
     assert "Promote support/triage to Staging" in dict(client.get("/w/acme/").context["steps"].now.links)
+
+
+def test_first_steps__once_something_was_fetched__stay_until_production_is_reached(cast: Cast, as_: SignedIn) -> None:
+    made = builders.prompt(cast.ada, "support/triage")
+    scenes.go_live(cast, made.versions.get(), "staging")
+    builders.version(cast.ada, made, "Hello again {{ name }}")
+    cast.key("service", environment="staging")
+    owner, editor = as_(cast.olga), as_(cast.ada)
+    for client in (owner, editor):
+        client.post("/w/acme/hints/suite")
+
+    def steps(client: Client) -> Any:
+        return client.get("/w/acme/").context["steps"]
+
+    before = steps(owner)
+    ApiKey.objects.update(last_used_at=timezone.now())
+    to_open = steps(owner)
+    asked = open_promotion(cast.ada, made.versions.get(number=1), cast.environment("production"))
+    opened = steps(editor)
+    scenes.policy(cast, "production", approvals=0, require_suites=False, min_suites=0)
+    apply_promotion(cast.rosa, reopen(cast.ada, asked, stamp=None), stamp=None)
+
+    assert before.now.title == "Fetch it from a service"
+    assert [step.title for step in before.steps][-1] == to_open.now.title == "Promote to Production"
+    assert "Somebody else approves it." in to_open.now.text and to_open.done == 4
+    [promote, invite] = to_open.now.links
+    assert promote[1].endswith("?version=1&environment=production"), "what is live in the stage below"
+    assert invite[0] == "Invite somebody"
+    assert opened.now.links == ((f"See promotion {asked.pk}", f"/w/acme/promotions/{asked.pk}"),)
+    assert steps(owner) is None and steps(editor) is None
+
+
+def test_first_steps__in_production_but_never_fetched__still_say_how_to_fetch(cast: Cast, as_: SignedIn) -> None:
+    made = builders.prompt(cast.ada, "support/triage")
+    asks_nothing = {"approvals": 0, "require_predecessor": False, "require_suites": False, "min_suites": 0}
+    scenes.policy(cast, "production", **asks_nothing)
+    as_(cast.olga).post("/w/acme/hints/suite")
+    scenes.go_live(cast, made.versions.get(), "production")
+
+    found = as_(cast.olga).get("/w/acme/").context["steps"]
+
+    assert found.now.title == "Fetch it from a service" and found.steps[-1].is_done
 
 
 def test_deactivate__asked_for__shows_what_hangs_on_them_and_wants_a_word_on_their_keys(
