@@ -11,6 +11,7 @@ from django.core.paginator import Page, Paginator
 from django.db.models import Case, Count, F, Func, Max, Min, Q, QuerySet, TextField, Value, When, Window
 from django.db.models.functions import Lower, Reverse, StrIndex, Substr
 
+from prompts_app.evaluation import Answer
 from prompts_app.models import Environment, LivePointer, Promotion, Prompt, PromptVersion, VersionCheck
 
 PAGE_SIZE = 100
@@ -52,12 +53,17 @@ class Search:
 
 @dataclass(frozen=True)
 class Coming:
-    """A promotion on its way into a place; `check` is what the checks say of its version."""
+    """A promotion on its way into a place; `check` is what the checks say of its version, if anything."""
 
     promotion_id: int
     number: int
     state: str
-    check: str
+    check: Answer | None
+
+    @property
+    def words(self) -> str:
+        """What is so while no check has said anything: `promotion open`."""
+        return f"promotion {self.state}"
 
 
 @dataclass(frozen=True)
@@ -66,7 +72,7 @@ class Cell:
 
     environment: Environment
     number: int | None
-    check: str
+    check: Answer | None
     behind: int
     coming: Coming | None = None
     since: datetime | None = None
@@ -77,10 +83,15 @@ class Row:
     """One prompt on the board; `check` is of its newest version."""
 
     prompt: Prompt
-    check: str
+    check: Answer | None
     changed_at: datetime
     changed_by: str
     cells: tuple[Cell, ...]
+
+    @property
+    def path(self) -> str:
+        """What comes before the last part of the name, with its slash; empty at the top."""
+        return self.prompt.name.removesuffix(self.leaf)
 
     @property
     def leaf(self) -> str:
@@ -158,8 +169,8 @@ def all_tags(workspace_id: int) -> list[str]:
     return list(rows.order_by("one").values_list("one", flat=True).distinct())
 
 
-def check_states(prompts: Iterable[Prompt], digests: Iterable[str] | None = None) -> dict[tuple[int, str], str]:
-    """For each prompt and digest that was checked: the worst of the newest answers, by name of the check; one query.
+def check_states(prompts: Iterable[Prompt], digests: Iterable[str] | None = None) -> dict[tuple[int, str], Answer]:
+    """For each prompt and digest that was checked: the worst of the newest answers of its checks; one query.
 
     `digests` names the ones that matter; None asks for all.
     """
@@ -169,18 +180,12 @@ def check_states(prompts: Iterable[Prompt], digests: Iterable[str] | None = None
     rows = (
         found.order_by("prompt", "digest", "name", "-pk")
         .distinct("prompt", "digest", "name")
-        .values_list("prompt_id", "digest", "state")
+        .values_list("prompt_id", "digest", "name", "state")
     )
-    states: dict[tuple[int, str], set[str]] = defaultdict(set)
-    for prompt_id, digest, state in rows:
-        states[prompt_id, digest].add(state)
-    return {place: worst(found) for place, found in states.items()}
-
-
-def worst(states: Iterable[str]) -> str:
-    """The state that matters most; empty when there is none."""
-    found = set(states)
-    return next((state for state in WORST_FIRST if state in found), "")
+    found_of: dict[tuple[int, str], list[Answer]] = defaultdict(list)
+    for prompt_id, digest, name, state in rows:
+        found_of[prompt_id, digest].append(Answer(name, state))
+    return {place: min(answers, key=lambda one: WORST_FIRST.index(one.state)) for place, answers in found_of.items()}
 
 
 # What is before the last slash: by far cheaper than a regular expression over ten thousand names.
@@ -288,13 +293,13 @@ class _Drawing:
     newest: dict[int, PromptVersion]
     pointers: dict[tuple[int, int], LivePointer]
     coming: dict[tuple[int, int], Promotion]
-    checks: dict[tuple[int, str], str]
+    checks: dict[tuple[int, str], Answer]
 
     def row(self, prompt: Prompt) -> Row:
         last = self.newest.get(prompt.pk)
         return Row(
             prompt=prompt,
-            check=self.checks.get((prompt.pk, last.digest), "") if last else "",
+            check=self.checks.get((prompt.pk, last.digest)) if last else None,
             changed_at=last.created_at if last else prompt.created_at,
             changed_by=last.author_name if last else "",
             cells=tuple(self._cell(prompt, environment) for environment in self.environments),
@@ -306,8 +311,8 @@ class _Drawing:
         version = deployment.version if deployment else None
         coming = self._coming(prompt, environment)
         if deployment is None or version is None:
-            return Cell(environment, None, "", 0, coming)
-        check = self.checks.get((prompt.pk, version.digest), "")
+            return Cell(environment, None, None, 0, coming)
+        check = self.checks.get((prompt.pk, version.digest))
         behind = prompt.last_number - version.number
         return Cell(environment, version.number, check, behind, coming, deployment.created_at)
 
@@ -315,5 +320,5 @@ class _Drawing:
         asked = self.coming.get((prompt.pk, environment.pk))
         if asked is None:
             return None
-        check = self.checks.get((prompt.pk, asked.version.digest), "")
+        check = self.checks.get((prompt.pk, asked.version.digest))
         return Coming(asked.pk, asked.version.number, asked.state, check)

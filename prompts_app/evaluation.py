@@ -5,8 +5,27 @@ The app above says so when it is ready (`tell_by`); without it there is none of 
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 SUITE = "suite/"  # what names of checks that suites answer begin with
+
+
+class Answer(NamedTuple):
+    """What a check says of a version, by its name and state."""
+
+    name: str
+    state: str
+
+    @property
+    def words(self) -> str:
+        """The state with what it is of, for where a name has no room: `suite running`."""
+        said = {"pending": "running", "missing": "not run"}.get(self.state, self.state)
+        return f"{self.kind} {said}"
+
+    @property
+    def kind(self) -> str:
+        """What it is of: a suite, or a check that another system answers."""
+        return "suite" if self.name.startswith(SUITE) else "check"
 
 
 @dataclass(frozen=True)

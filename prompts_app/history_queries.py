@@ -9,6 +9,7 @@ from django.core.paginator import Page, Paginator
 from django.db.models import Max, QuerySet
 
 from prompts_app.board_queries import check_states
+from prompts_app.evaluation import Answer
 from prompts_app.label_queries import free_labels
 from prompts_app.models import (
     Deployment,
@@ -33,9 +34,9 @@ class Stage:
 
     environment: Environment
     deployment: Deployment | None
-    check: str
+    check: Answer | None
     behind: int
-    promotions: tuple[tuple[Promotion, str], ...]
+    promotions: tuple[tuple[Promotion, Answer | None], ...]
 
     @property
     def version(self) -> PromptVersion | None:
@@ -57,7 +58,7 @@ class Entry:
     """A version on the timeline; `stays` are the times it was live, newest first."""
 
     version: PromptVersion
-    check: str
+    check: Answer | None
     live_in: tuple[Environment, ...]
     quarantined_in: tuple[Environment, ...]
     yank_reason: str | None
@@ -79,15 +80,15 @@ def stages(prompt: Prompt) -> tuple[Stage, ...]:
     pointers = LivePointer.objects.live().filter(prompt=prompt).select_related("deployment__version")
     live = {pointer.environment_id: pointer.deployment for pointer in pointers}
     checks = check_states([prompt])
-    pending: dict[int, list[tuple[Promotion, str]]] = defaultdict(list)
+    pending: dict[int, list[tuple[Promotion, Answer | None]]] = defaultdict(list)
     for promotion in Promotion.objects.pending().filter(prompt=prompt).select_related("version").order_by("-pk"):
-        check = checks.get((prompt.pk, promotion.version.digest), "")
+        check = checks.get((prompt.pk, promotion.version.digest))
         pending[promotion.environment_id].append((promotion, check))
     found = []
     for environment in Environment.objects.in_workspace(prompt.workspace_id):
         deployment = live.get(environment.pk)
         version = deployment.version if deployment else None
-        check = checks.get((prompt.pk, version.digest), "") if version else ""
+        check = checks.get((prompt.pk, version.digest)) if version else None
         behind = prompt.last_number - version.number if version else 0
         found.append(Stage(environment, deployment, check, behind, tuple(pending[environment.pk])))
     return tuple(found)
@@ -173,7 +174,7 @@ def _entries(prompt: Prompt, versions: Sequence[PromptVersion], among: Iterable[
     return [
         Entry(
             version=version,
-            check=checks.get((prompt.pk, version.digest), ""),
+            check=checks.get((prompt.pk, version.digest)),
             live_in=places(live, version.pk),
             quarantined_in=places(quarantined, version.digest),
             yank_reason=version.yank.reason if hasattr(version, "yank") else None,

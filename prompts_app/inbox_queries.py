@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from prompts_app.evaluation import Answer
 from prompts_app.models import Promotion, PromotionState
 from prompts_app.pending_queries import INBOX_SIZE, Known, known_of, newest, pending_in, with_evidence
 from registry.core.actor import Actor
@@ -20,7 +21,7 @@ class InboxRow:
     promotion: Promotion
     todo: str
     tone: str
-    checks: tuple[tuple[str, str], ...]
+    checks: tuple[Answer, ...]
     approvals: int
     needed: int
     comments: int

@@ -9,7 +9,7 @@ from django.db import connection
 from django.db.models import Count, OuterRef, Q
 
 from prompts_app.asked_evidence import is_asked_for
-from prompts_app.evaluation import SUITE, called, titles_of
+from prompts_app.evaluation import SUITE, Answer, called, titles_of
 from prompts_app.facts import stands, subject_of
 from prompts_app.gates import CheckFact, evidence_key
 from prompts_app.models import (
@@ -65,14 +65,19 @@ class _Live:
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of one pending promotion without judging it; `checks` and what follows only where they were asked for."""
+    """What is known of one pending promotion without judging it; `checks` and what follows only where they were asked for.
+
+    `required` are the facts behind `checks`, `suites` how many suites are required of the prompt.
+    """
 
     policy: Policy
     live: _Live | None
     votes: tuple[Approval, ...]
     excluded: frozenset[int]
     subject: str
-    checks: tuple[tuple[str, str], ...] = ()
+    checks: tuple[Answer, ...] = ()
+    required: tuple[CheckFact, ...] = ()
+    suites: int = 0
     titles: Mapping[str, str] = field(default_factory=dict)
     comments: int = 0
     is_asked_for: bool = False
@@ -162,16 +167,29 @@ def with_evidence(pending: Sequence[Promotion], known: dict[int, Known]) -> dict
     """The same with their checks, how many remarks are open, and whether they have just asked for their evidence."""
     if not pending:
         return {}
-    workspace, policies = pending[0].prompt.workspace_id, {pk: one.policy for pk, one in known.items()}
-    checks = _checks(pending, {pk: one.live for pk, one in known.items()}, policies, database_now())
+    workspace, known = pending[0].prompt.workspace_id, with_checks(pending, known)
     remarks = Count("comments", filter=Q(comments__reply_to=None, comments__resolved_at=None))
     asked = is_asked_for(workspace, OuterRef("pk"))
     rows = Promotion.objects.in_workspace(workspace).filter(pk__in=known).annotate(remarks=remarks, asked=asked)
-    titles = titles_of(workspace, [name for found in checks.values() for name, _ in found])
+    titles = titles_of(workspace, [check.name for one in known.values() for check in one.checks])
     return {
-        pk: replace(known[pk], checks=checks[pk], titles=titles, comments=count, is_asked_for=is_asked)
+        pk: replace(known[pk], titles=titles, comments=count, is_asked_for=is_asked)
         for pk, count, is_asked in rows.values_list("pk", "remarks", "asked")
     }
+
+
+def with_checks(pending: Sequence[Promotion], known: Mapping[int, Known]) -> dict[int, Known]:
+    """The same with the required checks of each, as they count now; three queries."""
+    now, required = database_now(), _required(pending)
+    posted = _posted(pending)
+    found = {}
+    for row in pending:
+        one = known[row.pk]
+        wanted = _wanted(row, one, required[row.prompt_id])
+        facts = [_fact(fact, one.live, posted[row.prompt_id, row.version.digest, fact.name]) for fact in wanted]
+        answers = tuple(Answer(fact.name, fact.counts_as(now, one.policy.max_age_days)) for fact in facts)
+        found[row.pk] = replace(one, checks=answers, required=tuple(facts), suites=len(required[row.prompt_id]))
+    return found
 
 
 def _policies(pending: Sequence[Promotion]) -> dict[int, Policy]:
@@ -199,6 +217,7 @@ def _live(pending: Sequence[Promotion]) -> dict[int, _Live | None]:
 def _votes(pending: Sequence[Promotion]) -> dict[int, list[Approval]]:
     """Each person's latest vote that stands, for each promotion."""
     rows = Approval.objects.filter(promotion__in=pending).order_by("promotion", "member", "-pk")
+    rows = rows.select_related("member__user", "member__workspace")
     by_id = {promotion.pk: promotion for promotion in pending}
     found: dict[int, list[Approval]] = defaultdict(list)
     for row in rows.distinct("promotion", "member"):
@@ -245,39 +264,43 @@ def _suite_editors(
     return found
 
 
-def _checks(
-    pending: Sequence[Promotion], live: dict[int, _Live | None], policies: dict[int, Policy], now: datetime
-) -> dict[int, tuple[tuple[str, str], ...]]:
-    """The required checks of each promotion, as they count now."""
-    required: dict[int, list[tuple[str, str]]] = defaultdict(list)
+def _required(pending: Sequence[Promotion]) -> dict[int, list[tuple[str, str, bool]]]:
+    """The suites that are required of each prompt: name, recipe, and whether it is about safety; by the prompt's id."""
+    found: dict[int, list[tuple[str, str, bool]]] = defaultdict(list)
     rows = RequiredCheck.objects.filter(prompt__in={row.prompt_id for row in pending})
-    for prompt, name, recipe in rows.values_list("prompt", "definition__name", "definition__recipe"):
-        required[prompt].append((name, recipe))
-    posted = VersionCheck.objects.filter(
-        prompt__in={row.prompt_id for row in pending}, digest__in={row.version.digest for row in pending}
-    )
-    fields = ("prompt", "digest", "name", "baseline_digest", "evidence_key")
-    newest: dict[tuple[int, str, str], list[VersionCheck]] = defaultdict(list)
-    for check in posted.order_by(*fields, "-pk").distinct(*fields):
-        newest[check.prompt_id, check.digest, check.name].append(check)
-    found = {}
-    for row in pending:
-        policy, digest = policies[row.pk], row.version.digest
-        baseline = one.digest if (one := live[row.pk]) else None
-        wanted = [
-            (name, evidence_key(digest, baseline, recipe))
-            for name, recipe in (sorted(required[row.prompt_id]) if policy.require_suites else [])
-        ]
-        wanted += [(name, "") for name in policy.external_checks]
-        facts = [_fact(name, key, baseline, newest[row.prompt_id, digest, name]) for name, key in wanted]
-        found[row.pk] = tuple((fact.name, fact.counts_as(now, policy.max_age_days)) for fact in facts)
+    parts = ("name", "recipe", "is_safety")
+    for prompt, *about in rows.values_list("prompt", *(f"definition__{part}" for part in parts)):
+        found[prompt].append((about[0], about[1], about[2]))
     return found
 
 
-def _fact(name: str, key: str, baseline: str | None, posted: Sequence[VersionCheck]) -> CheckFact:
+def _posted(pending: Sequence[Promotion]) -> dict[tuple[int, str, str], list[VersionCheck]]:
+    """The newest answers by prompt, digest and name, one for each evidence they rest on."""
+    prompts, digests = {row.prompt_id for row in pending}, {row.version.digest for row in pending}
+    rows = VersionCheck.objects.filter(prompt__in=prompts, digest__in=digests)
+    fields = ("prompt", "digest", "name", "baseline_digest", "evidence_key")
+    newest: dict[tuple[int, str, str], list[VersionCheck]] = defaultdict(list)
+    for check in rows.order_by(*fields, "-pk").distinct(*fields):
+        newest[check.prompt_id, check.digest, check.name].append(check)
+    return newest
+
+
+def _wanted(row: Promotion, known: Known, suites: Sequence[tuple[str, str, bool]]) -> list[CheckFact]:
+    """What is asked for in the promotion's place, before anything was posted."""
+    baseline = known.live.digest if known.live else None
+    asked = sorted(suites) if known.policy.require_suites else []
+    wanted = [
+        CheckFact(name, expected_key=evidence_key(row.version.digest, baseline, recipe), is_safety=is_safety)
+        for name, recipe, is_safety in asked
+    ]
+    return wanted + [CheckFact(name) for name in known.policy.external_checks]
+
+
+def _fact(wanted: CheckFact, live: _Live | None, posted: Sequence[VersionCheck]) -> CheckFact:
     """What was posted on the evidence expected, else the newest on other evidence."""
+    baseline, key = live.digest if live else None, wanted.expected_key
     fitting = [one for one in posted if not key or one.baseline_digest == baseline]
     row = max(fitting, key=lambda one: (one.evidence_key == key, one.pk), default=None)
     if row is None:
-        return CheckFact(name, expected_key=key)
-    return CheckFact(name, row.state, row.created_at, row.evidence_key, key)
+        return wanted
+    return replace(wanted, state=row.state, created_at=row.created_at, evidence_key=row.evidence_key)

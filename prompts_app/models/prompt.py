@@ -1,6 +1,7 @@
 """Prompts, their immutable versions, and people's drafts."""
 
 import json
+import re
 from typing import cast
 
 from django.contrib.postgres.fields import ArrayField
@@ -14,6 +15,7 @@ from registry.core.canonical import JSON
 from registry.core.models import AppendOnly, Member, Workspace, append_only_triggers
 
 SEARCH_CONFIG = "simple"
+AROUND_SLASH = re.compile(r"\s*/\s*")
 
 
 class Kind(models.TextChoices):
@@ -39,9 +41,11 @@ class PromptQuerySet(models.QuerySet["Prompt"]):
         return self.filter(name__startswith=f"{folder.rstrip('/')}/") if folder else self
 
     def matching(self, text: str) -> "PromptQuerySet":
-        """Full-text search over name, description, tags, authors and the newest text; part of a name matches too."""
+        """Full-text search over name, description, tags, authors and the newest text; part of a name matches too, its
+        folders with it."""
         query = SearchQuery(text, config=SEARCH_CONFIG, search_type="websearch")
-        return self.filter(models.Q(search=query) | models.Q(name__icontains=text)) if text.strip() else self
+        part = AROUND_SLASH.sub("/", text.strip())
+        return self.filter(models.Q(search=query) | models.Q(name__icontains=part)) if part else self
 
 
 class Prompt(models.Model):

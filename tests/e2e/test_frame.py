@@ -106,9 +106,9 @@ def test_keys__alone__go_places_move_through_the_board_and_fold_it(olga: Seat) -
     expect(page.locator("#board-list tr.entry")).to_have_count(2)
     assert "q=sup" in page.url
     page.keyboard.press("ArrowDown")
-    expect(page.get_by_role("link", name="summary", exact=True)).to_be_focused()
+    expect(page.get_by_role("link", name="support/summary", exact=True)).to_be_focused()
     page.keyboard.press("j")
-    expect(page.get_by_role("link", name="triage", exact=True)).to_be_focused()
+    expect(page.get_by_role("link", name="support/triage", exact=True)).to_be_focused()
     page.keyboard.press("k")
     page.keyboard.press("Enter")
     page.wait_for_url("**/prompts/support/summary")
@@ -116,10 +116,12 @@ def test_keys__alone__go_places_move_through_the_board_and_fold_it(olga: Seat) -
 
     olga.open("/w/acme/")
     page.get_by_role("button", name="Fold support").press("Enter")
-    expect(page.get_by_role("link", name="triage", exact=True)).to_be_hidden()
+    expect(page.get_by_role("link", name="support/triage", exact=True)).to_be_hidden()
     page.reload()
-    expect(page.get_by_role("link", name="triage", exact=True)).to_be_hidden()
-    expect(page.get_by_role("link", name="intent", exact=True)).to_be_visible()
+    expect(page.get_by_role("link", name="support/triage", exact=True)).to_be_hidden()
+    expect(page.get_by_role("link", name="billing/intent", exact=True)).to_be_visible()
+    page.get_by_role("searchbox", name="Search prompts").fill("support/tri")
+    expect(page.get_by_role("link", name="support/triage", exact=True)).to_be_visible()  # also out of a folded folder
 
 
 def test_keys__answer_that_comes_after_one_has_gone_on_to_the_rows__leaves_the_focus_there(olga: Seat) -> None:

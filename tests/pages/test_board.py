@@ -5,10 +5,12 @@ from typing import Any
 import pytest
 
 from prompts_app import board_queries
+from prompts_app.actions.checks import post_external_check
 from prompts_app.actions.environments import change_environment
 from prompts_app.actions.promotions import open_promotion
 from prompts_app.actions.prompts import change_prompt, create_prompt
-from tests import builders
+from prompts_app.models import CheckState
+from tests import builders, scenes
 from tests.builders import Cast
 from tests.pages.conftest import SignedIn
 
@@ -37,6 +39,28 @@ def test_board__searched_by_name_text_tag_or_author__finds_and_narrows(cast: Cas
     assert found(q="triage") == found(q="umbrella") == found(q="Grace") == found(folder="support") == ["support/triage"]
     assert found(tag="classifier") == found(q="classifier") == ["banking/intents"]
     assert found(q="nothing of the kind") == []
+
+
+def test_board__prompt_in_a_folder__goes_by_its_full_name_and_is_found_by_any_part_of_it(
+    cast: Cast, as_: SignedIn
+) -> None:
+    for name in ("support/triage", "banking/support", "triage"):
+        builders.prompt(cast.ada, name, text=None)
+    client = as_(cast.vera)
+
+    def found(text: str) -> list[str]:
+        board = client.get("/w/acme/", {"q": text}).context["board"]
+        return [row.prompt.name for folder in board.folders for row in folder.rows]
+
+    whole, searched = (client.get(address).content.decode() for address in ("/w/acme/", "/w/acme/?q=support/triage"))
+
+    row = 'data-row><span class="path">support/</span>triage</a>'
+    assert row in whole and row in searched and ">triage</a>" in whole
+    assert 'class="folder"' in whole and 'class="folder"' not in searched, (
+        "nothing found lies in a folder that is folded"
+    )
+    for text in ("support/triage", "Support/Tri", "port/tri", "/triage", " support / triage "):
+        assert found(text) == ["support/triage"], text
 
 
 def test_board__asked_by_htmx__is_only_the_table(cast: Cast, as_: SignedIn) -> None:
@@ -93,7 +117,35 @@ def test_board__promotion_on_its_way__is_shown_where_it_goes_with_its_state(cast
 
     page = as_(cast.vera).get("/w/acme/").content.decode()
 
-    assert f'class="coming" href="/w/acme/promotions/{asked.pk}"' in page and "Open" in page
+    assert f'class="coming" href="/w/acme/promotions/{asked.pk}"' in page and ">promotion open<" in page
+
+
+def test_board__verdicts__say_what_they_are_of(cast: Cast, as_: SignedIn) -> None:
+    """Wherever a version stands without the names of its checks; what is worst counts."""
+    made = builders.prompt(cast.ada, "support/triage")
+    builders.version(cast.ada, made, "Hello again {{ name }}")
+    first, second = (made.versions.select_related("prompt").get(number=number) for number in (1, 2))
+    scenes.suite(cast.olga, made)
+    scenes.post(first, cast.environment("staging"), CheckState.PASSED)
+    post_external_check(cast.key(scopes=["check"]).actor, first, name="external/lint", state="failed")
+    scenes.post(second, cast.environment("staging"), CheckState.PENDING)
+    asked = open_promotion(cast.ada, first, cast.environment("staging"))
+    client = as_(cast.ada)
+
+    pages = {
+        name: client.get(f"/w/acme/{address}").content.decode()
+        for name, address in {
+            "board": "",
+            "prompt": "prompts/support/triage",
+            "versions": "prompts/support/triage/versions",
+            "reviews": "reviews",
+        }.items()
+    }
+
+    for name in ("board", "prompt", "versions"):
+        assert ">suite running<" in pages[name] and ">check failed<" in pages[name], name
+    assert ">Pending<" not in pages["board"] and ">Failed<" not in pages["board"]
+    assert asked.is_pending and ">suite passed<" in pages["reviews"]
 
 
 def test_board__more_prompts_than_fit_on_a_page__opens_folder_by_folder(
