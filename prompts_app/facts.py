@@ -15,7 +15,6 @@ from prompts_app.gates import (
     CheckFact,
     Facts,
     FreezeFact,
-    Predecessor,
     Subject,
     VoteFact,
     blockers,
@@ -26,7 +25,6 @@ from prompts_app.models import (
     CheckDefinitionChange,
     Comment,
     Deployment,
-    DeploymentKind,
     Environment,
     Freeze,
     LivePointer,
@@ -43,6 +41,7 @@ from prompts_app.models import (
     Vote,
 )
 from prompts_app.policy import Policy, stricter
+from prompts_app.predecessors import predecessor_of
 from registry.core.actor import Actor, Role
 from registry.core.clock import database_now
 from registry.core.errors import Forbidden
@@ -86,7 +85,7 @@ def judge(promotion: Promotion, actor: Actor | None) -> Judgement:
         asked_by=promotion if promotion.is_pending else None,
         is_scheduled=is_scheduled,
         actor_refusal=_refusal_for(promotion, actor, policy),
-        votes=tuple(_vote(row, excluded) for row in approvals),
+        votes=tuple(vote_fact(row, excluded) for row in approvals),
         eligible=eligible_reviewers(promotion.prompt.workspace_id, excluded),
         unresolved_comments=Comment.objects.filter(promotion=promotion, reply_to=None, resolved_at=None).count(),
     )
@@ -221,36 +220,6 @@ def required_check_facts(
     return tuple(_as_posted(fact, newest.get(name)) for name, fact in wanted.items())
 
 
-def predecessor_of(prompt: Prompt, digest: str, environment: Environment) -> Predecessor | None:
-    """What happened to a digest in the next lower environment; None where there is no lower one."""
-    lower = (
-        Environment.objects.in_workspace(environment.workspace_id)
-        .filter(rank__lt=environment.rank)
-        .order_by("-rank", "-pk")
-        .first()
-    )
-    if lower is None:
-        return None
-    history = list(
-        Deployment.objects.filter(prompt=prompt, environment=lower)
-        .order_by("pk")
-        .values_list("created_at", "kind", "version__digest")
-    )
-    spans: list[tuple[datetime, datetime | None]] = []
-    since: datetime | None = None
-    was_rolled_back = False
-    for at, kind, live_digest in history:
-        if since is not None and live_digest != digest:
-            was_rolled_back = kind != DeploymentKind.PROMOTION
-            spans = [] if was_rolled_back else [*spans, (since, at)]
-            since = None
-        elif since is None and live_digest == digest:
-            since, was_rolled_back = at, False
-    if since is not None:
-        spans.append((since, None))
-    return Predecessor(lower.name, tuple(spans), was_rolled_back)
-
-
 def quarantined(prompt: Prompt, environment: Environment) -> QuerySet[Quarantine]:
     """What was rolled back here and not cleared since."""
     return Quarantine.objects.filter(environment=environment, prompt=prompt, cleared_at=None)
@@ -357,7 +326,8 @@ def member_refusal(member: Member, policy: Policy) -> str:
     return actor_refusal(actor_of_member(member), policy)
 
 
-def _vote(row: Approval, excluded: dict[int, str]) -> VoteFact:
+def vote_fact(row: Approval, excluded: Mapping[int, str]) -> VoteFact:
+    """A vote as it counts, its member loaded; `excluded` may not approve, and why."""
     refusal = excluded.get(row.member_id, "")
     if not refusal and not row.member.can_act:
         refusal = "is no longer active"

@@ -30,6 +30,7 @@ from prompts_app.models import (
     Vote,
 )
 from prompts_app.models.promotion import PromotionQuerySet
+from prompts_app.obstacle_queries import with_stops
 from prompts_app.policy import Policy
 from registry.core.actor import Actor, Role
 from registry.core.models import Invitation
@@ -240,8 +241,8 @@ def kept_back(version: PromptVersion, policies: Mapping[Environment, PolicyVersi
 
 
 def promotions(workspace_id: int, chosen: Filter, *, page: str | int | None = 1) -> "Page[Promotion]":
-    """One page of promotions, newest first; two queries."""
-    rows = _listed(workspace_id)
+    """One page of promotions with what stops them, newest first; two queries."""
+    rows = with_stops(_listed(workspace_id))
     if chosen.state == "pending":
         rows = rows.pending()
     elif chosen.state:

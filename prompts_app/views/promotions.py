@@ -19,6 +19,7 @@ from prompts_app.facts import current_policy, live_deployment
 from prompts_app.history_queries import numbers
 from prompts_app.models import Environment, Override, Promotion, PromotionState, Prompt, Side, Vote
 from prompts_app.next_steps import next_steps, overridden
+from prompts_app.obstacle_queries import waits_of
 from prompts_app.promoting_words import what_follows
 from prompts_app.promotion_queries import Filter, Review, onward, review_of, story_of
 from prompts_app.promotion_queries import promotions as find_promotions
@@ -87,9 +88,13 @@ def promotion_list(request: PageRequest) -> HttpResponse:
         environment=request.GET.get("environment", ""),
         prompt=request.GET.get("prompt", ""),
     )
+    found = find_promotions(request.workspace.pk, chosen, page=request.GET.get("page"))
+    listed = list(found)
+    waits = waits_of(request.workspace.pk, listed)
     context = {
         "chosen": chosen,
-        "promotions": find_promotions(request.workspace.pk, chosen, page=request.GET.get("page")),
+        "promotions": found,
+        "rows": [(promotion, waits.get(promotion.pk)) for promotion in listed],
         "environments": Environment.objects.in_workspace(request.workspace.pk),
         "states": [("pending", "Open, scheduled or suspended"), *PromotionState.choices, ("", "All")],
     }

@@ -24,7 +24,7 @@ compare                      11
 prompt_usage                 11
 prompt_checks_panel          22
 promotion_new                11
-promotions                   8
+promotions                   9
 promotion                    23
 reviews                      17
 environment                  18
