@@ -27,12 +27,17 @@ async (options) => {
 _SCRIPTS = """
 () => [...document.scripts].filter((one) => !one.src || !(one.defer || one.type === "module")).map((one) => one.outerHTML.slice(0, 80))
 """
-# Colours fade into each other: what is measured is what they end as.
+# Colours fade into each other: what is measured is what they end as. Now and then Chromium leaves a part in the colours of the
+# other scheme; what is not displayed has none to keep.
 _SETTLE = """
-() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => {
+() => new Promise((done) => requestAnimationFrame(done)).then(() => {
+  document.body.style.display = "none";
+  document.body.getBoundingClientRect();
+  document.body.style.display = "";
+}).then(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => {
   document.getAnimations().forEach((one) => { try { one.finish(); } catch { one.cancel(); } });
   done();
-})))
+}))))
 """
 # What is wider than the part it stands in is painted over its neighbours, or out of sight.
 _OUTSIDE = """
