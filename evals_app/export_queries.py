@@ -4,10 +4,11 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from evals_app.files.writing import as_json, as_jsonl, cases_as_csv, csv_lines
+from evals_app.files.writing import as_json, as_jsonl, cases_as_csv
 from evals_app.models import Result, Run, SuiteVersion
 from evals_app.version_queries import cases_of
 from registry.core.canonical import JSON
+from registry.core.csv_cells import csv_lines
 from registry.core.errors import NotFound
 from registry.core.times import rfc3339
 

@@ -144,6 +144,7 @@ REFUSED = {"nothing there": 404, "denied": 403, "join, spent": 410, "setup, spen
 WITH_EDITOR = frozenset({"prompt_edit", "prompt_try", "editor of a text"})
 
 FILES = frozenset({"prompt_export", "promotion_record", "version_prompty", "suite_export", "run_export", "api_schema"})
+FILES |= {"settings_audit_export"}
 EVIDENCE = {"compare_evidence", "promotion_evidence"}
 FRAGMENTS = frozenset({"prompt_preview", "run_events", "run_results", "batch_progress", "waiting"} | EVIDENCE)
 # They lead on to a page, most of them after a press.

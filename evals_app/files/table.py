@@ -11,6 +11,7 @@ from typing import Literal
 
 from evals_app.suite_content import MOST_CASES
 from registry.core.canonical import JSON, InvalidJson, check_text, parse_json
+from registry.core.csv_cells import DEFUSED
 from registry.core.errors import Invalid, invalid_field
 
 MOST_BYTES = 9 * 1024 * 1024
@@ -18,8 +19,6 @@ MOST_COLUMNS = 200
 DELIMITERS = ",;\t|"
 _EXTENSIONS = {"csv": "csv", "tsv": "csv", "txt": "csv", "jsonl": "jsonl", "ndjson": "jsonl", "json": "json"}
 _EXTENSIONS |= {"yaml": "promptfoo", "yml": "promptfoo"}
-# Cells that a spreadsheet would run; a quote before them, as `writing` puts it, is taken away again.
-DEFUSED = re.compile(r"'+[=+\-@\t\r\n\0\uff1d\uff0b\uff0d\uff20]")
 
 type Form = Literal["csv", "jsonl", "json", "promptfoo"]
 

@@ -1,42 +1,18 @@
-"""Suites and results as files: what a spreadsheet would run is made harmless, and reading takes that back.
-
-A cell that begins with `= + - @`, wide or not, a tab, a line break or NUL gets a leading `'`; so does one that begins with quotes
-before such a character, so that taking one quote away always gives the text itself.
-"""
+"""Suites and results as files; what `registry.core.csv_cells` makes harmless of a cell, reading takes back."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from evals_app.files.columns import COMBINING, JSON_MARK
-from evals_app.files.table import DEFUSED
 from evals_app.suite_cells import tags_cell
 from registry.core.canonical import JSON
+from registry.core.csv_cells import csv_lines
 
-# The last four are the full-width forms, which some locales take for the same.
-DANGEROUS = tuple("=+-@\t\r\n\0\uff1d\uff0b\uff0d\uff20")
 FIXED = ("expected", "tags", "critical", "cluster", "messages", "scorers", *COMBINING)
 
 type Case = Mapping[str, JSON]
-
-
-def defused(text: str) -> str:
-    """The text as a cell that no spreadsheet runs."""
-    return f"'{text}" if text.startswith(DANGEROUS) or DEFUSED.match(text) else text
-
-
-def csv_lines(rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    """Rows as RFC 4180 writes them, every cell made harmless."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer)
-    for row in rows:
-        writer.writerow([defused(cell) for cell in row])
-        yield buffer.getvalue()
-        buffer.seek(0)
-        buffer.truncate()
 
 
 def cases_as_csv(cases: Sequence[Case]) -> Iterator[str]:

@@ -50,4 +50,5 @@ urlpatterns = [
     path("w/<slug:workspace>/settings/members/<str:email>", members.member_change, name="member_change"),
     path("w/<slug:workspace>/settings/members/<str:email>/activity", members.member_activity, name="member_activity"),
     path("w/<slug:workspace>/settings/audit", audit.audit_log, name="settings_audit"),
+    path("w/<slug:workspace>/settings/audit/export", audit.audit_export, name="settings_audit_export"),
 ]

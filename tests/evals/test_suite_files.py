@@ -11,11 +11,12 @@ from evals_app.actions.suite_drafts import add_cases, add_to_suite, draft_conten
 from evals_app.actions.suites import create_suite, find_suite_version, save_suite_version
 from evals_app.draft_queries import editor_sheet
 from evals_app.files.reading import read_file
-from evals_app.files.writing import DANGEROUS, cases_as_csv, csv_lines, defused
+from evals_app.files.writing import cases_as_csv
 from evals_app.suite_diff import compare_suites
 from evals_app.suite_queries import suite_sheet
 from evals_app.version_queries import compare_versions
 from registry.core.canonical import is_storable
+from registry.core.csv_cells import DANGEROUS, csv_lines, defused
 from registry.core.errors import Conflict, Invalid
 from tests.builders import Cast
 from tests.evals import building

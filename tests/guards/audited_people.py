@@ -7,6 +7,7 @@ from typing import Any
 
 from prompts_app.actions import environments
 from registry.core.actions import (
+    exporting,
     invitations,
     notifications,
     passkeys,
@@ -18,6 +19,7 @@ from registry.core.actions import (
     workspaces,
 )
 from registry.core.actor import Role
+from registry.core.audit_queries import AuditChoice
 from registry.core.models import Invitation, Member, Passkey, PersonSession, User, Webhook
 from registry.core.relying_party import creation_options, new_ceremony, new_handle, origin
 from registry.core.totp import code_at
@@ -134,6 +136,7 @@ def _redeliver(cast: Cast) -> Callable[[], Any]:
 
 PEOPLE: dict[str, Callable[[Cast], Callable[[], Any]]] = {
     "core.restoring.mark_restored": lambda cast: lambda: restoring.mark_restored(cast.workspace, taken_at=None),
+    "core.exporting.export_audit": lambda cast: lambda: exporting.export_audit(cast.olga, AuditChoice(), form="csv"),
     "core.invitations.create_invitation": lambda cast: lambda: _invitation(cast),
     "core.invitations.revoke_invitation": _revoke,
     "core.invitations.accept_invitation": _accept,

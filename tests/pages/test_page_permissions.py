@@ -37,6 +37,8 @@ POST settings/environments/staging/archive       admin
 GET  settings/keys                               admin
 GET  settings/webhooks                           admin
 POST settings/webhooks                           admin
+GET  settings/audit                              admin
+POST settings/audit/export                       admin
 """
 TABLE = [tuple(line.split()) for line in ROWS.strip().splitlines()]
 

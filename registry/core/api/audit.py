@@ -1,6 +1,5 @@
 """`/audit`: what people and keys did, and whether anybody touched the record of it."""
 
-import json
 from typing import Any
 
 from django.db.models import QuerySet
@@ -13,10 +12,9 @@ from registry.core.api.bodies import JsonObject
 from registry.core.api.openapi import listing
 from registry.core.api.views import RegistryView
 from registry.core.audit import verify_chain
-from registry.core.canonical import JSON
+from registry.core.audit_queries import show_event
 from registry.core.models import AuditEvent
 from registry.core.permissions import Permission
-from registry.core.times import rfc3339
 
 FILTERS = {
     "event": "event",
@@ -67,25 +65,6 @@ class ChainAnswer(serializers.Serializer[Any]):
     ok = serializers.BooleanField()
     rows = serializers.IntegerField()
     first_bad = serializers.IntegerField(allow_null=True)
-
-
-def show_event(row: AuditEvent) -> dict[str, JSON]:
-    """An audit row as the API tells of it."""
-    return {
-        "id": row.pk,
-        "sequence": row.sequence,
-        "event": row.event,
-        "actor": {"kind": row.actor_kind, "id": row.actor_id, "name": row.actor_name},
-        "subject": {"type": row.subject_type, "id": row.subject_id, "name": row.subject_name},
-        "before": row.before,
-        "after": row.after,
-        "detail": json.loads(row.detail),
-        "request_id": row.request_id,
-        "address": row.address,
-        "at": rfc3339(row.at),
-        "previous_hash": row.previous_hash,
-        "hash": row.hash,
-    }
 
 
 class AuditView(RegistryView):
