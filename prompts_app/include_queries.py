@@ -20,11 +20,15 @@ TAG_WORD = SearchQuery("langfusePrompt", config=SEARCH_CONFIG)
 
 @dataclass(frozen=True)
 class Included:
-    """A text that a version has in it, at the number it was saved with, and the newest number there is."""
+    """A text that a version has in it, at the number it was saved with, and the newest number there is.
+
+    In what is not saved yet, `label` is the one that stands in the tag instead of a number.
+    """
 
     name: str
     version: int
     newest: int
+    label: str | None = None
 
     @property
     def is_older(self) -> bool:

@@ -8,6 +8,7 @@ from prompts_app.content import TemplateSource, VersionContent
 from prompts_app.diffing import compare
 from prompts_app.editing import Typed, stand_ins, variable_names
 from prompts_app.history_queries import drafts_of_others, newest_numbers
+from prompts_app.include_queries import Included
 from prompts_app.includes import distinct_tags
 from prompts_app.models import Draft, Prompt, PromptVersion
 from prompts_app.problems import Problem
@@ -23,15 +24,6 @@ from registry.core.errors import Invalid, RegistryError
 LATELY = timedelta(minutes=15)
 
 
-@dataclass(frozen=True)
-class Older:
-    """An include that is pinned to a version although there is a newer one."""
-
-    name: str
-    version: int
-    newest: int
-
-
 @dataclass
 class Preview:
     """All of it; what cannot be known for a broken text is left empty. `used` is None there."""
@@ -43,7 +35,7 @@ class Preview:
     used: list[str] | None = None
     undeclared: list[str] = field(default_factory=list)
     unused: list[str] = field(default_factory=list)
-    older: list[Older] = field(default_factory=list)
+    included: list[Included] = field(default_factory=list)
     suspects: list[Suspect] = field(default_factory=list)
     others: list[Draft] = field(default_factory=list)
     is_behind: bool = False
@@ -67,7 +59,7 @@ def preview_of(prompt: Prompt, typed: Typed, member_id: int) -> Preview:
         fields = typed.content()
         written, content = _prepared(prompt, typed, fields, made)
         made.changes = draw(compare(newest.load(), content)) if newest else None
-        made.older = _older(prompt, written)
+        made.included = _included(prompt, written, content)
         made.rendered = sandbox.render(content.source, {**stand_ins(content.variables), **typed.values()})
     except RegistryError as refused:
         made.problems = typed.problems or _problems(typed, refused, made.undeclared)
@@ -103,7 +95,7 @@ def _prepared(
     return written, content
 
 
-def _older(prompt: Prompt, written: TemplateSource) -> list[Older]:
-    pinned = [(tag.name, tag.version) for tag in distinct_tags(written) if tag.version is not None]
-    newest = newest_numbers(prompt.workspace_id, {name for name, _ in pinned}) if pinned else {}
-    return [Older(name, version, newest[name]) for name, version in pinned if newest.get(name, 0) > version]
+def _included(prompt: Prompt, written: TemplateSource, content: VersionContent) -> list[Included]:
+    newest = newest_numbers(prompt.workspace_id, {pin.name for pin in content.includes}) if content.includes else {}
+    pinned = zip(distinct_tags(written), content.includes, strict=True)
+    return [Included(pin.name, pin.version, newest.get(pin.name, pin.version), tag.label) for tag, pin in pinned]

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from prompts_app.actions.environments import change_environment
+from prompts_app.actions.labels import set_label
 from prompts_app.actions.prompts import create_prompt
 from prompts_app.actions.versions import create_version
 from prompts_app.models import Draft, Prompt, PromptVersion
@@ -311,6 +312,20 @@ def test_preview__older_include__is_told_and_moved_to_the_newest(cast: Cast, as_
     assert after.cards[0].content == tag.format(2)
     found = client.get(f"{CHAT}/includes?q=ton").json()["prompts"]
     assert found == [{"name": "shared/tone", "version": 2, "description": ""}]
+
+
+def test_preview__that_includes_others__lists_each_at_the_number_it_would_be_saved_with(
+    cast: Cast, as_: SignedIn, chat: Prompt
+) -> None:
+    first = newest(builders.prompt(cast.ada, "shared/tone", text="Be brief."))
+    builders.prompt(cast.ada, "shared/rules", text="Be fair.")
+    set_label(cast.rosa, first, "calm")
+    tags = "@@@langfusePrompt:name=shared/tone|label=calm@@@ @@@langfusePrompt:name=shared/rules|version=1@@@"
+
+    page = as_(cast.ada).post(f"{CHAT}/preview", typed(("system", "text", tags))).content.decode()
+
+    assert "shared/tone v1</a> is included: where its label <code>calm</code> stands, until this is saved" in page
+    assert "shared/rules v1</a> is included, the newest" in page and "data-older" not in page
 
 
 def test_draft__kept_from_two_windows__tells_the_later_one_which_may_insist(
