@@ -1,5 +1,6 @@
 """What the pages of prompts and promotions load from here: evidence, and the runs that are missing."""
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -124,6 +125,8 @@ def test_promotion_evidence__of_required_suites__shows_verdict_interval_and_flip
     assert "<html" not in fragment and "<html" in whole
     assert "Not worse than the live version" in fragment and '<svg class="interval"' in fragment
     assert f"/w/acme/runs/{world.run.pk}/cases/4?status=flipped" in fragment and "case-4<" not in fragment
+    assert re.search(r'was</span> [^<]+ <span class="quiet-text">is</span> [^<]+</span></li>', fragment)
+    assert re.search(r"\d+ better, [1-9]\d* worse</span></th>", fragment)
     assert "Shape" not in fragment and "Run what is missing" not in fragment
     assert "Measured otherwise than what is live was:" in fragment and "new since: 60 cases" in fragment
 
