@@ -1,6 +1,7 @@
 """Versions of a prompt: their history, one of them, and what lies between two."""
 
 from collections.abc import Sequence
+from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import messages
@@ -100,13 +101,19 @@ def version_restore(request: PageRequest, name: str, number: int) -> HttpRespons
 
 @page()
 def compare_page(request: PageRequest, name: str) -> HttpResponse:
-    """What lies between two versions; by default what the newest would change where changes are protected."""
+    """What lies between two versions; by default what the newest would change where changes are protected.
+
+    Its address names both, so that it says the same once there are others.
+    """
     require(request.actor, Permission.READ)
     prompt = find_prompt(request.workspace.pk, name)
     live = live_numbers(prompt)
     context: dict[str, object] = {"prompt": prompt, "choices": _choices(prompt, live)}
     if prompt.last_number:
         new, old = _sides(request, prompt, live)
+        if not {"from", "to"} <= request.GET.keys():
+            sides = {"from": old.number, "to": new.number}
+            return redirect(f"{request.path}?{urlencode({**request.GET.dict(), **sides})}")
         ahead = [(environment, number) for environment, number in live if number != prompt.last_number]
         context |= {"old": old, "new": new, "ahead": ahead, "drawn": _drawn(request, old, new)}
     return render(request, "prompts/compare.html", context)
