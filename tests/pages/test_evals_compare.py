@@ -96,7 +96,11 @@ def test_compare_page__whatever_it_shows__takes_as_many_queries(
 
 
 def test_history__of_a_suite__tells_each_version_with_its_interval(cast: Cast, world: Evaluated, as_: SignedIn) -> None:
-    page = as_(cast.vera).get("/w/acme/suites/numbers/history?prompt=numbers/echo").content.decode()
+    address = "/w/acme/suites/numbers/history?prompt=numbers/echo"
+    page = as_(cast.vera).get(address).content.decode()
+    for leading in (f"runs/{world.run.pk}", "prompts/numbers/echo/checks"):
+        found = as_(cast.vera).get(f"/w/acme/{leading}", follow=True).content.decode()
+        assert f'href="{address.replace("s/e", "s%2Fe")}"' in found
     (told,) = Api(cast.vera).get("suites/numbers/history?prompt=numbers/echo").json["results"]
 
     bounds = wilson(58, 59, 0.05)
