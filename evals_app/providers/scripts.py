@@ -32,12 +32,12 @@ if allowed < wanted then wait = 20 end
 local paused = redis.call('PTTL', pause)
 if paused > 0 then allowed, wait = 0, paused else paused = 0 end
 local failures, open, down = 0, 0, 0
-local b = redis.call('HMGET', breaker, 'failures', 'until', 'since', 'probe')
+local b = redis.call('HMGET', breaker, 'failures', 'until', 'since', 'probe', 'prober')
 failures = tonumber(b[1] or 0)
 if b[2] then
   open, down = 1, now - tonumber(b[3])
   if now < tonumber(b[2]) then allowed, wait = 0, math.max(wait, math.min(250, tonumber(b[2]) - now))
-  elseif b[4] and now < tonumber(b[4]) then allowed, wait = 0, math.max(wait, 50)
+  elseif b[4] and now < tonumber(b[4]) and not (b[5] == me and in_use == 0) then allowed, wait = 0, math.max(wait, 50)
   else allowed = math.min(allowed, 1) end
 end
 local function look(key, rate)
@@ -69,7 +69,7 @@ while granted < allowed do
 end
 if request_level then redis.call('HSET', requests, 'level', request_level, 'at', now); redis.call('PEXPIRE', requests, 120000) end
 if token_level then redis.call('HSET', tokens, 'level', token_level, 'at', now); redis.call('PEXPIRE', tokens, 600000) end
-if open == 1 and granted > 0 then redis.call('HSET', breaker, 'probe', now + probe_ms) end
+if open == 1 and granted > 0 then redis.call('HSET', breaker, 'probe', now + probe_ms, 'prober', me) end
 if in_use + granted > 0 then
   redis.call('ZADD', slots, now + lease_ms, me)
   redis.call('HSET', held, me, in_use + granted)

@@ -8,7 +8,7 @@ from django.shortcuts import render
 
 from evals_app.actions.providers import create_provider, find_provider, settings_of, update_provider
 from evals_app.engine.trying import Tried, try_provider
-from evals_app.local_model import MODEL_NAME, SLOTS
+from evals_app.local_model import IN_FLIGHT, MODEL_NAME, PATIENCE_S
 from evals_app.models import Provider
 from evals_app.provider_settings import parse_provider
 from prompts_app.detours import stay_on_detour
@@ -120,7 +120,8 @@ def _local_model() -> dict[str, object] | None:
         "name": "local",
         "base_url": settings.LOCAL_MODEL_URL,
         "models": MODEL_NAME,
-        "concurrency": SLOTS,
+        "concurrency": IN_FLIGHT,
+        "timeout_s": PATIENCE_S,
         "default": True,
     }
 

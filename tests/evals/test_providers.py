@@ -5,6 +5,7 @@ import resource
 import time
 from collections.abc import Iterator
 
+import aiohttp
 import pytest
 
 from evals_app.providers.client import ModelClient
@@ -98,7 +99,30 @@ def test_answer__hangs_or_drips__ends_at_the_total_deadline(provider: ScriptedPr
     began = time.monotonic()
     error = failure(provider, timeout_s=1.5, tries=True)
     assert error.kind is Failure.TIMEOUT
+    assert error.excerpt == "no complete answer within 1.5 s, the provider's time limit"
     assert time.monotonic() - began < 30, "the whole answer would come in minutes, or never"
+
+
+def test_answer__the_time_of_everything_is_over_first__says_that_it_is_not_the_provider_s(
+    provider: ScriptedProvider, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("evals_app.providers.patience.TOTAL_S", 1.0)
+    provider.script(Rule(fault="hang"))
+    error = failure(provider, timeout_s=20, tries=True)
+    assert error.excerpt == "no complete answer within the 1 s that all tries, waits and providers have together"
+
+
+def test_answer__no_connection_in_time__is_tried_again(provider: ScriptedProvider, monkeypatch: pytest.MonkeyPatch):
+    kinds = []
+
+    async def never(*_: object, **__: object) -> None:
+        kinds.append("post")
+        raise aiohttp.ConnectionTimeoutError
+
+    monkeypatch.setattr("evals_app.providers.transport.GuardedTransport.post", never)
+    error = failure(provider, timeout_s=20, tries=True)
+    assert (error.kind, len(kinds)) == (Failure.CONNECTION, 3)
+    assert error.excerpt == "no connection within 10 s"
 
 
 def test_answer__server_errors__are_tried_three_times_and_then_given_up(provider: ScriptedProvider):

@@ -89,4 +89,5 @@ def test_providers__where_a_small_model_runs__offer_it_until_there_is_one(cast: 
     later = client.get(PATH).content.decode()
 
     assert "A small model runs beside this server" in offered and 'value="http://127.0.0.1:8833/v1"' in offered
+    assert 'name="timeout_s" value="300"' in offered and 'name="concurrency" value="1"' in offered
     assert "A small model runs beside this server" not in later and 'value="http://127.0.0.1:8833/v1"' not in later

@@ -7,15 +7,11 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from evals_app.actions.demo import follow_model, seed_demo
 from evals_app.demo.people import WORKSPACE
-from evals_app.local_model import MODEL_NAME, THREADS
+from evals_app.local_model import IN_FLIGHT, MODEL_NAME, PATIENCE_S
 from evals_app.provider_settings import ProviderInput, parse_provider
 from evals_app.scripted_provider import MODEL_NAME as SCRIPTED
 from registry.core.canonical import JSON
 from registry.core.models import Workspace
-
-IN_FLIGHT = THREADS  # answers vary less, too, when the local model is asked one thing at a time
-# The model has the lowest priority of all: on a busy machine an answer takes minutes, not seconds.
-PATIENCE_S = 300
 
 
 class Command(BaseCommand):
