@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from operator import itemgetter
 from typing import Any
 
 from evals_app.scorer_texts import (
@@ -25,7 +24,6 @@ from evals_app.scorer_texts import (
 )
 from evals_app.scorers import SCORERS, Scored, Scorer
 from evals_app.scorers.options import Option
-from evals_app.scorers.registry import FAMILIES
 from evals_app.scorers.spec import MOST_SCORERS
 from registry.core.canonical import JSON
 from registry.core.errors import FieldError
@@ -152,12 +150,6 @@ def scorer_sheet(
     return ScorerSheet(shown, len(rows) >= MOST_SCORERS, tuple(left_over))
 
 
-def kinds_offered() -> list[tuple[str, list[tuple[str, str]]]]:
-    """Every kind that can be chosen, with its label, by family, in the order of the labels."""
-    offered = sorted(((_label(one.kind), one) for one in SCORERS.values() if one.is_run), key=itemgetter(0))
-    return [(one, [(kind.kind, label) for label, kind in offered if kind.family == one]) for one in FAMILIES]
-
-
 def _posted(posted: Posted, begin: str) -> JSON:
     """One scorer as it was posted. Members that another kind than before does not have are left out."""
 
@@ -204,7 +196,7 @@ def _row(index: int, value: JSON, mistakes: Sequence[tuple[str, str]]) -> Scorer
         index=index,
         name=fields.get("name", scorer.kind),
         kind=scorer.kind,
-        about=_quoted(scorer.about),
+        about=quoted(scorer.about),
         fields=tuple(replace(one, mistakes=tuple(placed.get(one.id, ()))) for one in shown),
         more=tuple(replace(one, mistakes=tuple(placed.get(one.id, ()))) for one in more),
         mistakes=tuple(text for place, texts in placed.items() if place not in known for text in texts),
@@ -229,8 +221,8 @@ def _option_field(begin: str, option: Option[Any], fields: Typed) -> ScorerField
     chosen = set(value.split("\n")) if kind == "choices" else {value or blank}
     return ScorerField(
         id=f"{begin}-o-{option.name}",
-        label=_label(option.name),
-        help=_quoted(str(option.schema.get("description", ""))),
+        label=label_of(option.name),
+        help=quoted(str(option.schema.get("description", ""))),
         widget=kind,
         value=value,
         blank=blank,
@@ -257,16 +249,17 @@ def _general_fields(begin: str, fields: Typed) -> list[ScorerField]:
         ("group", "One of the suite's groups: those in it count as one.", "text", ""),
     ]
     return [
-        ScorerField(f"{begin}-{name}", _label(name), about, kind, fields.get(name, ""), blank)
+        ScorerField(f"{begin}-{name}", label_of(name), about, kind, fields.get(name, ""), blank)
         for name, about, kind, blank in told
     ]
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """What stands between backticks in quotation marks: a page has no other mark for it."""
     return re.sub("`([^`]*)`", "“\\1”", text)
 
 
-def _label(name: str) -> str:
+def label_of(name: str) -> str:
+    """A name of the API in words: `json_schema` as `JSON schema`."""
     text = " ".join(ABBREVIATED.get(word, word) for word in name.split("_"))
     return text[:1].upper() + text[1:]

@@ -13,7 +13,7 @@ from evals_app.outlook_queries import outlooks
 from evals_app.run_queries import RunLine, lines, runs_of
 from evals_app.scorers import ScorerSpec
 from evals_app.suite_content import SuiteContent
-from evals_app.suite_sizes import too_small
+from evals_app.suite_sizes import is_enough_for_all, too_small
 from evals_app.tag_queries import tags_with_counts
 from evals_app.verdict_words import asked
 from prompts_app.models import Prompt
@@ -55,7 +55,7 @@ class RuleLine:
 class SuiteSheet:
     """One version of a suite with everything around it; `content` holds its rules and scorers, cases only by key.
 
-    `warning` says why the suite cannot be required; empty where it can.
+    `warning` says why the suite cannot be required; empty where it can. `is_enough_for_all`: it could be, if every case had to pass.
     """
 
     suite: Suite
@@ -66,6 +66,7 @@ class SuiteSheet:
     page: "Page[Case]"
     tags: tuple[tuple[str, int], ...]
     outlooks: tuple[Outlook, ...] = ()
+    is_enough_for_all: bool = False
 
     @property
     def metric_lines(self) -> tuple[RuleLine, ...]:
@@ -115,6 +116,7 @@ def suite_sheet(suite: Suite, version: SuiteVersion, *, tag: str, page: str | No
         page=found,
         tags=tags_with_counts(version.pk),
         outlooks=outlooks(suite.pk, content),
+        is_enough_for_all=is_enough_for_all(content),
     )
 
 

@@ -1,7 +1,7 @@
 """How many cases a suite must have before it can be required anywhere."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from evals_app.metric_rules import MEASURES
 from evals_app.outlook import Outlook
@@ -17,12 +17,14 @@ USUAL_MARGINS = (0.1, 0.05, 0.03)
 @dataclass(frozen=True)
 class SizeNote:
     """What the suite's size allows: `warning` is why it could not be required, `margins` how many cases each margin takes at
-    least, `outlooks` how likely a version that is just as good would pass."""
+    least, `outlooks` how likely a version that is just as good would pass. `is_enough_for_all`: it could be required if every case
+    had to pass."""
 
     observations: int
     warning: str
     margins: tuple[tuple[float, int], ...]
     outlooks: tuple[Outlook, ...] = ()
+    is_enough_for_all: bool = False
 
 
 def size_note(content: SuiteContent, outlooks: tuple[Outlook, ...]) -> SizeNote:
@@ -31,7 +33,12 @@ def size_note(content: SuiteContent, outlooks: tuple[Outlook, ...]) -> SizeNote:
     is_compared = rule.mode == "non_inferior" and rule.binary
     margins = tuple((one, minimum_size(one, rule.alpha, rule.looks)) for one in USUAL_MARGINS) if is_compared else ()
     warning = too_small(content)
-    return SizeNote(content.clusters, warning, margins, () if warning else outlooks)
+    return SizeNote(content.clusters, warning, margins, () if warning else outlooks, is_enough_for_all(content))
+
+
+def is_enough_for_all(content: SuiteContent) -> bool:
+    """Whether a suite that cannot be required by its rules could be, if it passed when every case passes."""
+    return bool(content.clusters and too_small(content)) and not too_small(replace(content, mode="all_pass"))
 
 
 def too_small(content: SuiteContent) -> str:
@@ -50,9 +57,11 @@ def too_small(content: SuiteContent) -> str:
         there = _clusters(content, rule)
         if there < least:
             has = "the suite has" if there == content.clusters else "the scorer is asked of"
+            takes, more = f"ith {limit}{of} it takes at least {least} cases to pass, and {has} {there}", least - there
+            if rule.name != PASSES:
+                return f"W{takes}: add {more} more, or widen the limit."
             return (
-                f"With {limit}{of} it takes at least {least} cases to pass, and {has} {there}: add {least - there} more, "
-                "widen the limit, or let it pass when every case passes, which makes no statistical claim."
+                f"Let it pass when every case passes, which makes no statistical claim, or add {more} more: w{takes}."
             )
     return ""
 

@@ -16,6 +16,7 @@ _TASKS: Mapping[str, Callable[[Mapping[str, object]], str]] = {
     "prompt_try": lambda at: f"Back to trying {at['name']}",
     "promotion": lambda at: f"Back to promotion {at['pk']}",
     "environment": lambda at: f"Back to {at['environment']}",
+    "run": lambda at: f"Back to run {at['pk']}",
 }
 
 
@@ -45,7 +46,8 @@ def came_from(request: HttpRequest) -> CameFrom | None:
     return CameFrom(address, label(match.kwargs)) if label else None
 
 
-def stay_on_detour(request: HttpRequest, name: str, *args: object) -> HttpResponse:
-    """A redirect to the page of that URL name which still knows the way back."""
+def stay_on_detour(request: HttpRequest, name: str, *args: object, **more: str) -> HttpResponse:
+    """A redirect to the page of that URL name which still knows the way back; `more` goes into its address too."""
     known = came_from(request)
-    return redirect(reverse(name, args=args) + (known.query if known else ""))
+    query = {"back": known.address} | more if known else more
+    return redirect(reverse(name, args=args) + (f"?{urlencode(query)}" if query else ""))

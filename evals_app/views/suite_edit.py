@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from django import forms
 from django.contrib import messages
 from django.core.exceptions import NON_FIELD_ERRORS
 from django.http import HttpResponse
@@ -24,116 +23,30 @@ from evals_app.actions.suite_drafts import (
     save_suite_draft,
     settle_rows,
 )
-from evals_app.actions.suites import SavedSuite, find_suite
+from evals_app.actions.suites import SavedSuite, attach_suite, find_suite
 from evals_app.draft_queries import ROWS_PER_PAGE, EditorSheet, editor_sheet, place_of
 from evals_app.metric_rows import metric_sheet
-from evals_app.models import Suite, SuiteDraft
+from evals_app.models import Suite, SuiteAttachment, SuiteDraft
 from evals_app.outlook_queries import outlooks
 from evals_app.queries import newest_suite_version
-from evals_app.scorer_rows import ScorerSheet, kinds_offered, scorer_sheet
+from evals_app.scorer_kinds import kinds_offered
+from evals_app.scorer_rows import ScorerSheet, scorer_sheet
 from evals_app.scorer_texts import listed
 from evals_app.scorers.spec import PASSES
 from evals_app.suite_cells import TypedPage
 from evals_app.suite_content import parse_suite
 from evals_app.suite_editing import case_mistakes, is_of_case, read_page, rule_mistakes, says_same
 from evals_app.suite_trial import asks_models
+from evals_app.views.suite_rules import METRIC_FIELDS, METRIC_MODES, MODES, RulesForm
 from evals_app.views.suite_try import TryBox, empty_box, tried_box
 from prompts_app.detours import came_from, stay_on_detour
 from registry.core.canonical import JSON
 from registry.core.errors import Conflict, Forbidden, Invalid, RegistryError
-from registry.core.pages import PageForm, page, say
+from registry.core.pages import page, say
 from registry.core.permissions import Permission, allows, require
 from registry.core.web import PageRequest
 
 MOST_AT_ONCE = 25
-MODES = [
-    ("non_inferior", "Not worse than what is live"),
-    ("superior", "Better than what is live"),
-    ("floor", "At least the floor"),
-    ("all_pass", "Every case passes (no statistical claim)"),
-    ("report_only", "Only report"),
-]
-METRIC_MODES = [(mode, "It keeps its limit" if mode == "floor" else label) for mode, label in MODES]
-METRIC_FIELDS = {
-    "margin": ("Margin", "How much worse is allowed: 0.05 of a score, 0.1 for 10 % of cost, latency or tokens."),
-    "floor": ("Limit", "What a score must reach, or the most that cost, latency or tokens may come to."),
-    "first_floor": ("First version", "The limit where nothing is live to compare with. Empty: 0.5 of a score."),
-    "least_gain": ("Least gain", "How much better counts as better. Empty: any gain."),
-}
-CODE = {"class": "mono", "spellcheck": "false", "autocapitalize": "off"}
-NUMBER = {"inputmode": "decimal"}
-
-
-class RulesForm(PageForm):
-    """The rules as they are typed; what they mean is for the draft to say."""
-
-    scorers = forms.CharField(
-        required=False,
-        widget=forms.Textarea(attrs={**CODE, "rows": 12}),
-        help_text="A list of JSON objects; what each may have is told under “Scorers there are”.",
-    )
-    mode = forms.ChoiceField(required=False, label="It passes when", choices=MODES)
-    margin = forms.CharField(
-        required=False,
-        widget=forms.TextInput(NUMBER),
-        help_text="How much worse is still allowed: 0.05 is five points.",
-    )
-    first_floor = forms.CharField(
-        required=False,
-        label="Floor",
-        widget=forms.TextInput(NUMBER),
-        help_text="What the score has to reach, if only of a first version, with nothing live to compare.",
-    )
-    repeats = forms.CharField(
-        required=False,
-        widget=forms.TextInput(NUMBER),
-        help_text="Answers asked for by case: 1 to 20. Three tell luck from skill.",
-    )
-    looks = forms.CharField(
-        required=False,
-        widget=forms.TextInput(NUMBER),
-        help_text="How often it may be run again for more certainty: later runs no longer count.",
-    )
-    alpha = forms.CharField(
-        required=False,
-        label="Risk",
-        widget=forms.TextInput(NUMBER),
-        help_text="How often a verdict may be wrong: 0.05 is one in twenty.",
-    )
-    config = forms.CharField(
-        required=False,
-        label="Pinned model",
-        widget=forms.Textarea(attrs={**CODE, "rows": 3}),
-        help_text="Model settings for both versions, over their own.",
-    )
-    floor = forms.CharField(
-        required=False,
-        label="Never below",
-        widget=forms.TextInput(NUMBER),
-        help_text="A pass rate asked for besides the comparison: 0.8. Empty for none.",
-    )
-    least_gain = forms.CharField(
-        required=False,
-        widget=forms.TextInput(NUMBER),
-        help_text="How much better counts as better: 0.02 is two points. Empty for any gain.",
-    )
-    metrics = forms.CharField(
-        required=False,
-        label="Judged besides",
-        widget=forms.Textarea(attrs={**CODE, "rows": 5}),
-        help_text="A list of JSON objects, which cannot be shown as rows: correct it, or empty it to begin anew.",
-    )
-    superior_on = forms.ChoiceField(
-        required=False,
-        label="Where several should be better",
-        choices=[("all", "All of them must be"), ("any", "One of them is enough")],
-    )
-    more_rules = forms.CharField(
-        required=False,
-        label="More rules",
-        widget=forms.Textarea(attrs={**CODE, "rows": 3}),
-        help_text="Any other rule of the suite, as one JSON object.",
-    )
 
 
 @dataclass(frozen=True)
@@ -226,6 +139,9 @@ def _turn(request: PageRequest, suite: Suite, step: str, argument: str, typed: T
         anchor = "#judged"
     elif step.startswith("scorer"):
         anchor = _scorer_at(step, number, typed)
+    elif step == "mode" and argument in dict(MODES):
+        keep_page(request.actor, suite, TypedPage(based_on=typed.based_on, rules={"mode": argument}))
+        anchor = "#size-note"
     elif step == "page":
         turned, anchor = argument, "#cases"
     elif step == "check":
@@ -251,6 +167,7 @@ def _address(request: PageRequest, suite: Suite, turned: str, *, as_json: bool) 
     query = {"page": turned, "as": "json"} if as_json else {"page": turned}
     known = came_from(request)
     query |= {"back": known.address} if known else {}
+    query |= {"require": "on"} if "require" in request.POST else {}
     return f"{reverse('suite_edit', args=[request.workspace.slug, suite.slug])}?{urlencode(query)}"
 
 
@@ -287,7 +204,27 @@ def _save(request: PageRequest, suite: Suite) -> HttpResponse:
     settle_rows(request.actor, suite)
     saved = save_suite_draft(request.actor, suite, over=int(over) if over.isdecimal() and len(over) < 9 else None)
     messages.success(request, _said(saved))
+    _require(request, suite)
     return stay_on_detour(request, "suite", request.workspace.slug, suite.slug)
+
+
+def _require(request: PageRequest, suite: Suite) -> None:
+    """Require the suite that was just saved where that was asked for; what stands against it does not undo the saving."""
+    requirable = _requirable(suite)
+    if requirable is None or request.POST.get("require") != requirable.prompt.name:
+        return
+    try:
+        attach_suite(request.actor, suite, requirable.prompt, required=True, run_on=requirable.run_on)
+        messages.success(request, f"It is required of {requirable.prompt.name}.")
+    except Conflict as refused:
+        messages.error(request, f"It is not required of {requirable.prompt.name} yet. {refused.detail}")
+
+
+def _requirable(suite: Suite) -> SuiteAttachment | None:
+    """Where the suite is attached without being required, if that is to one prompt only."""
+    rows = SuiteAttachment.objects.filter(suite=suite).select_related("prompt")
+    found = list(rows[:2])
+    return found[0] if len(found) == 1 and not found[0].is_required else None
 
 
 def _said(saved: SavedSuite) -> str:
@@ -341,6 +278,8 @@ def _editor(
         "is_rule_marked": bool({*form.errors} - {NON_FIELD_ERRORS}) or metrics.has_mistakes or scorers.has_mistakes,
         "may_overwrite": refused is not None and refused.code == "suite.moved",
         "next_number": suite.last_number + 1,
+        "requirable": None if suite.last_number else _requirable(suite),
+        "is_to_require": "require" in (request.POST if request.method == "POST" else request.GET),
         "pages": _pages(sheet),
         "box": box or empty_box(),
         "asks_models": asks_models(sheet.rules) and allows(request.actor, Permission.RUN),

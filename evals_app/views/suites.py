@@ -53,6 +53,11 @@ class SuiteForm(PageForm):
         help_text="The prompt whose variables its cases give values for. It can be asked of more prompts later.",
         widget=forms.TextInput(attrs={"list": "prompt-names", "autocomplete": "off"}),
     )
+    required = forms.BooleanField(
+        required=False,
+        label="Required before this prompt is promoted",
+        help_text="Where the rules ask for suites, it has to have passed. It takes effect once its cases are saved.",
+    )
     slug = forms.CharField(
         max_length=63,
         required=False,
@@ -114,11 +119,15 @@ def suite_new(request: PageRequest) -> HttpResponse:
     """The form for a new suite; then its cases."""
     require(request.actor, Permission.WRITE)
     names = prompts_to_choose(request.workspace.pk)
-    form = SuiteForm(request.POST or None, initial={"prompt": request.GET.get("prompt") or only_one(names)})
+    meant = request.GET.get("prompt") or only_one(names)
+    form = SuiteForm(request.POST or None, initial={"prompt": meant, "required": "required" in request.GET})
+    if not meant:
+        del form.fields["required"]
     if request.method == "POST":
         made = attempt(form, lambda: form.create(request))
         if made:
-            return stay_on_detour(request, "suite_edit", request.workspace.slug, made.slug)
+            more = {"require": "on"} if form.cleaned_data.get("required") else {}
+            return stay_on_detour(request, "suite_edit", request.workspace.slug, made.slug, **more)
     context = {"form": form, "prompt_names": names}
     return render(request, "evals/suite_new.html", context, status=status_of(form))
 

@@ -3,11 +3,13 @@
 import re
 
 from evals_app.actions.suites import attach_suite
-from evals_app.models import Suite, SuiteAttachment
+from evals_app.models import Suite, SuiteAttachment, SuiteVersion
+from prompts_app.models import RequiredCheck
 from tests import builders
 from tests.builders import Cast
 from tests.evals import building
 from tests.pages.conftest import SignedIn
+from tests.pages.forms import form_of
 
 EDIT = "/w/acme/suites/intents/edit"
 
@@ -113,3 +115,64 @@ def test_suites__without_any__say_what_to_do(cast: Cast, as_: SignedIn) -> None:
     assert "Make the first one" in as_(cast.ada).get("/w/acme/suites").content.decode()
     assert "Make the first one" not in as_(cast.vera).get("/w/acme/suites").content.decode()
     assert as_(cast.vera).get("/w/acme/new-suite").status_code == 403
+
+
+def test_suite__made_for_a_prompt_as_required__is_so_once_its_cases_are_saved(cast: Cast, as_: SignedIn) -> None:
+    prompt, client = builders.prompt(cast.ada, text="Hello {{ name }}"), as_(cast.ada)
+    path = f"/w/acme/new-suite?prompt={prompt.name}"
+
+    offered = client.get(path).content.decode()
+    asked = client.get(f"{path}&required=on").content.decode()
+    made = client.post(path, {"title": "Greets", "prompt": prompt.name, "required": "on"})
+    edit = made["Location"].partition("?")[0]
+    form = form_of(client, made["Location"], action=edit)
+    turned = form.press(client, "add:1")
+    form = form_of(client, turned["Location"].partition("#")[0], action=edit)
+    form.set("expected", "Hello Ada", at=0)
+    form.set("mode", "all_pass")
+    before = SuiteAttachment.objects.get(suite__slug="greets").is_required
+    form.press(client, "save")
+
+    assert "Required before this prompt is promoted" in offered and 'name="required" checked' not in offered
+    assert re.search(r'<input[^>]* name="required"[^>]* checked', asked)
+    assert form.all("require") == [prompt.name] and not before
+    assert SuiteAttachment.objects.get(suite__slug="greets").is_required
+    assert RequiredCheck.objects.filter(prompt=prompt, definition__name="suite/greets").exists()
+    assert f"It is required of {prompt.name}." in client.get("/w/acme/suites/greets").content.decode()
+
+
+def test_suite__required_while_too_small_for_its_rules__is_saved_and_says_what_helps(cast: Cast, as_: SignedIn) -> None:
+    prompt, client = builders.prompt(cast.ada, text="Hello {{ name }}"), as_(cast.ada)
+    made = client.post(f"/w/acme/new-suite?prompt={prompt.name}", {"title": "Greets", "prompt": prompt.name})
+    form = form_of(client, made["Location"])
+    form.press(client, "add:1")
+    form = form_of(client, made["Location"])
+    form.set("expected", "Hello Ada", at=0)
+    unasked = form.all("require")
+    form.fields.append(("require", prompt.name))
+    form.press(client, "save")
+    suite = Suite.objects.get(slug="greets")
+    page = client.get("/w/acme/suites/greets").content.decode()
+
+    assert unasked == [] and suite.last_number == 1
+    assert not SuiteAttachment.objects.get(suite=suite).is_required
+    assert f"It is not required of {prompt.name} yet. Let it pass when every case passes" in page
+    assert "It can be required today, though not by its rules." in page
+
+
+def test_suite__of_few_cases__is_made_to_pass_when_every_case_does_with_one_press(cast: Cast, as_: SignedIn) -> None:
+    suite, client = building.suite(cast.ada, "few", of=building.cases(3), margin=0.05), as_(cast.ada)
+    path = "/w/acme/suites/few"
+
+    page = client.get(path).content.decode()
+    pressed = client.post(f"{path}/edit", {"based_on": "1", "step": "mode:all_pass"})
+    edit = client.get(f"{path}/edit").content.decode()
+    form_of(client, f"{path}/edit").press(client, "save")
+    saved = SuiteVersion.objects.get(suite=suite, number=2)
+
+    assert "Let it pass when every case passes" in page and "add 49 more" in page and "at least 52 cases" in page
+    assert "Pass when every case passes" in page
+    assert "Pass when every case passes" not in as_(cast.vera).get(path).content.decode()
+    assert pressed["Location"].endswith("#size-note") and "Large enough to be required: 3 observations" in edit
+    assert (saved.mode, saved.case_count) == ("all_pass", 3)
+    assert client.post(f"{path}/edit", {"based_on": "2", "step": "mode:anything"}).status_code == 302
