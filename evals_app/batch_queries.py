@@ -15,7 +15,7 @@ from evals_app.comparison_sql import RunArm, flip_counts
 from evals_app.differences import rate_bounds
 from evals_app.model_settings import ModelSettings
 from evals_app.models import Run, RunBatch
-from evals_app.run_queries import PAGE_SIZE, Progress, progress_of, runs_of, state_of
+from evals_app.run_queries import PAGE_SIZE, Progress, progress_of, runs_of, shown_state
 from evals_app.score_units import units_of
 from evals_app.scorer_queries import scorers_named
 from evals_app.scorers.spec import PASSES
@@ -93,7 +93,7 @@ class Column:
     @property
     def state(self) -> str:
         """Where its run is, or what it says."""
-        return state_of(self.run)
+        return shown_state(self.run, self.progress)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from evals_app.comparison_queries import DifferenceLine, compare
 from evals_app.comparison_sql import RunArm, Spread
 from evals_app.models import Arm, Run, Suite, SuiteVersion
 from evals_app.suite_diff import SuiteDifference
+from evals_app.verdict_words import count
 from evals_app.version_queries import compare_versions
 from registry.core.canonical import JSON
 
@@ -62,9 +63,9 @@ class SuiteChange:
     def words(self) -> tuple[str, ...]:
         """What changed, in few words."""
         if self.old is None:
-            return (f"new since: {self.new.case_count} cases",)
+            return (f"new since: {count(self.new.case_count, 'case')}",)
         if self.difference is None:
-            return (f"{self.old.case_count} cases then, {self.new.case_count} now",)
+            return (f"{count(self.old.case_count, 'case')} then, {self.new.case_count:,} now",)
         counts = self.difference.counts
         cases = ", ".join(f"{counts[op]} {op}" for op in ("added", "removed", "changed") if counts[op])
         found = [f"cases: {cases}"] if cases else []

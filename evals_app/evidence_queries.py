@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django.db.models import Value
 
+from evals_app import asking_words
 from evals_app.case_counts import Pick, counted_cases
 from evals_app.delta_queries import Delta, SuiteChange, delta_of, suite_changes
 from evals_app.models import Run, RunOn, Suite, SuiteAttachment, SuiteVersion
@@ -47,24 +48,43 @@ class Against:
 
 @dataclass(frozen=True)
 class Lack:
-    """A run that would bring something new; `baseline` is None where nothing is live."""
+    """A run that would bring something new; `baseline` is None where nothing is live.
+
+    `again` is an ended run that only has to go on: with `errors` asked once more, and `left` that it never came to. Else a
+    new one asks `questions`.
+    """
 
     suite: Suite
     baseline: PromptVersion | None
+    questions: int
+    again: Run | None = None
+    errors: int = 0
+    left: int = 0
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What one suite says of a version against one thing it would replace; `line` is the run that said it."""
+    """What one suite says of a version against one thing it would replace; `line` is the run that said it.
+
+    `questions` are what a new run would ask.
+    """
 
     against: Against
     state: str
     line: RunLine | None
+    questions: int = 0
 
     @property
     def is_lacking(self) -> bool:
         """True where a run would bring something new."""
         return self.state in LACKING
+
+    def lack(self, suite: Suite) -> Lack:
+        """The run that is missing here: one that ended without some of its answers goes on, where there is one."""
+        baseline, line = self.against.version, self.line
+        if line is None or self.state != "error" or line.run.is_open or not line.progress.unanswered:
+            return Lack(suite, baseline, self.questions)
+        return Lack(suite, baseline, line.progress.unanswered, line.run, line.progress.errors, line.progress.left)
 
 
 @dataclass(frozen=True)
@@ -94,11 +114,7 @@ class ChecksPanel:
     def lacking(self) -> tuple[Lack, ...]:
         """The runs that are missing."""
         return tuple(
-            Lack(row.suite, cell.against.version)
-            for row in self.rows
-            if row.suite.last_number
-            for cell in row.cells
-            if cell.is_lacking
+            cell.lack(row.suite) for row in self.rows if row.suite.last_number for cell in row.cells if cell.is_lacking
         )
 
     @property
@@ -123,7 +139,8 @@ class ChecksPanel:
 class Evidence:
     """A suite's answer in full: the run, the cases on which the two versions differ, and by how much each score does.
 
-    `is_starting`: there is no answer that counts, and a run for it is about to start by itself.
+    `is_starting`: there is no answer that counts, and a run for it is about to start by itself. `lack` is the run that would
+    bring one, where there is none.
     """
 
     suite: Suite
@@ -133,6 +150,7 @@ class Evidence:
     flip_count: int
     delta: Delta | None = None
     is_starting: bool = False
+    lack: Lack | None = None
 
     @property
     def hidden(self) -> int:
@@ -155,11 +173,7 @@ class PromotionEvidence:
     @property
     def lacking(self) -> tuple[Lack, ...]:
         """The runs that are missing."""
-        return tuple(
-            Lack(one.suite, self.against.version)
-            for one in self.answers
-            if one.state in LACKING and one.suite.last_number
-        )
+        return tuple(one.lack for one in self.answers if one.lack)
 
     @property
     def left_to_ask(self) -> tuple[Lack, ...]:
@@ -176,6 +190,13 @@ class PromotionEvidence:
     def is_moving(self) -> bool:
         """True while a run is under way or about to start."""
         return self.is_starting or any(one.line and one.line.run.is_open for one in self.answers)
+
+
+def lacking_words(lacking: Sequence[Lack]) -> str:
+    """What starting the runs that are missing will ask, in the words of its button."""
+    if all(lack.again for lack in lacking):
+        return asking_words.again(sum(lack.errors for lack in lacking), sum(lack.left for lack in lacking))
+    return asking_words.missing(sum(lack.questions for lack in lacking))
 
 
 def checks_panel(version: PromptVersion) -> ChecksPanel:
@@ -249,7 +270,8 @@ def _evidence(version: PromptVersion, against: Against, suites: Sequence[Suite])
         cell = checks.cell(suite, against)
         flips, count = _flips(cell.line)
         delta = delta_of(cell.line.run) if cell.line else None
-        found.append(Evidence(suite, cell.state, cell.line, flips, count, delta))
+        lack = cell.lack(suite) if cell.is_lacking and suite.last_number else None
+        found.append(Evidence(suite, cell.state, cell.line, flips, count, delta, lack=lack))
     return tuple(found)
 
 
@@ -295,21 +317,23 @@ class _Checks:
         rows = runs_of(prompt.workspace_id).filter(pk__in=wanted)
         self._lines = {line.run.pk: line for line in lines(list(rows))}
         newest = SuiteVersion.objects.filter(suite__in=suites).order_by("suite", "-number").distinct("suite")
-        self._silent = {version.suite_id for version in newest if not version.posts_checks}
+        self._newest = {version.suite_id: version for version in newest}
 
     def cell(self, suite: Suite, against: Against) -> Cell:
         """The suite's answer against one thing."""
         place = (suite.check_name, against.digest)
         check, run = self._checks.get(place), self._runs.get(place)
-        if suite.pk in self._silent:
-            return Cell(against, state_of(run) if run else "missing", self._lines[run.pk] if run else None)
+        newest = self._newest.get(suite.pk)
+        questions = newest.case_count * newest.repeats * (2 if against.version else 1) if newest else 0
+        if newest and not newest.posts_checks:
+            return Cell(against, state_of(run) if run else "missing", self._lines[run.pk] if run else None, questions)
         recipe = self._recipes.get(suite.check_name, "")
         expected = evidence_key(self._version.digest, against.digest, recipe)
         fact = CheckFact(suite.check_name, expected_key=expected)
         if check is not None:
             fact = CheckFact(suite.check_name, check.state, check.created_at, check.evidence_key, expected)
         shown = check.run_id if check and check.run_id else run.pk if run else 0
-        return Cell(against, fact.counts_as(self._now, against.max_age_days), self._lines.get(shown))
+        return Cell(against, fact.counts_as(self._now, against.max_age_days), self._lines.get(shown), questions)
 
 
 def _newest_checks(prompt: Prompt, digest: str, names: Sequence[str]) -> dict[tuple[str, str | None], VersionCheck]:

@@ -12,6 +12,7 @@ from django.db import connection
 from django.db.models import Aggregate, Count, Exists, FloatField, Q, QuerySet, Sum
 from django.utils import timezone
 
+from evals_app import asking_words
 from evals_app.case_counts import Pick, counted_cases, flipped_cases
 from evals_app.excerpts import excerpt
 from evals_app.metric_lines import MetricLine, SliceLine, metrics_of, slices_of, worse_slices
@@ -56,6 +57,21 @@ class Progress:
         """Answers still to come."""
         return self.total - self.done
 
+    @property
+    def unanswered(self) -> int:
+        """Answers that did not come, or have not yet."""
+        return self.errors + self.left
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether everything was asked: what is left is to judge it."""
+        return bool(self.total) and not self.left
+
+    @property
+    def again(self) -> str:
+        """What going on with the run asks once it has ended, in the words of its button."""
+        return asking_words.again(self.errors, self.left)
+
 
 @dataclass(frozen=True)
 class ArmFigures:
@@ -92,13 +108,22 @@ class RunLine:
     @property
     def state(self) -> str:
         """What it says, or where it is."""
-        return state_of(self.run)
+        return shown_state(self.run, self.progress)
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Why answers of a run did not come: the kind of error, at which provider, how many of them."""
+
+    kind: str
+    provider: str
+    count: int
 
 
 @dataclass(frozen=True)
 class RunSheet:
-    """Everything about a run but its cases. `judged` is the judges' part of the `totals`; `is_unrendered`: it ended in error, and
-    the prompt could not be rendered for some case, which asking again does not change."""
+    """Everything about a run but its cases. `judged` is the judges' part of the `totals`; `troubles` are why it ended in error,
+    the most frequent first."""
 
     run: Run
     progress: Progress
@@ -108,7 +133,12 @@ class RunSheet:
     judged: Totals
     time_left: timedelta | None
     slice_lines: tuple[SliceLine, ...] = ()
-    is_unrendered: bool = False
+    troubles: tuple[Trouble, ...] = ()
+
+    @property
+    def is_unrendered(self) -> bool:
+        """Whether the prompt could not be rendered for some case, which asking again does not change."""
+        return any(one.kind == "template" for one in self.troubles)
 
     @property
     def waits_for(self) -> str:
@@ -132,7 +162,7 @@ class RunSheet:
     @property
     def state(self) -> str:
         """What it says, or where it is."""
-        return state_of(self.run)
+        return shown_state(self.run, self.progress)
 
     @property
     def sure(self) -> float:
@@ -213,6 +243,11 @@ def state_of(run: Run) -> str:
     return (run.verdict or "reported") if run.state == RunState.FINISHED else run.state
 
 
+def shown_state(run: Run, progress: Progress) -> str:
+    """The same as pages show it: `judging` once every answer is in and the verdict is not."""
+    return "judging" if run.is_open and progress.is_complete else state_of(run)
+
+
 def runs_of(workspace_id: int) -> QuerySet[Run]:
     """The workspace's runs with what showing them needs, newest first."""
     related = ("prompt", "candidate__prompt", "baseline__prompt", "suite_version__suite", "workspace", "purge")
@@ -247,7 +282,6 @@ def sheet(run: Run) -> RunSheet:
     metrics = tuple(metrics_of([run]).get(run.pk, ()))
     judged = judged_totals(run)
     totals = totals_of(run) if run.is_open else Totals(run.cost, run.input_tokens, run.output_tokens)
-    unrendered = Result.objects.filter(run=run, error="template")
     return RunSheet(
         run,
         progress,
@@ -257,8 +291,13 @@ def sheet(run: Run) -> RunSheet:
         judged,
         time_left=_time_left(run, progress),
         slice_lines=slices_of(run),
-        is_unrendered=run.state == RunState.ERROR and unrendered.exists(),
+        troubles=_troubles(run) if run.state == RunState.ERROR else (),
     )
+
+
+def _troubles(run: Run) -> tuple[Trouble, ...]:
+    rows = Result.objects.filter(run=run).exclude(error="").order_by().values_list("error", "provider_name")
+    return tuple(Trouble(*row) for row in rows.annotate(count=Count("pk")).order_by("-count", "error"))
 
 
 def progress_of(runs: Sequence[Run]) -> dict[int, Progress]:

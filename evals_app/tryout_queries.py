@@ -12,12 +12,13 @@ from django.db.models.functions import Coalesce
 from evals_app.models import Case, RunOn, Suite, SuiteAttachment, SuiteVersion, Tryout
 from evals_app.queries import newest_suite_version, offers
 from evals_app.usage_queries import UsageLine
-from prompts_app.evaluation import SUITE, Evaluation, ModelOffer, StartingSuite
+from prompts_app.evaluation import SUITE, Evaluation, ModelOffer, OptionalSuites, StartingSuite
 from prompts_app.models import Prompt
 from registry.core.clock import database_now
 from registry.core.errors import Conflict
 
 CASES_OFFERED = 300
+OPTIONAL_NAMED = 20  # of the suites attached to a prompt that are not required: more than anybody reads
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,14 @@ def refuse_too_dear(workspace_id: int, most: Decimal) -> None:
 
 def for_the_editor() -> Evaluation:
     """What the prompts app asks of this one."""
-    return Evaluation(offers=_model_offers, starts=_starting, titles=_titles)
+    return Evaluation(offers=_model_offers, starts=_starting, titles=_titles, optional=_optional)
+
+
+def _optional(workspace_id: int, prompt_id: int) -> OptionalSuites:
+    attached = SuiteAttachment.objects.filter(prompt=prompt_id, suite=OuterRef("pk"), is_required=False)
+    rows = Suite.objects.in_workspace(workspace_id).annotate(is_optional=Exists(attached))
+    first = list(rows.order_by("-is_optional", "title").values_list("title", "is_optional")[:OPTIONAL_NAMED])
+    return OptionalSuites(tuple(title for title, is_optional in first if is_optional), is_any=bool(first))
 
 
 def _titles(workspace_id: int, names: Sequence[str]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What evaluation tells pages of prompts: the models to choose from, the suites that a save starts, what checks are called.
+"""What evaluation tells pages of prompts: the models to choose from, a prompt's suites, what checks are called.
 
 The app above says so when it is ready (`tell_by`); without it there is none of it, and versions are written all the same.
 """
@@ -48,16 +48,26 @@ class StartingSuite:
 
 
 @dataclass(frozen=True)
+class OptionalSuites:
+    """The titles of those attached to a prompt that are not required of it; and whether the workspace has any suite at all."""
+
+    titles: tuple[str, ...] = ()
+    is_any: bool = False
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """Who answers: offers of a workspace, by its id; suites that a save starts, by the prompt's id; titles of checks such as
-    `suite/triage`, by a workspace's id and their names. One query each."""
+    `suite/triage`, by a workspace's id and their names; suites that are not required, by ids of workspace and prompt. One
+    query each."""
 
     offers: Callable[[int], Sequence[ModelOffer]]
     starts: Callable[[int], Sequence[StartingSuite]]
     titles: Callable[[int, Sequence[str]], Mapping[str, str]]
+    optional: Callable[[int, int], OptionalSuites]
 
 
-_told: list[Evaluation] = [Evaluation(lambda _: (), lambda _: (), lambda _, __: {})]
+_told: list[Evaluation] = [Evaluation(lambda _: (), lambda _: (), lambda _, __: {}, lambda _, __: OptionalSuites())]
 
 
 def tell_by(evaluation: Evaluation) -> None:
@@ -73,6 +83,11 @@ def offers(workspace_id: int) -> Sequence[ModelOffer]:
 def starts(prompt_id: int) -> Sequence[StartingSuite]:
     """The suites that run on each new version of a prompt."""
     return _told[0].starts(prompt_id)
+
+
+def optional_suites(workspace_id: int, prompt_id: int) -> OptionalSuites:
+    """The suites that could be required of a prompt, and are not."""
+    return _told[0].optional(workspace_id, prompt_id)
 
 
 def called(name: str, titles: Mapping[str, str]) -> str:

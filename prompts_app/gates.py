@@ -285,23 +285,24 @@ def _predecessor(facts: Facts, now: datetime) -> Iterator[Blocker]:
         message = f"This content {reason} {before.environment}: promote it there first."
         yield Blocker("predecessor.missing", Level.SOFT, message, ("releasers",))
     elif longest < needed and before.is_live:
-        message = f"Live in {before.environment} for {_minutes(longest)} of {policy.soak_minutes} minutes."
+        message = f"Live in {before.environment} for {_minutes(longest)} of {policy.soak}."
         yield Blocker("predecessor.soaking", Level.SOFT, message, ("time",))
     elif longest < needed:
-        message = f"Was live in {before.environment} for {_minutes(longest)} of {policy.soak_minutes} minutes only."
+        message = f"Was live in {before.environment} for {_minutes(longest)} of {policy.soak} only."
         yield Blocker("predecessor.missing", Level.SOFT, message, ("releasers",))
 
 
 def _suites(facts: Facts) -> Iterator[Blocker]:
     if facts.required_suites < facts.policy.min_suites:
         least = facts.policy.min_suites
-        asked = "1 required suite is" if least == 1 else f"{least} required suites are"
-        message = f"{asked} asked for here, this prompt has {facts.required_suites or 'none'}: attach one as required."
-        yield Blocker("suites.missing", Level.SOFT, message, ("reviewers",))
+        asked = "a required suite" if least == 1 else f"{least} required suites"
+        message = f"This prompt needs {asked} to go live here, and has {facts.required_suites or 'none'}."
+        yield Blocker("suites.missing", Level.SOFT, message, ("editors",))
 
 
+AGAINST_LIVE = " against what is live here"
 CHECK_ADVICE = {
-    "missing": "has not run against what is live here: run what is missing.",
+    "missing": f"has not run{AGAINST_LIVE}: run what is missing.",
     "pending": "is still running.",
     "stale": "rests on evidence that no longer fits: run it again.",
     "error": "could not be judged: see its run, then run it again.",
@@ -309,7 +310,7 @@ CHECK_ADVICE = {
     "inconclusive": "does not settle it: more cases or repeats would.",
 }
 STARTING_ADVICE = {
-    "missing": "has not run against what is live here yet: its run starts by itself in a moment.",
+    "missing": f"has not run{AGAINST_LIVE} yet: its run starts by itself in a moment.",
     "stale": "rests on evidence that no longer fits: a new run starts by itself in a moment.",
 }
 
@@ -324,6 +325,8 @@ def _checks(facts: Facts, now: datetime) -> Iterator[Blocker]:
             helpers = ("author",) if state == "failed" else ("author", "editors")
             who = ("time",) if state == "pending" or is_starting else helpers
             advice = STARTING_ADVICE[state] if is_starting else CHECK_ADVICE[state]
+            if facts.live_deployment is None:
+                advice = advice.replace(AGAINST_LIVE, "")
             extra: dict[str, JSON] = {"url": check.url} if check.url else {}
             yield Blocker(f"check.{check.name}.{state}", level, f"{check.name} {advice}", who, extra)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from prompts_app.evaluation import called
+from prompts_app.evaluation import OptionalSuites, called
 from prompts_app.gates import RUN_WHEN_OPENED, Blocker, Level, check_of, entitled, lacks_reviewer, standing
 from prompts_app.models import Promotion, PromotionState, Vote
 from prompts_app.promotion_queries import Review
@@ -49,7 +49,6 @@ REASONS = {
 
 # Where else one goes to clear it, and what going there is called.
 PLACES = {
-    "suites.missing": ("prompt", "Require a suite"),
     "freeze.active": ("environment", "Go to the environment"),
     "digest.quarantined": ("environment", "Go to the environment"),
     "predecessor.missing": ("lower", "Promote it there"),
@@ -66,7 +65,12 @@ DEEDS = {
     "digest.quarantined": "clear the quarantine",
     "predecessor.missing": "promote it to the stage below",
 }
-CHECK_DEEDS = {"failed": "save a better version", "inconclusive": "give it more cases or repeats"}
+CHECK_DEEDS = {
+    "failed": "save a better version",
+    "inconclusive": "give it more cases or repeats",
+    "error": "run it again",
+}
+CHECK_LABELS = {"failed": "See the evidence", "inconclusive": "See the evidence", "error": "Run it again"}
 UNSURE = ("check.", "suites.missing", "predecessor.missing")
 NOBODY = "nobody here may override it"
 
@@ -77,7 +81,8 @@ class Step:
 
     `elsewhere` is the promotion to the stage below that has to go live first, where one is open: what that waits for is told there.
     `verb` is the promotion's button that clears it, `link` the part of the page to go to, or another page: its prompt, its
-    environment, opening a promotion to the lower one (`lower`), or the members; both are empty where the way is elsewhere.
+    environment, opening a promotion to the lower one (`lower`), a new suite (`suite`), or the members; both are empty where
+    the way is elsewhere. `note` says more of how it stands.
     `invited` are those it waits for to join. `says_override`: its message says that nobody may override it, too.
     """
 
@@ -91,6 +96,7 @@ class Step:
     elsewhere: Promotion | None = None
     invited: str = ""
     says_override: bool = False
+    note: str = ""
 
     @property
     def is_check(self) -> bool:
@@ -201,7 +207,22 @@ def _step_of(blocker: Blocker, review: Review, actor: Actor) -> Step:
     is_mine = any(_is(word, blocker, review, actor) for word in blocker.who_can_clear)
     verb, link, label = _way(blocker, review) if is_mine else ("", "", "")
     names = dict.fromkeys(name for word in blocker.who_can_clear for name in _names(word, review))
-    return Step(blocker, is_mine, tuple(names), "time" in blocker.who_can_clear, verb, link, label)
+    is_awaited = "time" in blocker.who_can_clear
+    return Step(blocker, is_mine, tuple(names), is_awaited, verb, link, label, note=_note(blocker, review))
+
+
+def _note(blocker: Blocker, review: Review) -> str:
+    """Which suites there are, where one is missing."""
+    known = review.optional
+    if blocker.code != "suites.missing" or known is None:
+        return ""
+    if known.titles:
+        named = listed([f"“{title}”" for title in known.titles])
+        is_one = len(known.titles) == 1
+        return f"{named} {'is' if is_one else 'are'} attached to it, but not required."
+    if not known.is_any:
+        return "There is no suite to attach yet."
+    return f"No {'other ' if review.judgement.facts.required_suites else ''}suite is attached to it."
 
 
 def _is(word: str, blocker: Blocker, review: Review, actor: Actor) -> bool:
@@ -233,16 +254,22 @@ def _way(blocker: Blocker, review: Review) -> tuple[str, str, str]:
         is_own = review.mine is not None and review.mine.vote == Vote.REQUEST_CHANGES
         return "", "#your-review" if is_own else "#votes", "Vote again" if is_own else "See the votes"
     if code == "comments.unresolved":
-        return "", "#conversation", "Read them"
+        return "", "#conversation", "Read it" if review.judgement.facts.unresolved_comments == 1 else "Read them"
+    if code == "suites.missing" and review.optional is not None:
+        return "", *_way_to_suites(review.optional)
     if code in PLACES:
         return "", *PLACES[code]
     if code.startswith("check."):
-        return (
-            "",
-            "#checks",
-            "See the evidence" if code.endswith((".failed", ".inconclusive")) else "Run what is missing",
-        )
+        return "", "#checks", CHECK_LABELS.get(code.rpartition(".")[2], "Run what is missing")
     return "", "", ""
+
+
+def _way_to_suites(known: OptionalSuites) -> tuple[str, str]:
+    if not known.is_any:
+        return "suite", "Make a suite"
+    if not known.titles:
+        return "prompt", "Attach a suite"
+    return "prompt", "Require it" if len(known.titles) == 1 else "Require one of them"
 
 
 def _sentence(review: Review, steps: Sequence[Step]) -> str:

@@ -40,6 +40,11 @@ class Policy:
         )
         return self.auto_apply and not asked
 
+    @property
+    def soak(self) -> str:
+        """How long a content has to have been live in the stage below, in words."""
+        return f"{self.soak_minutes} minute{'' if self.soak_minutes == 1 else 's'}"
+
     def to_json(self) -> dict[str, JSON]:
         """All fields by name, in the order above."""
         values: dict[str, JSON] = {field.name: getattr(self, field.name) for field in fields(self)}

@@ -23,11 +23,11 @@ def what_follows(policy: Policy, place: str, *, lower: str, appliers: Sequence[s
 def _asked(policy: Policy, lower: str) -> list[str]:
     asked = []
     if policy.require_predecessor and lower:
-        soak = f" for {policy.soak_minutes} minutes" if policy.soak_minutes else ""
+        soak = f" for {policy.soak}" if policy.soak_minutes else ""
         asked.append(f"it has been live in {lower}{soak}")
     if policy.require_suites or policy.min_suites:
         least = f", {policy.min_suites} at least," if policy.min_suites else ""
-        asked.append(f"its required suites{least} have passed against what is live")
+        asked.append(f"its required suites{least} have passed")
     if policy.external_checks:
         names = listed([name.removeprefix("external/") for name in policy.external_checks])
         asked.append(f"{names} {'has' if len(policy.external_checks) == 1 else 'have'} passed")

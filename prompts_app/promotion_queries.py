@@ -9,7 +9,7 @@ from django.core.paginator import Page, Paginator
 from django.db.models import Q
 
 from prompts_app.conversation_queries import Thread, threads_of
-from prompts_app.evaluation import SUITE, titles_of
+from prompts_app.evaluation import SUITE, OptionalSuites, optional_suites, titles_of
 from prompts_app.facts import (
     Judgement,
     judge,
@@ -84,8 +84,8 @@ class Review:
     `people` are those one could ask, `ready_by` is who set it to be applied by itself, in whose name that can be done; empty
     where nobody. `newer` is the last one opened since for the same prompt and environment, `below` the one of the same
     content to the stage below; both are pending, as this one is. `invited` are those who could approve once they join, in words;
-    looked for where nobody here can. `may_review_override`: it was overridden, nobody has reviewed that
-    yet, and this reader is one who can. `may_dismiss`: a request for changes, if there is one.
+    looked for where nobody here can. `optional` are suites that could be required, where too few are. `may_review_override`: it
+    was overridden, nobody has reviewed that yet, and this reader can. `may_dismiss`: a request for changes, if there is one.
     """
 
     promotion: Promotion
@@ -107,6 +107,7 @@ class Review:
     newer: Promotion | None = None
     below: Promotion | None = None
     invited: str = ""
+    optional: OptionalSuites | None = None
 
     @property
     def appliers(self) -> str:
@@ -182,8 +183,7 @@ class Review:
 
 @dataclass(frozen=True)
 class Happening:
-    """Something on a promotion's timeline; `kind` is opened, a vote, comment, a turn's, applied, or how it ended. `moment` is
-    the time it was scheduled for."""
+    """Something on a promotion's timeline; `kind` is opened, a vote, comment, a turn's, applied, or how it ended."""
 
     at: datetime
     kind: str
@@ -260,8 +260,10 @@ def review_of(promotion: Promotion, actor: Actor) -> Review:
     policy = judgement.policy
     override = Override.objects.filter(promotion=promotion).select_related("by__user", "reviewed_by__user").first()
     refusal = _refusal(actor, judgement.excluded)
+    lacks_suites = judgement.facts.required_suites < policy.min_suites
     newer, below = _beside(promotion, judgement) if promotion.is_pending else (None, None)
-    titles = titles_of(promotion.prompt.workspace_id, [check.name for check in judgement.facts.checks])
+    workspace_id = promotion.prompt.workspace_id
+    titles = titles_of(workspace_id, [check.name for check in judgement.facts.checks])
     return Review(
         promotion=promotion,
         judgement=judgement,
@@ -276,12 +278,13 @@ def review_of(promotion: Promotion, actor: Actor) -> Review:
         may_dismiss=allows(actor, Permission.ADMINISTER) and not refusal and promotion.is_pending,
         may_apply=allows(actor, Permission.APPLY, protected=policy.protected),
         may_override=allows(actor, Permission.OVERRIDE) and policy.allow_override,
-        people=people_of(promotion.prompt.workspace_id),
+        people=people_of(workspace_id),
         ready_by=_ready_by(promotion, policy),
         reader=actor.member_id,
         newer=newer,
         below=below,
         invited=_invited(actor, judgement),
+        optional=optional_suites(workspace_id, promotion.prompt_id) if lacks_suites else None,
     )
 
 

@@ -15,6 +15,7 @@ from decimal import Decimal
 from django.db import transaction
 from django.db.models import F, Sum
 
+from evals_app import verdict_words as words
 from evals_app.costs import cost_of
 from evals_app.models import Run, RunChunk
 from evals_app.providers.talk import Answer, Endpoint, Failure, ProviderError, Question
@@ -97,7 +98,7 @@ class Purse:
         self._chunk.held_requests = held_count
         self._hand_out(granted, spent, sent)
         in_flight = held_count + (sums["count"] or 0)
-        return _why(run, run.spent_cost + spent) if wanted and not in_flight else ""
+        return _why(run, run.spent_cost + spent, run.spent_requests + sent) if wanted and not in_flight else ""
 
     def _hand_out(self, granted: list[Held], spent: Decimal, sent: int) -> None:
         with self._lock:
@@ -136,15 +137,16 @@ def _fits(run: Run, cost: Decimal, count: int) -> bool:
     )
 
 
-def _why(run: Run, spent: Decimal) -> str:
+def _why(run: Run, spent: Decimal, requests: int) -> str:
     limits = [f"${run.budget_cost.normalize():f}"] if run.budget_cost is not None else []
-    limits += [f"{run.budget_requests:,} requests"] if run.budget_requests is not None else []
-    used = f"{run.spent_requests:,} requests" + (f" and ${spent.normalize():f}" if run.budget_cost is not None else "")
+    limits += [words.count(run.budget_requests, "request")] if run.budget_requests is not None else []
+    used = words.count(requests, "request")
+    used += f" and ${spent.normalize():f}" if run.budget_cost is not None else ""
     whose, more = "its budget", "Ask again with a larger one to go on."
     if run.is_default_budget:
         whose = "the workspace's default budget"
         more = "Ask again with a larger one to go on, or name one when a run is started; an admin sets the default under Usage."
-    return f"Stopped before {whose} of {' and '.join(limits)} was exceeded: {used} were spent. {more}"
+    return f"Stopped before {whose} of {' and '.join(limits)} was exceeded: {used} spent. {more}"
 
 
 def _let_go(leave: asyncio.Future[None]) -> None:

@@ -16,7 +16,7 @@ from evals_app.scorers.spec import PASSES
 from evals_app.slices import SliceVerdict, judge_slices
 from evals_app.suite_content import CaseSpec, SuiteContent
 from evals_app.verdict_rules import COMPARING, Rule
-from evals_app.verdict_words import names
+from evals_app.verdict_words import count, names
 from evals_app.verdicts import CaseScores, MetricVerdict, judge_all, overall
 
 # Errors that are no provider's: the same would happen to a service, or to anybody who scores.
@@ -197,8 +197,8 @@ def _answers(run: Run, names: set[str]) -> dict[int, _Answers]:
             if value is not None:
                 # A clock that counts in milliseconds cannot tell less than one.
                 found[arm, name].append(max(1.0, float(value)) if name == "latency" else float(value))
-    for case_id, count in _errors(run):
-        answers[case_id].errors = count
+    for case_id, lost in _errors(run):
+        answers[case_id].errors = lost
     return answers
 
 
@@ -214,13 +214,14 @@ def _fault(run: Run) -> str:
     """Why the results cannot be judged, whatever their number; empty when they can."""
     missing = sum(chunk.total - chunk.done for chunk in run.chunks.all())
     if missing:
-        return f"{missing:,} answers are missing: a worker was lost three times over the same cases"
+        are = "is" if missing == 1 else "are"
+        return f"{count(missing, 'answer')} {are} missing: a worker was lost three times over the same cases"
     errors = Result.objects.filter(run=run, error__in=FAULTS).order_by("pk")
     first = errors.select_related("case").first()
     if first is None:
         return ""
     cases = errors.values("case").distinct().count()
-    return f"{cases:,} cases {FAULTS[first.error]} ({first.arm}, case {first.case.key}): {first.output}"
+    return f"{count(cases, 'case')} {FAULTS[first.error]} ({first.arm}, case {first.case.key}): {first.output}"
 
 
 def _summary(metrics: list[MetricVerdict], slices: tuple[SliceVerdict, ...], verdict: str | None, run: Run) -> str:

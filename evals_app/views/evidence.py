@@ -9,11 +9,18 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 
-from evals_app.actions.runs import start_run
+from evals_app.actions.runs import resume_run, retry_errors, start_run
 from evals_app.actions.suites import attach_suite, find_suite
 from evals_app.apart_queries import known_apart
-from evals_app.evidence_queries import Lack, PromotionEvidence, checks_panel, evidence_between, judged_evidence
-from evals_app.models import Suite
+from evals_app.evidence_queries import (
+    Lack,
+    PromotionEvidence,
+    checks_panel,
+    evidence_between,
+    judged_evidence,
+    lacking_words,
+)
+from evals_app.models import RunState, Suite
 from evals_app.usage_queries import usage_of_version
 from evals_app.views.suites import RUN_ON, attached_words
 from prompts_app.actions.promotions import find_promotion
@@ -91,6 +98,7 @@ def promotion_evidence(request: PageRequest, pk: int) -> HttpResponse:
         "is_other": is_other,
         "is_told_anew": (is_changed or has_begun or has_ended) and not is_other,
         "may_run": allows(request.actor, Permission.RUN) and promotion.is_pending,
+        "lacking_words": lacking_words(found.left_to_ask),
     }
     template = "evals/promotion_evidence.html#evidence" if request.htmx else "evals/promotion_evidence.html"
     answer = render(request, template, context)
@@ -137,6 +145,7 @@ def _panel(request: PageRequest, prompt: Prompt, number: int, version: PromptVer
         "prompt": prompt,
         "panel": panel,
         "starting": panel.starting if is_new else (),
+        "lacking_words": lacking_words(panel.lacking),
         "usage": usage_of_version(version),
         "back": "version" if number else "prompt",
         "unattached": Suite.objects.in_workspace(request.workspace.pk).exclude(pk__in=attached),
@@ -167,9 +176,16 @@ def _start(request: PageRequest, version: PromptVersion, lacking: Sequence[Lack]
     """Start what is lacking, as far as it can be, and say what came of it."""
     try:
         for lack in lacking:
-            start_run(request.actor, version, lack.suite, baseline=lack.baseline)
+            if lack.again is None:
+                start_run(request.actor, version, lack.suite, baseline=lack.baseline)
+            else:
+                go_on = resume_run if lack.again.state == RunState.CANCELLED else retry_errors
+                go_on(request.actor, lack.again)
     except Conflict as refused:
         messages.error(request, refused.detail)
+        return
+    if lacking and all(lack.again for lack in lacking):
+        messages.success(request, "Asking again where no answer came.")
         return
     count = len(lacking)
     messages.success(request, f"{count} run{'' if count == 1 else 's'} started." if count else "Nothing is missing.")

@@ -56,6 +56,7 @@ STATES = [
     ("cancelled", "Cancelled"),
 ]
 LONGEST_TEXT = 200
+RIGHTS = {"may_run": Permission.RUN, "may_administer": Permission.ADMINISTER}
 PICK_LABELS = [
     ("", "All", "all"),
     ("flipped", "Flipped", "flipped"),
@@ -249,4 +250,4 @@ def _budget(request: PageRequest) -> Budget:
 
 
 def _rights(request: PageRequest) -> dict[str, bool]:
-    return {"may_run": allows(request.actor, Permission.RUN)}
+    return {name: allows(request.actor, right) for name, right in RIGHTS.items()}

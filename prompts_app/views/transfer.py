@@ -118,7 +118,11 @@ def _taken(request: PageRequest) -> HttpResponse:
     except (Invalid, Conflict, NotFound) as refused:
         messages.error(request, refused.detail)
         return redirect("prompt_import", request.workspace.slug)
-    said = f"{plan.new_prompts:,} new prompts and {plan.count('new'):,} new versions are here; nothing went live."
+    prompts, versions = plan.new_prompts, plan.count("new")
+    said = (
+        f"{prompts:,} new prompt{'' if prompts == 1 else 's'} and {versions:,} new version{'' if versions == 1 else 's'} are"
+        " here; nothing went live."
+    )
     messages.success(request, said)
     if plan.is_whole:
         return redirect("board", request.workspace.slug)

@@ -47,10 +47,15 @@ def _started(cast: Cast, budget: Budget, *, count: int = 20) -> Run:
 def test_budget__of_requests__stops_before_it_is_exceeded_and_says_so(cast: Cast, provider: ScriptedProvider):
     run = work(_started(cast, Budget(requests=7)))
     assert (run.state, run.spent_requests, provider.calls, run.results.count()) == ("error", 7, 7, 7)
-    assert "budget of 7 requests" in run.summary
+    assert "budget of 7 requests was exceeded: 7 requests spent." in run.summary
     check = VersionCheck.objects.order_by("-pk")[0]
     assert (check.state, check.summary) == ("error", run.summary)
     assert RunUsage.objects.get(run=run).answers == 7
+    again = start_run(
+        cast.ada, run.candidate, run.suite_version.suite, baseline=None, again=True, budget=Budget(requests=1)
+    )
+    alone = work(again)
+    assert "budget of 1 request was exceeded: 1 request spent." in alone.summary
 
 
 def test_budget__enlarged_by_a_retry__goes_on_where_it_stopped(cast: Cast, provider: ScriptedProvider):

@@ -32,11 +32,12 @@ def test_changes__of_a_suite_saved_since__say_which_cases_scorers_and_rules(cast
 
 def test_changes__of_a_suite_made_since__say_that_it_is_new(cast: Cast) -> None:
     before = database_now()
-    suite = building.suite(cast.ada, of=building.cases(50))
+    suite, alone = building.suite(cast.ada, of=building.cases(50)), building.suite(cast.ada, "a", of=building.cases(1))
 
-    (found,) = suite_changes([suite], before)
+    found = {change.suite.slug: change for change in suite_changes([suite, alone], before)}
 
-    assert found.old is None and found.words == ("new since: 50 cases",)
+    assert found["numbers"].old is None and found["numbers"].words == ("new since: 50 cases",)
+    assert found["a"].words == ("new since: 1 case",)
 
 
 def test_measure__of_two_sides__says_how_much_more_or_less() -> None:

@@ -137,7 +137,7 @@ def test_chunk__its_time_is_up__is_handed_on_and_goes_on_where_it_was(
 
 
 def test_chunk__lost_three_times__ends_the_run_in_error(cast: Cast, provider: ScriptedProvider, version: PromptVersion):
-    run = started(cast, version, of=cases(4))
+    run = started(cast, version, of=cases(1))
     for chunk in run.chunks.all():
         for _ in range(3):
             assert jobs.claim(RunChunk, chunk.pk, owner="dies", lease_s=1) is not None
@@ -146,7 +146,7 @@ def test_chunk__lost_three_times__ends_the_run_in_error(cast: Cast, provider: Sc
         running.run_chunk(pk)
     run.refresh_from_db()
     assert (run.state, run.verdict, newest_check()) == ("error", "", "error")
-    assert "4 answers are missing" in run.summary
+    assert "1 answer is missing" in run.summary
 
 
 def test_run__every_chunk_ended_but_nobody_said_so__the_sweep_ends_it(
@@ -275,6 +275,8 @@ def test_template__variable_missing_in_the_cases__is_an_error_that_names_it(
     assert (run.state, newest_check()) == ("error", "error")
     assert "tone" in run.summary and "60 cases could not be rendered" in run.summary
     assert provider.calls == 60
+    alone = work(start_run(cast.ada, needs_more, suite(cast.ada, "alone", of=cases(1)), baseline=None))
+    assert alone.summary.startswith("1 case could not be rendered")
 
 
 def test_interleaving__baseline_and_candidate__are_asked_beside_each_other(

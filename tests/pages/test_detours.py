@@ -55,6 +55,7 @@ def test_try__without_a_provider__leads_to_adding_one_and_back(cast: Cast, as_: 
 def test_promotion__that_an_admin_can_clear_elsewhere__is_led_back_to(cast: Cast, as_: SignedIn) -> None:
     scenes.policy(cast, "production", require_predecessor=False, require_suites=True, min_suites=1)
     made = builders.prompt(cast.ada, "support/triage")
+    building.suite(cast.ada)
     version = made.versions.select_related("prompt").get()
     asked = open_promotion(cast.ada, version, cast.environment("production"))
     client = as_(cast.olga)

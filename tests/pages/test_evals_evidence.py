@@ -62,7 +62,7 @@ def test_checks_panel__of_a_version_nobody_asked_about__runs_what_is_missing(
     started = client.post(f"{path}/run", {"back": "version"})
     again = client.post(f"{path}/run", {"back": "prompt"})
 
-    assert panel.count("No evidence yet") == 2 and "Run what is missing" in panel
+    assert panel.count("No evidence yet") == 2 and "Run what is missing: 480 questions" in panel
     assert started["Location"] == "/w/acme/prompts/numbers/echo/versions/3"
     assert again["Location"] == "/w/acme/prompts/numbers/echo"
     runs = Run.objects.filter(candidate__number=3)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+from django.db.models import F
 from django.utils import timezone
 
 from evals_app.actions.runs import start_run
@@ -148,8 +149,8 @@ def test_run__with_errors__is_asked_again_where_no_answer_came(cast: Cast, world
     client, path = as_(cast.ada), f"/w/acme/runs/{world.run.pk}"
     world.provider.script()
 
-    assert "Ask again where no answer came" in client.get(path).content.decode()
-    assert "Ask again" not in as_(cast.vera).get(path).content.decode()
+    assert "Run the error again" in client.get(path).content.decode()
+    assert "Run the error again" not in as_(cast.vera).get(path).content.decode()
     assert client.post(f"{path}/retry").status_code == 302
     building.work(Run.objects.get(pk=world.run.pk))
 
@@ -163,9 +164,46 @@ def test_run__whose_cases_lack_a_variable__says_that_asking_again_cannot_help(
     lacking = builders.version(cast.ada, world.prompt, "{{ q }} {{ tone }}")
     run = building.work(start_run(cast.ada, lacking, world.suite, baseline=None))
 
-    assert "Asking again here cannot help" in as_(cast.ada).get(f"/w/acme/runs/{run.pk}").content.decode()
+    page = as_(cast.ada).get(f"/w/acme/runs/{run.pk}").content.decode()
+    assert "Asking again here cannot help" in page and f"/w/acme/runs/{run.pk}/retry" not in page
     other = as_(cast.ada).get(f"/w/acme/runs/{world.run.pk}").content.decode()
-    assert "Ask again where no answer came" in other and "cannot help" not in other
+    assert "Run the error again" in other and "cannot help" not in other
+
+
+def test_run__whose_answers_are_all_there__says_that_its_verdict_is_being_worked_out(
+    cast: Cast, world: Evaluated, as_: SignedIn
+) -> None:
+    client, path = as_(cast.vera), f"/w/acme/runs/{world.waiting.pk}"
+    Run.objects.filter(pk=world.waiting.pk).update(state=RunState.RUNNING)
+    before = client.get(path).content.decode()
+    RunChunk.objects.filter(run=world.waiting).update(done=F("total"))
+
+    page, checks = client.get(path).content.decode(), client.get("/w/acme/prompts/numbers/echo/checks").content.decode()
+
+    assert ">Running<" in before and "0 of 360 answers" in before and "Working out the verdict" not in before
+    for drawn in (page, checks, client.get("/w/acme/runs").content.decode()):
+        assert "Working out the verdict" in drawn and ">Running<" not in drawn
+    assert "360 of 360 answers" not in page and "360/360" not in checks
+
+
+def test_run__that_ended_in_errors__says_why_they_came_and_what_helps(
+    cast: Cast, world: Evaluated, as_: SignedIn
+) -> None:
+    world.provider.script(Rule(anywhere="Third 1", status=400))
+    third = builders.version(cast.ada, world.prompt, "Third {{ q }}")
+    run = building.work(start_run(cast.ada, third, world.suite, baseline=None))
+    path = f"/w/acme/runs/{run.pk}"
+
+    rejected = as_(cast.ada).get(path).content.decode()
+    Result.objects.filter(run=run).exclude(error="").update(error="timeout")
+    late, admin = as_(cast.ada).get(path).content.decode(), as_(cast.olga).get(path).content.decode()
+
+    assert run.state == RunState.ERROR
+    assert re.search(r"Rejected in 11 answers\.\s+It does not accept the request", rejected)
+    assert "Run the 11 errors again" in rejected
+    assert "An admin can give the provider more time" in late and "settings/providers/scripted" not in late
+    assert re.search(r"Timeout in 11 answers\.\s+It took longer than its time limit\.", admin)
+    assert f'href="/w/acme/settings/providers/scripted?back=%2Fw%2Facme%2Fruns%2F{run.pk}"' in admin
 
 
 def test_run_new__says_how_many_questions_it_asks__for_what_is_chosen(

@@ -38,6 +38,7 @@ def test_bundle__uploaded__is_looked_at_and_then_imported(cast: Cast, as_: Signe
 
     answer = client.post(PAGE, {"step": "take"})
     assert answer["Location"] == "/w/acme/"
+    assert "1 new prompt and 1 new version are here" in client.get("/w/acme/").content.decode()
     assert Prompt.objects.get(name="new <one>").versions.count() == 1
     assert not PendingPrompts.objects.exists()
     assert "Export all prompts" in client.get(PAGE).content.decode()

@@ -83,7 +83,7 @@ run without a baseline       17
 runs, none                   7
 nothing there                6
 denied                       6
-promotion, blocked in every way 29
+promotion, blocked in every way 30
 board, archived              15
 reviews, one kind            17
 keys, on a detour            7

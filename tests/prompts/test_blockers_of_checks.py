@@ -36,6 +36,8 @@ def test_suites_missing__fewer_required_than_asked__is_soft(free: Cast) -> None:
     row = asked(free)
     suite(free.ada, row.prompt, "suite/one")
     assert level(row, free, "suites.missing") is Level.SOFT
+    message = found(row, free.rosa)["suites.missing"].message
+    assert message == "This prompt needs 2 required suites to go live here, and has 1."
     suite(free.ada, row.prompt, "suite/two")
     assert codes(row, free.rosa) == set()
     require_check(free.grace, row.prompt, "suite/two", required=False)
@@ -68,7 +70,7 @@ def test_check__asked_for_a_moment_ago__asks_nobody_until_its_run_should_have_st
     overdue = found(row, free.rosa)["check.suite/intents.stale"]
 
     assert starting.who_can_clear == anew.who_can_clear == ("time",)
-    assert starting.message.endswith("has not run against what is live here yet: its run starts by itself in a moment.")
+    assert starting.message.endswith("intents has not run yet: its run starts by itself in a moment.")
     assert anew.message.endswith("rests on evidence that no longer fits: a new run starts by itself in a moment.")
     assert overdue.who_can_clear == ("author", "editors") and overdue.message.endswith("run it again.")
 
@@ -81,7 +83,20 @@ def test_check__whoever_gathers_its_evidence_has_answered__is_run_by_hand(free: 
     OutboxMessage.objects.filter(topic=NEEDS_CHECKS).update(state=state)
     open_promotion(free.ada, row.version, free.environment("development"))
 
-    assert found(row, free.rosa)["check.suite/intents.missing"].message.endswith("run what is missing.")
+    message = found(row, free.rosa)["check.suite/intents.missing"].message
+    assert message.endswith("intents has not run: run what is missing.")
+
+
+def test_check__missing_where_something_is_live__is_said_to_lack_the_comparison(free: Cast) -> None:
+    made = prompt(free.ada, text="a")
+    go_live(free, made.versions.select_related("prompt").get(), "staging")
+    policy(free, "staging", require_suites=True)
+    suite(free.ada, made)
+    row = open_promotion(free.ada, version(free.ada, made, "b"), free.environment("staging"))
+    OutboxMessage.objects.filter(topic=NEEDS_CHECKS).update(state=JobState.DONE)
+
+    message = found(row, free.rosa)["check.suite/intents.missing"].message
+    assert message.endswith("has not run against what is live here: run what is missing.")
 
 
 def test_check__not_required_by_the_policy__is_no_blocker(free: Cast) -> None:

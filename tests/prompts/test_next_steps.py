@@ -231,6 +231,21 @@ def test_steps__colour__is_of_what_stands_in_the_way_and_not_of_who_reads(cast: 
         assert found.tone == "pass" and any("comments.unresolved" in one for one in codes(found))
 
 
+def test_steps__unresolved_comments__are_spoken_of_by_their_number(cast: Cast) -> None:
+    row = asked(cast)
+
+    def told() -> list[str]:
+        found = steps(row, cast.ada)
+        every = [*found.mine, *found.others]
+        return [f"{one.blocker.message} {one.label}" for one in every if one.blocker.code == "comments.unresolved"]
+
+    comment(cast.grace, row, body="Is it clear?")
+    one = told()
+    comment(cast.grace, row, body="Is it short?")
+
+    assert (one, told()) == (["1 unresolved comment. Read it"], ["2 unresolved comments. Read them"])
+
+
 def test_steps__whoever_asked_for_changes__can_still_approve_and_waits_for_nobody(cast: Cast) -> None:
     row = asked(cast)
     approve(cast.grace, row, Vote.REQUEST_CHANGES)

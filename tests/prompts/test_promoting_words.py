@@ -7,7 +7,7 @@ from prompts_app.promoting_words import what_follows
 def test_follows__in_staging__says_what_comes_first_and_who_applies_it():
     assert what_follows(DEFAULTS["staging"], "Staging", lower="Development", appliers=("Rosa", "Olga")) == (
         "Opening it changes nothing yet. It is live in Staging once it has been live in Development, its required suites "
-        "have passed against what is live, and Rosa or Olga has applied it."
+        "have passed, and Rosa or Olga has applied it."
     )
 
 
@@ -22,7 +22,7 @@ def test_follows__of_strict_rules__names_each():
     rules = Policy(
         approvals=2,
         require_predecessor=True,
-        soak_minutes=30,
+        soak_minutes=1,
         require_suites=True,
         min_suites=1,
         external_checks=("external/lint",),
@@ -31,7 +31,7 @@ def test_follows__of_strict_rules__names_each():
     said = what_follows(rules, "Production", lower="Staging", appliers=("Rosa",))
 
     for part in (
-        "live in Staging for 30 minutes",
+        "live in Staging for 1 minute,",
         "suites, 1 at least, have passed",
         "lint has passed",
         "2 others have approved",

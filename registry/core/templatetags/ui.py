@@ -47,6 +47,7 @@ LOOKS: dict[str, Look] = {
     "error": Look("fail", "triangle-alert", "Error"),
     "queued": Look("idle", "clock", "Queued"),
     "running": Look("info", "loader-circle", "Running", is_moving=True),
+    "judging": Look("info", "loader-circle", "Working out the verdict", is_moving=True),
     "done": Look("pass", "circle-check", "Done"),
     "cancelled": Look("idle", "ban", "Cancelled"),
     "reported": Look("info", "info", "Reported only"),
