@@ -87,7 +87,9 @@ class SuiteSheet:
 
 def suite_list(workspace_id: int, *, page: str | None) -> tuple["Page[Suite]", tuple[SuiteLine, ...]]:
     """One page of suites by slug, and the same as lines; seven queries."""
-    found = Paginator(Suite.objects.in_workspace(workspace_id), PAGE_SIZE).get_page(page)
+    found = Paginator(Suite.objects.in_workspace(workspace_id).select_related("created_by__user"), PAGE_SIZE).get_page(
+        page
+    )
     suites = list(found.object_list)
     versions = SuiteVersion.objects.filter(suite__in=suites, number=F("suite__last_number"))
     newest = {version.suite_id: version for version in versions}

@@ -18,7 +18,7 @@ from registry.core.permissions import Permission, allows
 @dataclass(frozen=True)
 class Entry:
     """One line of the navigation; `title` opens a new group above it, `key` follows `g` on the keyboard; `count` is what
-    waits there for the reader."""
+    waits there for the reader; `name` is an environment's."""
 
     label: str
     url: str
@@ -29,11 +29,12 @@ class Entry:
     title: str = ""
     key: str = ""
     count: int = 0
+    name: str = ""
 
 
 def navigation(request: HttpRequest) -> dict[str, Any]:
-    """`navigation` and how much in it waits for the reader: made when a template first asks for it, one query; the
-    way back for who is on a detour; and whether the reader may write, by which pages offer what only those who may can open."""
+    """`navigation`, how much in it waits for the reader and the environments in it by name: made when a template first asks
+    for it, one query; the way back for who is on a detour; and whether the reader may write, by which pages offer what only those who may can open."""
     actor = getattr(request, "actor", None)
     if not isinstance(actor, Actor):
         return {}
@@ -47,6 +48,7 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
     return {
         "navigation": entries,
         "for_you": lambda: sum(entry.count for entry in entries()),
+        "places": lambda: {entry.name: entry for entry in entries() if entry.name},
         "came_from": came_from(request),
         "may_write": allows(actor, Permission.WRITE),
     }
@@ -66,7 +68,7 @@ def _entries(request: HttpRequest, actor: Actor) -> Iterator[Entry]:
     title = "Environments"
     for label, name, colour, *_ in places:
         address = reverse("environment", args=[slug, name])
-        yield Entry(label, address, named == name, here == "environment", color=colour, title=title)
+        yield Entry(label, address, named == name, here == "environment", color=colour, title=title, name=name)
         title = ""
     if allows(actor, Permission.ADMINISTER):
         yield from _fixed(SETTINGS, slug, here or "", title="Settings")

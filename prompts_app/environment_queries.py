@@ -161,6 +161,19 @@ def _with_versions(rows: QuerySet[Deployment]) -> QuerySet[Deployment]:
     )
 
 
+def with_makers(workspace_id: int) -> QuerySet[Environment]:
+    """The workspace's environments, lowest first, with who made each (`made_by`), who wrote the rules in force and when
+    (`ruled_by`, `ruled_at`), and how often they were changed (`rules_changed`)."""
+    written = PolicyVersion.objects.filter(environment=OuterRef("pk"))
+    first, newest = written.order_by("number")[:1], written.order_by("-number")[:1]
+    return Environment.objects.in_workspace(workspace_id).annotate(
+        made_by=Subquery(first.values("by_name")),
+        ruled_by=Subquery(newest.values("by_name")),
+        ruled_at=Subquery(newest.values("created_at")),
+        rules_changed=Subquery(newest.values("number")) - 1,
+    )
+
+
 def environment_names(workspace_id: int) -> list[str]:
     """The environments of a workspace that are in use, lowest rank first."""
     return list(Environment.objects.in_workspace(workspace_id).values_list("name", flat=True))

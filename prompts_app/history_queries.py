@@ -10,7 +10,7 @@ from django.db.models import Max, QuerySet
 
 from prompts_app.board_queries import check_states
 from prompts_app.evaluation import Answer
-from prompts_app.label_queries import free_labels
+from prompts_app.label_queries import Pointing, free_labels
 from prompts_app.models import (
     Deployment,
     Draft,
@@ -62,7 +62,7 @@ class Entry:
     live_in: tuple[Environment, ...]
     quarantined_in: tuple[Environment, ...]
     yank_reason: str | None
-    labels: tuple[str, ...]
+    labels: tuple[Pointing, ...]
     reported: Reported | None
     stays: tuple[Stay, ...] = ()
 
@@ -163,9 +163,10 @@ def _entries(prompt: Prompt, versions: Sequence[PromptVersion], among: Iterable[
     stays = _stays(prompt, environments)
     quarantined = set(Quarantine.objects.filter(prompt=prompt, cleared_at=None).values_list("digest", "environment"))
     checks = check_states([prompt])
-    labels: dict[int, list[str]] = defaultdict(list)
-    for pk, name in free_labels().filter(version__in=list(by_digest)).values_list("version", "name"):
-        labels[pk].append(name)
+    labels: dict[int, list[Pointing]] = defaultdict(list)
+    free = free_labels().filter(version__in=list(by_digest))
+    for pk, name, since in free.values_list("version", "name", "moved_at"):
+        labels[pk].append(Pointing(name, since))
     told = reported(versions)
 
     def places(pairs: set[tuple[int, int]] | set[tuple[str, int]], key: int | str) -> tuple[Environment, ...]:

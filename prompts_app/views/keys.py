@@ -101,7 +101,11 @@ def fetch_command(issued: IssuedKey) -> str:
 
 
 def _keys_page(request: PageRequest, form: KeyForm, issued: IssuedKey | None) -> HttpResponse:
-    rows = ApiKey.objects.in_workspace(request.workspace.pk).select_related("responsible__user").order_by("-pk")
+    rows = (
+        ApiKey.objects.in_workspace(request.workspace.pk)
+        .select_related("responsible__user", "made_by__user")
+        .order_by("-pk")
+    )
     context: dict[str, object] = {"form": form, "issued": issued, "keys": rows, "now": timezone.now()}
     if issued and issued.row.environment:
         context["snippet"] = fetch_command(issued)

@@ -13,7 +13,7 @@ from prompts_app.actions.environments import (
     find_environment,
     move_environment,
 )
-from prompts_app.models import Environment
+from prompts_app.environment_queries import with_makers
 from registry.core.pages import PageForm, attempt, page, status_of
 from registry.core.permissions import Permission, require
 from registry.core.web import PageRequest
@@ -88,6 +88,5 @@ def environment_archive(request: PageRequest, environment: str) -> HttpResponse:
 
 
 def _list_page(request: PageRequest, form: EnvironmentForm) -> HttpResponse:
-    rows = Environment.objects.in_workspace(request.workspace.pk)
-    context = {"form": form, "environments": rows, "colours": COLOURS}
+    context = {"form": form, "environments": with_makers(request.workspace.pk), "colours": COLOURS}
     return render(request, "prompts/environments.html", context, status=status_of(form))

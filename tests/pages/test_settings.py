@@ -201,7 +201,8 @@ def test_audit__of_what_went_live__names_version_and_environment_in_its_row(cast
 
     page = as_(cast.olga).get("/w/acme/settings/audit?event=version.promoted").content.decode()
 
-    assert 'a/b v1 <span class="quiet-text">in development</span></td>' in page
+    chip = '<span class="env" data-color="blue"><i class="env-mark"></i>Development</span>'
+    assert f'a/b v1 <span class="quiet-text">in</span> {chip}</td>' in page
 
 
 def test_keys__shown_once__are_not_made_again_by_loading_the_page_anew(cast: Cast, as_: SignedIn) -> None:

@@ -149,6 +149,14 @@ def environment(name: str, color: str = "") -> SafeString:
     return format_html('<span class="env" data-color="{}"><i class="env-mark"></i>{}</span>', color, name)
 
 
+@register.simple_tag(takes_context=True)
+def environment_named(context: template.Context, name: str) -> SafeString:
+    """The chip of the environment that has that name, by what the side navigation knows of it; the bare name of an archived one."""
+    places = context.get("places")
+    known = places().get(name) if places else None
+    return environment(known.label, known.color) if known else format_html("{}", name)
+
+
 @register.simple_tag
 @lru_cache(maxsize=4096)
 def person(name: str, *, mark_only: bool = False) -> SafeString:
