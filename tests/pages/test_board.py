@@ -54,7 +54,7 @@ def test_board__prompt_in_a_folder__goes_by_its_full_name_and_is_found_by_any_pa
 
     whole, searched = (client.get(address).content.decode() for address in ("/w/acme/", "/w/acme/?q=support/triage"))
 
-    row = 'data-row><span class="path">support/</span>triage</a>'
+    row = 'data-row><span class="path quiet-text">support/</span>triage</a>'
     assert row in whole and row in searched and ">triage</a>" in whole
     assert 'class="folder"' in whole and 'class="folder"' not in searched, (
         "nothing found lies in a folder that is folded"
