@@ -68,7 +68,7 @@ DEEDS = {
 CHECK_DEEDS = {
     "failed": "save a better version",
     "inconclusive": "give it more cases or repeats",
-    "error": "run it again",
+    "error": "run the suite again",
 }
 CHECK_LABELS = {"failed": "See the evidence", "inconclusive": "See the evidence", "error": "Run it again"}
 UNSURE = ("check.", "suites.missing", "predecessor.missing")
