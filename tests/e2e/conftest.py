@@ -115,6 +115,11 @@ def until(what: str, holds: Callable[[], bool]) -> None:
     raise AssertionError(what)
 
 
+def told(page: Page, text: str) -> None:
+    """What a toast says."""
+    expect(page.locator("[data-toast]").filter(has_text=text)).to_be_visible()
+
+
 class Seat:
     """Somebody in front of a browser of their own; what the page complains about is kept in `complaints`.
 
