@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -11,8 +11,8 @@ from django.db.models import Count, Q, Sum
 from django.db.models.functions import TruncMonth
 
 from evals_app.models import Run, RunUsage
-from evals_app.models.run import OPEN_STATES
-from prompts_app.models import PromptVersion
+from evals_app.models.run import OPEN_STATES, RunState
+from prompts_app.models import Prompt, PromptVersion
 
 MONTHS = 24
 
@@ -120,6 +120,36 @@ def usage_of_version(version: PromptVersion) -> UsageLine:
     asked |= Q(part="baseline", run__baseline__digest=version.digest)
     rows = RunUsage.objects.filter(asked, run__prompt=version.prompt_id).order_by()
     return _line(f"v{version.number}", rows.aggregate(**_COLUMNS))
+
+
+@dataclass(frozen=True)
+class Pace:
+    """What each answer of a run took, of the time that the whole run lasted, and cost, judges included; `cost` is None where
+    a price is not known."""
+
+    run_id: int
+    took: timedelta
+    cost: Decimal | None
+
+    def of(self, questions: int) -> "Pace":
+        """What so many would take and cost."""
+        return Pace(self.run_id, self.took * questions, None if self.cost is None else self.cost * questions)
+
+
+def last_pace(prompt: Prompt, suite: str) -> Pace | None:
+    """That of a prompt's last finished run on a suite, None where nothing was asked yet; one query."""
+    rows = Run.objects.filter(prompt=prompt, suite_version__suite__slug=suite, state=RunState.FINISHED)
+    counted = rows.annotate(
+        asked=Sum("usage__answers", filter=~Q(usage__part="judge")),
+        paid=Sum("usage__cost"),
+        unknown=Sum("usage__unpriced"),
+    ).filter(asked__gt=0)
+    told = ("pk", "started_at", "finished_at", "asked", "paid", "unknown")
+    run: Mapping[str, Any] | None = counted.order_by("-pk").values(*told).first()
+    if run is None:
+        return None
+    cost = None if run["unknown"] or run["paid"] is None else run["paid"] / run["asked"]
+    return Pace(run["pk"], (run["finished_at"] - run["started_at"]) / run["asked"], cost)
 
 
 def _line(name: str, row: Mapping[str, Any]) -> UsageLine:

@@ -17,6 +17,7 @@ from evals_app.models import Run, SuiteAttachment, SuiteVersion
 from evals_app.queries import Place, places_of
 from evals_app.suite_queries import only_one, prompts_to_choose
 from evals_app.tryout_queries import model_choices
+from evals_app.usage_queries import Pace, last_pace
 from prompts_app.actions.environments import find_environment
 from prompts_app.actions.prompts import find_prompt
 from prompts_app.actions.versions import find_version
@@ -42,11 +43,13 @@ REDRAW = {
 
 @dataclass(frozen=True)
 class Questions:
-    """What a run asks the model: each case so many times, of one version or two."""
+    """What a run asks the model: each case so many times, of one version or two; `pace`, what that takes and costs if it
+    goes as the last such run did."""
 
     cases: int
     repeats: int
     arms: int
+    pace: Pace | None = None
 
     @property
     def total(self) -> int:
@@ -79,6 +82,7 @@ class RunForm(PageForm):
 
     def __init__(self, prompt: Prompt, places: Sequence[Place], *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
+        self._prompt = prompt
         versions = [(str(n), f"v{n}" + (f" · {said[:60]}" if said else "")) for n, said, _ in numbers(prompt)]
         offered = versions[:VERSIONS_OFFERED]
         self._choose("version", offered)
@@ -98,7 +102,11 @@ class RunForm(PageForm):
     def questions(self) -> Questions | None:
         """What the run asks as the form stands; None where its suite is none that can be chosen."""
         suite = self._suites.get(str(self["suite"].value() or next(iter(self._suites), "")))
-        return Questions(suite.cases, suite.repeats, arms=2 if self["baseline"].value() else 1) if suite else None
+        if suite is None:
+            return None
+        asks = Questions(suite.cases, suite.repeats, arms=2 if self["baseline"].value() else 1)
+        pace = last_pace(self._prompt, suite.slug)
+        return replace(asks, pace=pace.of(asks.total)) if pace else asks
 
     def start(self, request: PageRequest, prompt: Prompt) -> Run:
         """Start the run that the form describes."""

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -13,7 +13,7 @@ from evals_app.actions.runs import cancel_run, retry_errors, start_run
 from evals_app.budgets import Budget
 from evals_app.models import Result, Run, RunUsage
 from evals_app.scripted_provider import Rule
-from evals_app.usage_queries import month_usage, months_of, record_usage, usage_of_version
+from evals_app.usage_queries import last_pace, month_usage, months_of, record_usage, usage_of_version
 from prompts_app.models import Prompt
 from tests import builders
 from tests.api.client import Api
@@ -55,6 +55,24 @@ def test_usage__price_known_of_some__sums_those_and_counts_the_others(cast: Cast
     second = usage_of_version(world.run.candidate)
     assert (second.answers, second.unpriced, second.cost) == (58, 55, Decimal("1.5"))
     assert usage_of_version(world.run.baseline).answers == 60  # type: ignore[arg-type]
+
+
+def test_pace__of_the_last_finished_run__is_of_each_answer_and_priced_where_all_are(
+    cast: Cast, world: Evaluated
+) -> None:
+    prompt, results = world.run.prompt, Result.objects.filter(run=world.run)
+    unpriced = last_pace(prompt, "numbers")
+    results.update(cost="0.5")
+    record_usage(world.run)
+
+    pace = last_pace(prompt, "numbers")
+
+    assert pace and unpriced and unpriced.cost is None and last_pace(prompt, "of-no-such-name") is None
+    assert world.run.started_at and world.run.finished_at
+    assert pace.of(119).took == pytest.approx(
+        world.run.finished_at - world.run.started_at, abs=timedelta(milliseconds=1)
+    )
+    assert pace.cost == pytest.approx(Decimal("0.5") * 120 / 119)
 
 
 def test_usage__errors_asked_again__is_written_anew(cast: Cast, world: Evaluated) -> None:

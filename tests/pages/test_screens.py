@@ -51,7 +51,7 @@ suite_import                 7
 suite_history                11
 suite_diff                   10
 runs                         11
-run_new                      13
+run_new                      14
 run                          17
 run_case                     14
 run_case_add                 9
