@@ -1,6 +1,6 @@
 """The reviews inbox: what a person can move on, what they asked for, what went stale, each with what to do about it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -29,8 +29,9 @@ class InboxRow:
 
 @dataclass(frozen=True)
 class Inbox:
-    """What concerns one person: to vote on, to apply, asked for by them, gone stale among their votes, and what went live
-    over what stood in its way and nobody has reviewed. `is_cut`: there are more open promotions than are looked at."""
+    """What concerns one person: to vote on, to promote, asked for by them, gone stale among their votes, and what went live
+    over what stood in its way and nobody has reviewed; where they had a part in that it is among what they asked for. All but
+    the latter waits for them. `is_cut`: there are more open promotions than are looked at."""
 
     waiting: tuple[InboxRow, ...]
     to_apply: tuple[InboxRow, ...]
@@ -52,29 +53,30 @@ def inbox(actor: Actor) -> Inbox:
     for promotion in pending:
         one = known[promotion.pk]
         may_vote = allows(actor, Permission.REVIEW) and actor.member_id not in one.excluded
-        if allows(actor, Permission.REVIEW) and one.is_stale_for(actor.member_id):
-            stale.append(_row(promotion, one, *_for_stale(may_vote=may_vote)))
+        if may_vote and one.is_stale_for(actor.member_id):
+            stale.append(_row(promotion, one, "Look at what changed, and approve again", "warn"))
         elif may_vote and one.waits_for(actor.member_id):
             waiting.append(_row(promotion, one, *_for_reviewer(one)))
         elif promotion.author_id != actor.member_id and one.is_due(promotion) and _may_apply(actor, one):
-            to_apply.append(_row(promotion, one, f"Apply it: {_what_it_has(one)}", "pass"))
+            to_apply.append(_row(promotion, one, f"Promote it: {_what_it_has(one)}", "pass"))
         if promotion.author_id == actor.member_id:
             asked.append(_row(promotion, one, *_for_author(promotion, one, actor, people)))
-    overridden = _overridden(actor) if allows(actor, Permission.REVIEW) else ()
-    return Inbox(tuple(waiting), tuple(to_apply), tuple(asked), tuple(stale), overridden, is_cut=is_cut)
+    overridden: list[InboxRow] = []
+    for promotion in _overridden(actor) if allows(actor, Permission.REVIEW) else ():
+        if actor.member_id in (promotion.author_id, promotion.override.by_id):
+            asked.append(_live("Wait for somebody else to look at what was overridden", "info", promotion))
+        else:
+            overridden.append(_live("Read what stood in its way, and say that you looked", "warn", promotion))
+    return Inbox(tuple(waiting), tuple(to_apply), tuple(asked), tuple(stale), tuple(overridden), is_cut=is_cut)
 
 
-def _overridden(actor: Actor) -> tuple[InboxRow, ...]:
+def _overridden(actor: Actor) -> Iterable[Promotion]:
     """What went live over what stood in its way and nobody has looked at since; whoever may is told on its page. One query."""
     rows = newest(actor.workspace_id, *RELATED, "environment", "override").filter(override__reviewed_at=None)
-    return tuple(_for_override(row, actor) for row in rows.exclude(override=None)[:INBOX_SIZE])
+    return rows.exclude(override=None)[:INBOX_SIZE]
 
 
-def _for_override(promotion: Promotion, actor: Actor) -> InboxRow:
-    if actor.member_id in (promotion.author_id, promotion.override.by_id):
-        todo, tone = "Nothing: it waits for somebody else to look at it", "idle"
-    else:
-        todo, tone = "Read what stood in its way, and say that you looked", "warn"
+def _live(todo: str, tone: str, promotion: Promotion) -> InboxRow:
     return InboxRow(promotion, todo, tone, checks=(), approvals=0, needed=0, comments=0)
 
 
@@ -92,12 +94,6 @@ def _for_reviewer(known: Known) -> tuple[str, str]:
     if known.in_state("inconclusive"):
         return "Look at the evidence: it does not settle it", "warn"
     return "Approve it, or ask for changes", "accent"
-
-
-def _for_stale(*, may_vote: bool) -> tuple[str, str]:
-    if not may_vote:
-        return "Nothing: you can no longer approve this one", "idle"
-    return "Look at what changed, and approve again", "warn"
 
 
 def _what_it_has(known: Known) -> str:
@@ -134,8 +130,8 @@ def _for_author(promotion: Promotion, known: Known, actor: Actor, people: Callab
     if promotion.state == PromotionState.SCHEDULED:
         return "Nothing: it goes live by itself at its time", "pass"
     if _may_apply(actor, known):
-        return "Apply it, if nothing else is in the way", "pass"
-    return f"Ask {either(people().who_may(Permission.APPLY)) or 'for a releaser'} to apply it", "pass"
+        return "Promote it, if nothing else is in the way", "pass"
+    return f"Ask {either(people().who_may(Permission.APPLY)) or 'for a releaser'} to promote it", "pass"
 
 
 def _may_apply(actor: Actor, known: Known) -> bool:

@@ -283,7 +283,7 @@ def _sentence(review: Review, steps: Sequence[Step]) -> str:
 
 
 def _applies(review: Review) -> str:
-    return f"{'You' if review.may_apply else review.appliers} can apply it"
+    return f"{'You' if review.may_apply else review.appliers} can promote it"
 
 
 def _blocked(review: Review, present: list[Step]) -> str:

@@ -13,7 +13,7 @@ def how_it_opens(policy: Policy) -> str:
 
 def what_follows(policy: Policy, place: str, *, lower: str, appliers: Sequence[str]) -> str:
     """What has to come before it is live, and who makes it so; `appliers` is empty where the reader can."""
-    applied = f"{either(appliers)} has applied it" if appliers else "you have applied it"
+    applied = f"{either(appliers)} has promoted it" if appliers else "you have promoted it"
     asked = _asked(policy, lower)
     conditions = f"{', '.join(asked)}, and {applied}" if asked else applied
     by_itself = "" if appliers else " You can have that done by itself: set it to be promoted when ready."

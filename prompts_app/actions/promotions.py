@@ -334,7 +334,8 @@ def refuse_state(row: Promotion, states: set[PromotionState]) -> None:
     """Conflict `promotion.state` unless the promotion is in one of these states."""
     if row.state not in states:
         allowed: list[JSON] = list(actions_in(row.state))
-        detail = f"This promotion is {row.state}: that is possible only while it is {' or '.join(sorted(states))}."
+        state = "promoted" if row.state == PromotionState.APPLIED else row.state
+        detail = f"It is {state}: that is possible only while it is {' or '.join(sorted(states))}."
         raise Conflict("promotion.state", detail, state=row.state, allowed=allowed)
 
 
@@ -344,7 +345,7 @@ def _refuse_repetition(place: Place, version: PromptVersion) -> None:
         detail = f"Promotion {existing.pk} asks for the same version here: go on with that one."
         raise Conflict("promotion.exists", detail, promotion=existing.pk)
     if place.live_version is not None and place.live_version.digest == version.digest:
-        raise Conflict("version.live", f"This content is live in {place.environment.name} already.")
+        raise Conflict("version.live", f"This content is live in {place.environment.label} already.")
 
 
 def _refuse_time(at: datetime) -> None:

@@ -30,6 +30,7 @@ from registry.core.pages import PageForm, attempt, page, read_moment, status_of
 from registry.core.people_queries import people_of, who_goes_back
 from registry.core.permissions import Permission, allows, require
 from registry.core.refusals import note_refusal
+from registry.core.templatetags.ui import state_word
 from registry.core.web import PageRequest
 
 # A choice draws the page anew with what it would change; without scripts there is a button for that.
@@ -42,6 +43,7 @@ REDRAW = {
     "hx-swap": "outerMorph",
     "hx-replace-url": "true",
 }
+STATES = [(state, state_word(state)) for state in PromotionState.values]
 
 
 class PromotionForm(PageForm):
@@ -96,7 +98,7 @@ def promotion_list(request: PageRequest) -> HttpResponse:
         "promotions": found,
         "rows": [(promotion, waits.get(promotion.pk)) for promotion in listed],
         "environments": Environment.objects.in_workspace(request.workspace.pk),
-        "states": [("pending", "Open, scheduled or suspended"), *PromotionState.choices, ("", "All")],
+        "states": [("pending", "Open, scheduled or suspended"), *STATES, ("", "All")],
     }
     return render(request, "prompts/promotions.html", context)
 
@@ -312,7 +314,9 @@ def _acknowledge(request: PageRequest, promotion: Promotion, stamp: int | None) 
 def _ready(request: PageRequest, promotion: Promotion, stamp: int | None) -> str:
     ready = request.POST.get("ready") == "1"
     promotions.set_ready(request.actor, promotion, stamp=stamp, ready=ready)
-    return "It will be applied as soon as nothing stands in the way." if ready else "It waits for somebody to apply it."
+    return (
+        "It will be promoted as soon as nothing stands in the way." if ready else "It waits for somebody to promote it."
+    )
 
 
 def _dismiss(request: PageRequest, promotion: Promotion, stamp: int | None) -> str:

@@ -47,8 +47,8 @@ def test_first_use__from_the_printed_link__leads_step_by_step_to_a_first_fetch(p
     page.get_by_role("button", name="Skip this step").click()
     page.get_by_role("link", name="Promote support/triage to Staging").click()
     page.get_by_role("button", name="Open the promotion").click()
-    page.get_by_role("button", name="Apply to Staging").click()
-    expect(page.locator("main")).to_contain_text("Applied")
+    page.get_by_role("button", name="Promote to Staging").click()
+    expect(page.locator("main")).to_contain_text("Promoted")
 
     page.goto(board)
     page.get_by_role("link", name="Make a key").click()

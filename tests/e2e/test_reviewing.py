@@ -172,7 +172,7 @@ def test_promotion__left_open__shows_votes_and_that_it_went_live_and_keeps_what_
 
     approve(desk.cast.grace, desk.promotion)
     expect(page.locator("#blockers-title")).to_contain_text(
-        "Nothing stands in the way. Rosa or Olga can apply it.", timeout=PATIENCE_MS
+        "Nothing stands in the way. Rosa or Olga can promote it.", timeout=PATIENCE_MS
     )
     expect(page.locator("#conversation")).to_contain_text("Grace approved")
     page.keyboard.type("ow?")
@@ -182,7 +182,7 @@ def test_promotion__left_open__shows_votes_and_that_it_went_live_and_keeps_what_
 
     apply_promotion(desk.cast.rosa, fresh(desk.promotion), stamp=None)
     expect(page.locator("#toasts")).to_contain_text("v2 is live in Production now.", timeout=PATIENCE_MS)
-    expect(page.locator("#main")).to_contain_text("Applied just now by Rosa")
+    expect(page.locator("#main")).to_contain_text("Promoted just now by Rosa")
     expect(page.locator("#blockers")).to_have_count(0)
     assert ada.complaints == []
 

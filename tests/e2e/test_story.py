@@ -36,7 +36,7 @@ def test_story__write_run_refuse_fix_approve_promote_fetch_roll_back__in_a_brows
     _wait_for_check(page, "failed")
     expect(page.locator("[data-code='check.suite/cards.failed']")).to_be_visible()
     _approve(grace.open(refused))
-    expect(rosa.open(refused).get_by_role("button", name="Apply to Production")).to_be_disabled()
+    expect(rosa.open(refused).get_by_role("button", name="Promote to Production")).to_be_disabled()
     assert _fetch(stage.web, key.token)["version"] == 1
 
     _edit(ada, BETTER, version=3)
@@ -136,14 +136,14 @@ def _approve(page: Page) -> None:
 
 
 def _apply(page: Page) -> None:
-    page.get_by_role("button", name="Apply to Production").click()
-    expect(page.locator("main")).to_contain_text("Applied")
+    page.get_by_role("button", name="Promote to Production").click()
+    expect(page.locator("main")).to_contain_text("Promoted")
 
 
 def _roll_back(seat: Seat) -> None:
     page = seat.open(f"/w/acme/environments/production/rollback/{NAME}")
     page.get_by_label("Reason").fill("Customers complained about the tone.")
-    page.get_by_role("button", name="Make v1 live").click()
+    page.get_by_role("button", name="Go back to v1").click()
     page.wait_for_url(f"**/prompts/{NAME}")
 
 

@@ -36,7 +36,7 @@ def test_story__without_scripts__goes_from_the_first_word_to_going_back(stage: S
 
     page = rosa.open(f"/w/acme/environments/production/rollback/{NAME}")
     page.get_by_label("Reason").fill("It was better before.")
-    page.get_by_role("button", name="Make v1 live").click()
+    page.get_by_role("button", name="Go back to v1").click()
     page.wait_for_url(f"**/prompts/{NAME}")
     assert live() == 1
     assert [seat.complaints for seat in (ada, grace, rosa)] == [[], [], []]
@@ -101,8 +101,8 @@ def _promote(ada: Seat, grace: Seat, rosa: Seat, *, version: int) -> None:
     page.get_by_role("button", name="Approve", exact=True).click()
     expect(page.locator("#conversation")).to_contain_text("approved")
     page = rosa.open(path)
-    page.get_by_role("button", name="Apply to Production").click()
-    expect(page.locator("main")).to_contain_text("Applied")
+    page.get_by_role("button", name="Promote to Production").click()
+    expect(page.locator("main")).to_contain_text("Promoted")
 
 
 def _reload_until(page: Page, part: str, word: str) -> None:

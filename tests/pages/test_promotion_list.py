@@ -205,5 +205,5 @@ def test_list__of_ended_ones__says_how_they_ended(cast: Cast, as_: SignedIn) -> 
 
     page = as_(cast.vera).get("/w/acme/promotions?state=applied").content.decode()
 
-    assert '<span class="status-word">Applied</span>' in page
+    assert '<span class="status-word">Promoted</span>' in page
     assert waits_of(cast.workspace.pk, list(promotions(cast.workspace.pk, Filter(state="applied")))) == {}

@@ -68,12 +68,12 @@ def test_promotion__opened_approved_applied__is_live_and_its_page_tells_the_stor
     for listed in ("reviews", "promotions"):
         assert ">support/triage · Version 1 to Production</a>" in grace.get(f"/w/acme/{listed}").content.decode()
     grace.post(f"{address}/approve", {**form_of(grace.get(address).content.decode()), "comment": "Reads well"})
-    assert "Nothing stands in the way. You can apply it." in rosa.get(address).content.decode()
+    assert "Nothing stands in the way. You can promote it." in rosa.get(address).content.decode()
     rosa.post(f"{address}/apply", form_of(rosa.get(address).content.decode()))
 
     page = ada.get(address).content.decode()
     assert live_number(prompt, production) == 1
-    assert "Reads well" in page and "applied it" in page
+    assert "Reads well" in page and "promoted it" in page
     assert address not in grace.get("/w/acme/reviews").content.decode()
 
 
@@ -246,9 +246,9 @@ def test_close_and_ready__change_the_state(cast: Cast, as_: SignedIn, waiting: P
     ready = rosa.get(address).content.decode()
     rosa.post(f"{address}/close", {**form_of(ready), "reason": "Not needed"})
 
-    assert "Rosa set it to be applied as soon as" in ready
+    assert "Rosa set it to be promoted as soon as" in ready
     story = rosa.get(address).content.decode().partition('id="conversation"')[2]
-    assert "set it to be applied when ready" in story and "closed it" in story and story.count("Not needed") == 1
+    assert "set it to be promoted when ready" in story and "closed it" in story and story.count("Not needed") == 1
 
 
 def test_promotion__unknown_button_or_read_as_a_write__is_refused(
@@ -292,8 +292,8 @@ def test_promotion_form__says_what_has_to_come_first_where_it_goes(
     of_ada = as_(cast.ada).get(f"{address}production").content.decode()
     of_rosa = as_(cast.rosa).get(f"{address}staging").content.decode()
 
-    assert "live in Production once somebody else has approved it, and Rosa or Olga has applied it." in of_ada
-    assert "once it has been live in Development, its required suites" in of_rosa and "you have applied it" in of_rosa
+    assert "live in Production once somebody else has approved it, and Rosa or Olga has promoted it." in of_ada
+    assert "once it has been live in Development, its required suites" in of_rosa and "you have promoted it" in of_rosa
 
 
 def test_promotion__applied__leads_on_to_the_next_stage_and_back(
@@ -351,7 +351,7 @@ def test_promotion__overridden__tells_what_it_went_live_over_and_who_could_have_
     page = rosa.get(address).content.decode()
 
     assert "can be overridden, with a reason, by whoever" in before
-    assert reason in page and "<li>0 of 1 approvals.</li>" in page and "applied it over what stood in the way" in page
+    assert reason in page and "<li>0 of 1 approvals.</li>" in page and "promoted it over what stood in the way" in page
 
 
 def test_part__of_a_prompt__is_named_in_words() -> None:

@@ -51,3 +51,11 @@ def test_style_sheet__is_one_and_loads_only_its_own_files() -> None:
 
     assert [sheet.name for sheet in sheets] == ["app.css"]
     assert all(address.startswith(("../vendor/", "data:image/svg+xml,")) for address in addresses)
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.relative_to(ROOT / "templates").as_posix())
+def test_template__speaking_of_a_version_that_goes_live__calls_it_promoting(template: Path) -> None:
+    """As its button does: "apply" is the API's word for it."""
+    shown = re.sub(r"\{[#%{].*?[#%}]\}|<[^>]*>", " ", template.read_text(), flags=re.DOTALL)
+
+    assert re.findall(r"\b(?:appl(?:y|ies|ied|ying)|makes? \w* ?live)\b", shown, re.IGNORECASE) == []

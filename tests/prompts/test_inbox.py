@@ -52,8 +52,10 @@ def test_inbox__a_promotion_through_its_life__each_person_reads_what_to_do(cast:
     assert told(inbox(cast.grace).waiting) == [(row.pk, "Approve it, or ask for changes")]
     assert told(inbox(cast.ada).asked) == [(row.pk, "Wait for Grace or Rosa: 0 of 1 approvals")]
     approve(cast.grace, row)
-    assert inbox(cast.grace).waiting == () and told(inbox(cast.ada).asked) == [(row.pk, "Ask Rosa or Olga to apply it")]
-    assert told(inbox(cast.rosa).to_apply) == [(row.pk, "Apply it: its check passed, and it is approved")]
+    assert inbox(cast.grace).waiting == () and told(inbox(cast.ada).asked) == [
+        (row.pk, "Ask Rosa or Olga to promote it")
+    ]
+    assert told(inbox(cast.rosa).to_apply) == [(row.pk, "Promote it: its check passed, and it is approved")]
 
 
 def test_inbox__went_live_over_what_stood_in_its_way__waits_for_somebody_to_look(cast: Cast) -> None:
@@ -63,7 +65,8 @@ def test_inbox__went_live_over_what_stood_in_its_way__waits_for_somebody_to_look
 
     to_read = "Read what stood in its way, and say that you looked"
     assert told(inbox(cast.grace).overridden) == [(row.pk, to_read)]
-    assert told(inbox(otto).overridden) == [(row.pk, "Nothing: it waits for somebody else to look at it")]
+    assert inbox(otto).overridden == ()
+    assert told(inbox(otto).asked) == [(row.pk, "Wait for somebody else to look at what was overridden")]
     assert inbox(cast.ada).overridden == (), "who may not review is asked nothing"
     review_override(cast.grace, Override.objects.get())
     assert inbox(cast.rosa).overridden == ()
@@ -151,7 +154,7 @@ def test_count__through_a_promotions_life__is_what_the_inbox_lists_for_each_pers
 
     def listed() -> list[int]:
         found = [inbox(getattr(cast, name)) for name in everybody]
-        return [len(one.waiting) + len(one.to_apply) + sum(row.tone != "idle" for row in one.stale) for one in found]
+        return [len(one.waiting + one.to_apply + one.stale + one.overridden) for one in found]
 
     row = asked(cast)
     assert counted(cast, *everybody) == listed() == [0, 1, 1, 1, 0]
@@ -168,6 +171,20 @@ def test_count__through_a_promotions_life__is_what_the_inbox_lists_for_each_pers
     assert counted(cast, *everybody) == listed() == [0, 1, 1, 2, 0]
     close(cast.ada, fresh(other), stamp=None)
     assert counted(cast, *everybody) == listed() == [0, 0, 0, 1, 0]
+
+
+def test_count__of_what_was_overridden__is_what_the_inbox_lists_until_somebody_looked(cast: Cast) -> None:
+    row = asked(cast)
+    otto = join(cast.olga, "Otto", Role.ADMIN, grants=("override",))
+    override_promotion(otto, row, stamp=None, reason="The old one answers in the wrong language.")
+
+    for actor, number in ((cast.ada, 0), (cast.vera, 0), (otto, 0), (cast.grace, 1), (cast.rosa, 1)):
+        assert waiting_count(actor, marked(cast)) == len(inbox(actor).overridden) == number, actor.name
+    with CaptureQueriesContext(connection) as queries:
+        counted(cast, "grace", "rosa")
+    assert len(queries) == 2, "the marks of each, and nothing again"
+    review_override(cast.grace, Override.objects.get())
+    assert counted(cast, "grace", "rosa") == [0, 0]
 
 
 def test_count__while_nothing_that_matters_changes__asks_nothing(cast: Cast) -> None:

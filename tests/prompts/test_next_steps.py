@@ -44,7 +44,7 @@ def test_steps__an_approval_is_missing__the_reviewer_can_give_it_and_the_author_
 
     assert codes(grace) == (["approvals.insufficient"], [])
     assert (grace.mine[0].link, grace.mine[0].label) == ("#your-review", "Review it")
-    assert grace.sentence == "Not yet: 0 of 1 approvals. You can approve it now. Then Rosa or Olga can apply it."
+    assert grace.sentence == "Not yet: 0 of 1 approvals. You can approve it now. Then Rosa or Olga can promote it."
     assert codes(ada) == ([], ["approvals.insufficient"])
     assert ada.sentence == "Not yet: 0 of 1 approvals. It waits for Grace, Olga or Rosa."
 
@@ -135,7 +135,7 @@ def test_steps__one_vote_of_two__says_that_another_is_missing_and_whose_it_can_b
     assert before.sentence == (
         "Not yet: 0 of 2 approvals. You can approve it now. Then it still waits for 1 more approval, by Olga or Rosa."
     )
-    assert after.sentence == "Not yet: 1 of 2 approvals. You can approve it now. Then you can apply it."
+    assert after.sentence == "Not yet: 1 of 2 approvals. You can approve it now. Then you can promote it."
 
 
 def test_steps__what_others_can_do__names_them_and_who_may_override(cast: Cast) -> None:
@@ -175,8 +175,8 @@ def test_steps__nothing_in_the_way__says_who_applies_and_not_that_a_reader_may_n
     row = asked(cast)
     approve(cast.grace, row)
 
-    assert steps(row, cast.rosa).sentence == "Nothing stands in the way. You can apply it."
-    assert steps(row, cast.ada).sentence == "Nothing stands in the way. Rosa or Olga can apply it."
+    assert steps(row, cast.rosa).sentence == "Nothing stands in the way. You can promote it."
+    assert steps(row, cast.ada).sentence == "Nothing stands in the way. Rosa or Olga can promote it."
     assert codes(steps(row, cast.ada)) == ([], [])
 
 
@@ -191,7 +191,7 @@ def test_steps__set_to_be_applied_by_itself__says_so_before_and_after_the_last_v
 
     assert before == "Not yet: 0 of 1 approvals. You can approve it now. Then it goes live by itself: Rosa set it to."
     assert after == "Nothing stands in the way. It goes live by itself in a moment: Rosa set it to."
-    assert steps(row, cast.grace).sentence == "Nothing stands in the way. Olga can apply it."
+    assert steps(row, cast.grace).sentence == "Nothing stands in the way. Olga can promote it."
 
 
 def test_steps__of_a_scheduled_promotion__have_its_time_apart_from_what_stands_in_the_way(cast: Cast) -> None:
@@ -253,7 +253,7 @@ def test_steps__whoever_asked_for_changes__can_still_approve_and_waits_for_nobod
     grace = steps(row, cast.grace)
 
     assert set(codes(grace)[0]) == {"approvals.insufficient", "approvals.changes_requested"} and not grace.others
-    assert grace.sentence.endswith("You can approve it now. Then Rosa or Olga can apply it.")
+    assert grace.sentence.endswith("You can approve it now. Then Rosa or Olga can promote it.")
 
 
 def test_steps__changes_were_requested__only_who_asked_or_an_admin_clears_it(cast: Cast) -> None:

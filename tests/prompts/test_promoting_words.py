@@ -7,13 +7,13 @@ from prompts_app.promoting_words import what_follows
 def test_follows__in_staging__says_what_comes_first_and_who_applies_it():
     assert what_follows(DEFAULTS["staging"], "Staging", lower="Development", appliers=("Rosa", "Olga")) == (
         "Opening it changes nothing yet. It is live in Staging once it has been live in Development, its required suites "
-        "have passed, and Rosa or Olga has applied it."
+        "have passed, and Rosa or Olga has promoted it."
     )
 
 
 def test_follows__for_who_may_apply__says_that_it_is_theirs_and_can_be_done_by_itself():
     assert what_follows(OPEN, "Development", lower="", appliers=()) == (
-        "Opening it changes nothing yet. It is live in Development once you have applied it."
+        "Opening it changes nothing yet. It is live in Development once you have promoted it."
         " You can have that done by itself: set it to be promoted when ready."
     )
 

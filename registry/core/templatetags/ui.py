@@ -55,11 +55,11 @@ LOOKS: dict[str, Look] = {
     "open": Look("accent", "git-pull-request", "Open"),
     "scheduled": Look("info", "calendar-clock", "Scheduled"),
     "suspended": Look("warn", "hourglass", "Suspended"),
-    "applied": Look("pass", "rocket", "Applied"),
+    "applied": Look("pass", "rocket", "Promoted"),
     "closed": Look("idle", "circle-slash", "Closed"),
     "expired": Look("idle", "clock-alert", "Expired"),
     "superseded": Look("idle", "layers", "Superseded"),
-    "ready": Look("pass", "circle-check", "Ready to apply"),
+    "ready": Look("pass", "circle-check", "Ready to promote"),
     "blocked": Look("fail", "octagon-x", "Blocked"),
     # levels of a blocker
     "hard": Look("fail", "octagon-x", "Cannot be overridden"),

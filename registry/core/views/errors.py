@@ -20,7 +20,7 @@ from registry.core.web import is_api, request_id_of
 HINTS = {
     403: "Nothing was changed.",
     404: "It may have another name, belong to a workspace you are not in, or never have been.",
-    409: "Somebody was faster, or it is in another state than this page showed. Go back and look again.",
+    409: "Somebody was faster, or it is in another state than this page showed. Load the page again and look.",
     429: "Wait a moment, then try again.",
     500: "Nothing of what you sent is half done. Trying again is safe.",
     503: "What services fetch is answered from memory meanwhile.",
