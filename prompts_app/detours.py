@@ -15,7 +15,7 @@ _TASKS: Mapping[str, Callable[[Mapping[str, object]], str]] = {
     "version": lambda at: f"Back to {at['name']} v{at['number']}",
     "prompt_try": lambda at: f"Back to trying {at['name']}",
     "promotion": lambda at: f"Back to promotion {at['pk']}",
-    "environment": lambda at: f"Back to {at['environment']}",
+    "environment": lambda _: "Back to the environment",
     "run": lambda at: f"Back to run {at['pk']}",
 }
 

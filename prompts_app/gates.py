@@ -149,13 +149,14 @@ class VoteFact:
 
 @dataclass(frozen=True)
 class Predecessor:
-    """What happened to the candidate's digest in the next lower environment.
+    """What happened to the candidate's digest in the next lower environment; `label` is what readers call that one.
 
     `spans` are the times it was live there since it was last rolled back or withdrawn, the end None while it still is;
     `was_rolled_back` says that there was such a time, and that it has not been live since.
     """
 
     environment: str
+    label: str
     spans: tuple[tuple[datetime, datetime | None], ...]
     was_rolled_back: bool
 
@@ -282,13 +283,13 @@ def _predecessor(facts: Facts, now: datetime) -> Iterator[Blocker]:
     needed = timedelta(minutes=policy.soak_minutes)
     if longest is None or before.was_rolled_back:
         reason = "was rolled back in" if before.was_rolled_back else "has not been live in"
-        message = f"This content {reason} {before.environment}: promote it there first."
+        message = f"This content {reason} {before.label}: promote it there first."
         yield Blocker("predecessor.missing", Level.SOFT, message, ("releasers",))
     elif longest < needed and before.is_live:
-        message = f"Live in {before.environment} for {_minutes(longest)} of {policy.soak}."
+        message = f"Live in {before.label} for {_minutes(longest)} of {policy.soak}."
         yield Blocker("predecessor.soaking", Level.SOFT, message, ("time",))
     elif longest < needed:
-        message = f"Was live in {before.environment} for {_minutes(longest)} of {policy.soak} only."
+        message = f"Was live in {before.label} for {_minutes(longest)} of {policy.soak} only."
         yield Blocker("predecessor.missing", Level.SOFT, message, ("releasers",))
 
 

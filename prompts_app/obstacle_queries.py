@@ -88,7 +88,9 @@ def waits_of(workspace_id: int, rows: Sequence[Promotion]) -> dict[int, Waits]:
     if not waiting:
         return {}
     marked = marks()
-    places = Environment.objects.in_workspace(workspace_id).annotate(**marked).values_list("pk", "label", *marked)
+    places = (
+        Environment.objects.in_workspace(workspace_id).annotate(**marked).values_list("pk", "name", "label", *marked)
+    )
     now = timezone.now()
     known = _obstacles(workspace_id, tuple(row.pk for row in waiting), tuple(places), now.date())
     return {row.pk: _said(row, known.get(row.pk, ()), now) for row in waiting}
@@ -107,12 +109,12 @@ def _said(row: Promotion, known: Sequence[_Obstacle], now: datetime) -> Waits:
 def _obstacles(
     workspace_id: int, asked: tuple[int, ...], places: Marks, today: date
 ) -> Mapping[int, tuple[_Obstacle, ...]]:
-    """A dozen queries; `places` are the environments in order, by id and label, with the marks of each."""
+    """A dozen queries; `places` are the environments in order, by id, name and label, with the marks of each."""
     del today  # evidence grows old: it says how long the answer holds
     pending = list(newest(workspace_id, "prompt", "version").filter(pk__in=asked))
     known = with_checks(pending, known_of(pending))
-    called = [(int(str(pk)), str(label)) for pk, label, *_ in places]
-    lower = {above: below for below, (above, _) in pairwise(called)}
+    called = [(int(str(pk)), str(name), str(label)) for pk, name, label, *_ in places]
+    lower = {above: below for below, (above, *_) in pairwise(called)}
     before = predecessors_of([row for row in pending if known[row.pk].policy.require_predecessor], lower)
     facts = {row.pk: _facts(row, known[row.pk], before.get(row.pk)) for row in pending}
     now = database_now()
@@ -142,7 +144,7 @@ def _obstacle(blocker: Blocker, facts: Facts) -> _Obstacle:
     before, until = facts.predecessor, None
     if code == SOAKING and before is not None:
         until = before.spans[-1][0] + timedelta(minutes=facts.policy.soak_minutes)
-    said = words.format(check=answer.words, kind=answer.kind, lower=before.environment if before else "")
+    said = words.format(check=answer.words, kind=answer.kind, lower=before.label if before else "")
     return _Obstacle(code, Waits(state, said[0].upper() + said[1:]), until)
 
 

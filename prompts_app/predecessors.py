@@ -21,30 +21,30 @@ def predecessor_of(prompt: Prompt, digest: str, environment: Environment) -> Pre
     if lower is None:
         return None
     history = Deployment.objects.filter(prompt=prompt, environment=lower).order_by("pk")
-    return _told(lower.name, history.values_list("created_at", "kind", "version__digest"), digest)
+    return _told(lower.name, lower.label, history.values_list("created_at", "kind", "version__digest"), digest)
 
 
-def predecessors_of(pending: Sequence[Promotion], lower: Mapping[int, tuple[int, str]]) -> dict[int, Predecessor]:
-    """The same for many promotions, by id; `lower` is the next lower environment by an environment's id, as its id and what
-    it is called. One query where there is one."""
+def predecessors_of(pending: Sequence[Promotion], lower: Mapping[int, tuple[int, str, str]]) -> dict[int, Predecessor]:
+    """The same for many promotions, by id; `lower` is the next lower environment by an environment's id, as its id, name and
+    label. One query where there is one."""
     pending = [row for row in pending if row.environment_id in lower]
     if not pending:
         return {}
     below = {row.pk: lower[row.environment_id] for row in pending}
     rows = Deployment.objects.filter(prompt__in={row.prompt_id for row in pending})
-    rows = rows.filter(environment__in={place for place, _ in below.values()}).order_by("pk")
+    rows = rows.filter(environment__in={place for place, _, _ in below.values()}).order_by("pk")
     histories: dict[tuple[int, int], list[tuple[datetime, str, str | None]]] = defaultdict(list)
     fields = ("prompt", "environment", "created_at", "kind", "version__digest")
     for prompt, place, at, kind, digest in rows.values_list(*fields):
         histories[prompt, place].append((at, kind, digest))
     return {
-        row.pk: _told(name, histories[row.prompt_id, place], row.version.digest)
+        row.pk: _told(name, label, histories[row.prompt_id, place], row.version.digest)
         for row in pending
-        for place, name in [below[row.pk]]
+        for place, name, label in [below[row.pk]]
     }
 
 
-def _told(environment: str, history: History, digest: str) -> Predecessor:
+def _told(environment: str, label: str, history: History, digest: str) -> Predecessor:
     spans: list[tuple[datetime, datetime | None]] = []
     since: datetime | None = None
     was_rolled_back = False
@@ -57,4 +57,4 @@ def _told(environment: str, history: History, digest: str) -> Predecessor:
             since, was_rolled_back = at, False
     if since is not None:
         spans.append((since, None))
-    return Predecessor(environment, tuple(spans), was_rolled_back)
+    return Predecessor(environment, label, tuple(spans), was_rolled_back)

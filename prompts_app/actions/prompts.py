@@ -146,12 +146,12 @@ def checked_tags(tags: Sequence[str]) -> list[str]:
 def _leave_promotions_behind(actor: Actor, prompt: Prompt) -> None:
     """Refuse while a protected environment serves it; otherwise close what was still to be promoted, under the locks."""
     places = lock_places(prompt, list(Environment.objects.in_workspace(prompt.workspace_id)))
-    protected = [p.environment.name for p in places if p.live and current_policy(p.environment).load().protected]
+    protected = [p.environment for p in places if p.live and current_policy(p.environment).load().protected]
     if protected:
         raise Conflict(
             "prompt.live",
-            f"It is live in {', '.join(protected)}, which is protected: take it out there first.",
-            environments=list(protected),
+            f"It is live in {', '.join(one.label for one in protected)}, which is protected: take it out there first.",
+            environments=[one.name for one in protected],
         )
     for promotion in (row for place in places for row in place.promotions):
         Promotion.objects.filter(pk=promotion.pk).update(

@@ -83,7 +83,7 @@ def withdraw(actor: Actor, prompt: Prompt, environment: Environment, *, reason: 
     live = place.live
     if live is None:
         if place.pointer.deployment is None:
-            raise Conflict("withdraw.nothing_live", f"{prompt.name} was never live in {environment.name}.")
+            raise Conflict("withdraw.nothing_live", f"{prompt.name} was never live in {environment.label}.")
         return Moved(place.pointer.deployment, place.pointer.deployment.revision)
     moved = move(
         place, None, kind=DeploymentKind.WITHDRAWAL, actor=actor, reason=reason, detail={"quarantine": quarantine}

@@ -128,12 +128,12 @@ def yank_version(
         raise invalid_field("reason", "required", "Say why this version is yanked.")
     prompt = Prompt.objects.select_for_update(no_key=True).get(pk=version.prompt_id)
     environments = list(Environment.objects.in_workspace(prompt.workspace_id))
-    live_in = [p.environment.name for p in lock_places(prompt, environments) if p.live_version == version]
+    live_in = [p.environment for p in lock_places(prompt, environments) if p.live_version == version]
     if live_in:
         raise Conflict(
             "version.live",
-            f"It is live in {', '.join(live_in)}: go back or take it out there first.",
-            environments=list(live_in),
+            f"It is live in {', '.join(one.label for one in live_in)}: go back or take it out there first.",
+            environments=[one.name for one in live_in],
         )
     if VersionYank.objects.filter(version=version).exists():
         raise Conflict("version.yanked", "This version was yanked before.")

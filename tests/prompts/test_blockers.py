@@ -232,7 +232,7 @@ def test_predecessor__spans__the_longest_without_a_break_counts() -> None:
             (NOW - timedelta(minutes=start), None if end is None else NOW - timedelta(minutes=end))
             for start, end in spans
         )
-        before = Predecessor("staging", times, was_rolled_back=False)
+        before = Predecessor("staging", "Staging", times, was_rolled_back=False)
         return replace(FACTS, policy=Policy(require_predecessor=True, soak_minutes=30), predecessor=before)
 
     assert [b.code for b in blockers(facts((90, 70), (50, 30), (10, None)), NOW)] == ["predecessor.soaking"]

@@ -10,14 +10,16 @@ from prompts_app.actions.environments import (
     freeze_environment,
 )
 from prompts_app.actions.promotions import close, open_promotion
+from prompts_app.actions.prompts import change_prompt
 from prompts_app.actions.rollback import roll_back, withdraw
+from prompts_app.actions.versions import yank_version
 from prompts_app.facts import current_policy
 from prompts_app.models import Environment, EnvironmentRevision, PolicyVersion
 from prompts_app.policy import DEFAULTS, OPEN, Policy
 from registry.core.errors import Conflict, Forbidden, Invalid, NotFound
 from registry.core.models import AuditEvent
 from tests.builders import Cast, prompt, version
-from tests.scenes import go_live, in_minutes
+from tests.scenes import found, go_live, in_minutes, policy
 
 
 def test_new_workspace__has_three_environments_with_the_policies_of_the_table(cast: Cast) -> None:
@@ -131,3 +133,29 @@ def test_archive__in_use__is_refused_and_afterwards_nothing_moves_there(free: Ca
         roll_back(free.rosa, made, staging, reason="too late")
     with pytest.raises(NotFound):
         open_promotion(free.ada, row.version, staging)
+
+
+def test_label__changed__is_what_readers_are_told_and_the_name_what_programs_are(free: Cast) -> None:
+    policy(free, "production", require_predecessor=True)
+    trial = change_environment(free.olga, free.environment("staging"), label="Trial", policy={"protected": True})
+    made, other = prompt(free.ada, "p", text="a"), prompt(free.ada, "q", text="b")
+    only = made.versions.select_related("prompt").get()
+    row = open_promotion(free.ada, only, free.environment("production"))
+    asked = found(row, free.rosa)["predecessor.missing"]
+    go_live(free, only, "staging")
+
+    refusals = {
+        "opened": lambda: open_promotion(free.ada, only, trial),
+        "yanked": lambda: yank_version(free.ada, only, reason="bad"),
+        "archived": lambda: change_prompt(free.ada, made, archived=True),
+        "withdrawn": lambda: withdraw(free.rosa, other, trial, reason="unused"),
+    }
+    told = {}
+    for name, refused in refusals.items():
+        with pytest.raises(Conflict) as caught:
+            refused()
+        told[name] = caught.value
+
+    assert asked.message == "This content has not been live in Trial: promote it there first."
+    assert [name for name, one in told.items() if "Trial" not in one.detail or "staging" in one.detail] == []
+    assert "staging" in told["yanked"].extra["environments"] and told["archived"].extra["environments"] == ["staging"]
