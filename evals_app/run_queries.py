@@ -251,7 +251,7 @@ def shown_state(run: Run, progress: Progress) -> str:
 def runs_of(workspace_id: int) -> QuerySet[Run]:
     """The workspace's runs with what showing them needs, newest first."""
     related = ("prompt", "candidate__prompt", "baseline__prompt", "suite_version__suite", "workspace", "purge")
-    return Run.objects.in_workspace(workspace_id).select_related(*related).order_by("-pk")
+    return Run.objects.in_workspace(workspace_id).dated().select_related(*related).order_by("-pk")
 
 
 def run_list(workspace_id: int, *, prompt: str = "", suite: str = "", state: str = "", page: str | None) -> "Page[Run]":

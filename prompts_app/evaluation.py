@@ -3,11 +3,13 @@
 The app above says so when it is ready (`tell_by`); without it there is none of it, and versions are written all the same.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 SUITE = "suite/"  # what names of checks that suites answer begin with
+LIVE = re.compile(r"\blive (v\d+)\b")  # how a verdict names what it was held against
 
 
 class Answer(NamedTuple):
@@ -93,6 +95,15 @@ def optional_suites(workspace_id: int, prompt_id: int) -> OptionalSuites:
 def called(name: str, titles: Mapping[str, str]) -> str:
     """A check inside a sentence: its title in quotes, where it has one."""
     return f"“{titles[name]}”" if name in titles else name
+
+
+def as_of_then(said: str, number: int | None = None) -> str:
+    """What a suite said of a version beside the one that was live, for a time at which that is live no more; `number` is
+    its number, where it is known otherwise than from the text."""
+    named = LIVE.search(said)
+    which = f" (v{number})" if number else f" ({named[1]})" if named else ""
+    told = LIVE.sub(r"\1", said).replace("the live version", f"what was live then{which}")
+    return told.replace("fails now:", "fails:")
 
 
 def titles_of(workspace_id: int, names: Iterable[str]) -> Mapping[str, str]:

@@ -167,8 +167,10 @@ def unkept(error: UnpricedError) -> Invalid:
 
 def find_run(workspace_id: int, pk: int) -> Run:
     """One run with what showing it needs; raises NotFound."""
-    rows = Run.objects.in_workspace(workspace_id).select_related(
-        "prompt", "candidate__prompt", "baseline__prompt", "suite_version__suite", "workspace", "purge"
+    rows = (
+        Run.objects.in_workspace(workspace_id)
+        .dated()
+        .select_related("prompt", "candidate__prompt", "baseline__prompt", "suite_version__suite", "workspace", "purge")
     )
     run = rows.filter(pk=pk).first()
     if run is None:

@@ -1,13 +1,13 @@
 """Runs, the chunks they are worked through in, their results and what the results add up to."""
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Now
 
 from evals_app.models.batch import RunBatch
 from evals_app.models.purge import Purge, Purgeable
 from evals_app.models.suite import Case, SuiteVersion
-from prompts_app.models import Prompt, PromptVersion
+from prompts_app.models import LivePointer, Prompt, PromptVersion
 from registry.core.models import LeasedJob, Member, Workspace
 
 
@@ -57,6 +57,12 @@ class RunQuerySet(models.QuerySet["Run"]):
     def open(self) -> "RunQuerySet":
         """Queued or running."""
         return self.filter(state__in=OPEN_STATES)
+
+    def dated(self) -> "RunQuerySet":
+        """The same, each with whether its baseline `is_replaced`: live nowhere any more."""
+        content = OuterRef("baseline__digest")
+        live = LivePointer.objects.filter(prompt=OuterRef("prompt"), deployment__version__digest=content)
+        return self.annotate(is_replaced=Q(baseline__isnull=False) & ~Exists(live))
 
     def of_evidence(self, prompt_id: int, evidence_key: str) -> "RunQuerySet":
         """Runs that answer the same question about the same prompt; exploratory runs have no key."""

@@ -10,12 +10,14 @@ from django.utils.safestring import SafeString
 
 from evals_app.comparison_queries import DifferenceLine
 from evals_app.interval_drawing import MINUS, signed_points
+from evals_app.models import Run
 from evals_app.scorers import SCORERS, Scorer, ScorerSpec
 from evals_app.scorers.graded.judging import prompt_name
 from evals_app.scorers.registry import FAMILIES
 from evals_app.scorers.spec import PASSES
 from evals_app.verdict_rules import Unit
 from evals_app.verdict_words import score
+from prompts_app.evaluation import as_of_then
 from registry.core.canonical import JSON
 from registry.core.templatetags.ui import distance
 
@@ -30,6 +32,13 @@ PLAIN_SCORES = {PASSES: "all scorers together", "jsonpath": "one value inside th
 def rate(value: float | None) -> str:
     """A mean of scores from 0 to 1 in percent; a dash for none."""
     return NONE if value is None else f"{value * 100:.1f}".removesuffix(".0") + "\N{NO-BREAK SPACE}%"
+
+
+@register.filter
+def told_by(text: str, run: Run) -> str:
+    """What a run says; once what it was held against is live no more, as of then."""
+    replaced = run.baseline if getattr(run, "is_replaced", False) else None
+    return as_of_then(text, replaced.number) if replaced else text
 
 
 @register.filter

@@ -12,6 +12,7 @@ from django.utils import timezone
 from evals_app.actions.runs import start_run
 from evals_app.models import DraftCase, Provider, Result, Run, RunChunk, RunState
 from evals_app.scripted_provider import Rule
+from prompts_app.actions.rollback import withdraw
 from registry.core.models import JobState
 from tests import builders
 from tests.builders import Cast
@@ -117,6 +118,22 @@ def test_run__ended__shows_verdict_interval_and_its_cases(cast: Cast, world: Eva
     assert ">case-3<" in flipped and ">case-4<" not in flipped and "four &lt;b&gt;bold" in flipped
     assert ">case-5<" in errors and ">case-3<" not in errors
     assert ">case-59<" in second and ">case-0<" not in second
+
+
+def test_run__once_its_baseline_is_live_nowhere__says_what_was_live_then(
+    cast: Cast, world: Evaluated, as_: SignedIn
+) -> None:
+    vera, run = as_(cast.vera), f"/w/acme/runs/{world.run.pk}"
+    compared = "/w/acme/prompts/numbers/echo/diff/evidence?from=1&to=2"
+    pages = (run, "/w/acme/prompts/numbers/echo/versions/2", compared)
+    before = [vera.get(page).content.decode() for page in pages]
+    withdraw(cast.rosa, world.prompt, cast.environment("production"), reason="for now")
+    after = [vera.get(page).content.decode() for page in pages]
+
+    assert all("Not worse than the live version" in page and "live v1" in page for page in before)
+    assert all("Not worse than what was live then (v1)" in page and "the live version" not in page for page in after)
+    assert not any("live v1" in page for page in after)
+    assert 'class="end">v2</th><th scope="col" class="end">v1</th>' in after[0]
 
 
 def test_case__of_a_run__stands_side_by_side_with_what_differs(cast: Cast, world: Evaluated, as_: SignedIn) -> None:

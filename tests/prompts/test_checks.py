@@ -2,6 +2,7 @@ import pytest
 
 from prompts_app.actions.checks import define_check, post_external_check, require_check
 from prompts_app.actions.promotions import open_promotion
+from prompts_app.evaluation import as_of_then
 from prompts_app.models import CheckDefinitionChange, CheckState, RequiredCheck, VersionCheck
 from registry.core.errors import Forbidden, Invalid
 from registry.core.models import AuditEvent, OutboxMessage
@@ -83,3 +84,27 @@ def test_external__what_cannot_be__is_invalid_and_keeps_nothing(free: Cast, fiel
     with pytest.raises(Invalid):
         post_external_check(free.key().actor, first, **{"name": "external/lint", "state": "passed"} | fields)
     assert not VersionCheck.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("said", "number", "told"),
+    [
+        (
+            "Not worse than the live version by more than 5.0 points (95 % sure): v12 90 %, live v1 88 %.",
+            None,
+            "Not worse than what was live then (v1) by more than 5.0 points (95 % sure): v12 90 %, v1 88 %.",
+        ),
+        (
+            "A critical case that passed on the live version fails now: card. Scores: v2 1, live v1 1.",
+            None,
+            "A critical case that passed on what was live then (v1) fails: card. Scores: v2 1, v1 1.",
+        ),
+        ("80 %, 75 % on the live version.", 3, "80 %, 75 % on what was live then (v3)."),
+        ("80 %, 75 % on the live version.", None, "80 %, 75 % on what was live then."),
+        ("First version: no comparison.", None, "First version: no comparison."),
+    ],
+)
+def test_verdict__of_a_version_that_is_live_no_more__is_told_as_of_then(
+    said: str, number: int | None, told: str
+) -> None:
+    assert as_of_then(said, number) == told
