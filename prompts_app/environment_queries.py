@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.core.paginator import Page, Paginator
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
 from prompts_app.facts import (
     breaking_changes,
@@ -114,7 +114,7 @@ def live_now(environment: Environment, *, prompt: str = "") -> list[LivePointer]
 
 def deployments(environment: Environment, *, prompt: str = "", page: str | int | None = 1) -> "Page[Deployment]":
     """One page of what was deployed, newest first; two queries. To those that are `is_returnable` one can go back: their
-    content is neither live here now nor quarantined."""
+    content is neither live here now nor quarantined. Of those that are `is_holding` what they replaced is quarantined."""
     of_it, content = OuterRef("prompt"), OuterRef("version__digest")
     live = LivePointer.objects.filter(environment=environment, prompt=of_it, deployment__version__digest=content)
     barred = Quarantine.objects.filter(environment=environment, prompt=of_it, digest=content, cleared_at=None)
@@ -123,7 +123,8 @@ def deployments(environment: Environment, *, prompt: str = "", page: str | int |
         live_as=Subquery(live.values("pk")[:1]), barred_as=Subquery(barred.values("pk")[:1])
     )
     is_returnable = Q(version__isnull=False, live_as__isnull=True, barred_as__isnull=True)
-    rows = _with_versions(found.annotate(is_returnable=is_returnable))
+    is_holding = Exists(Quarantine.objects.filter(deployment=OuterRef("pk"), cleared_at=None))
+    rows = _with_versions(found.annotate(is_returnable=is_returnable, is_holding=is_holding))
     if prompt:
         rows = rows.filter(prompt__name__icontains=prompt)
     return Paginator(rows, PAGE_SIZE).get_page(page)

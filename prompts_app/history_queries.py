@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.core.paginator import Page, Paginator
-from django.db.models import Max, QuerySet
+from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 
 from prompts_app.board_queries import check_states
 from prompts_app.evaluation import Answer
@@ -28,15 +28,29 @@ PAGE_SIZE = 50
 
 
 @dataclass(frozen=True)
+class Held:
+    """A content that an environment does not take again until somebody clears it: the version as which it was live there, who
+    took it out and why."""
+
+    environment: Environment
+    digest: str
+    number: int
+    at: datetime
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Stage:
     """A prompt in one environment; `deployment` is None where nothing is live. `promotions` are those on their way there, with
-    what the checks say of their versions."""
+    what the checks say of their versions; `held` is what was live and is quarantined."""
 
     environment: Environment
     deployment: Deployment | None
     check: Answer | None
     behind: int
     promotions: tuple[tuple[Promotion, Answer | None], ...]
+    held: tuple[Held, ...]
 
     @property
     def version(self) -> PromptVersion | None:
@@ -60,7 +74,7 @@ class Entry:
     version: PromptVersion
     check: Answer | None
     live_in: tuple[Environment, ...]
-    quarantined_in: tuple[Environment, ...]
+    held: tuple[Held, ...]
     yank_reason: str | None
     labels: tuple[Pointing, ...]
     reported: Reported | None
@@ -76,7 +90,7 @@ class Timeline:
 
 
 def stages(prompt: Prompt) -> tuple[Stage, ...]:
-    """The prompt in each environment, by rank. Four queries."""
+    """The prompt in each environment, by rank. Five queries."""
     pointers = LivePointer.objects.live().filter(prompt=prompt).select_related("deployment__version")
     live = {pointer.environment_id: pointer.deployment for pointer in pointers}
     checks = check_states([prompt])
@@ -84,14 +98,26 @@ def stages(prompt: Prompt) -> tuple[Stage, ...]:
     for promotion in Promotion.objects.pending().filter(prompt=prompt).select_related("version").order_by("-pk"):
         check = checks.get((prompt.pk, promotion.version.digest))
         pending[promotion.environment_id].append((promotion, check))
+    environments = list(Environment.objects.in_workspace(prompt.workspace_id))
+    held = held_back(prompt, environments)
     found = []
-    for environment in Environment.objects.in_workspace(prompt.workspace_id):
+    for environment in environments:
         deployment = live.get(environment.pk)
         version = deployment.version if deployment else None
         check = checks.get((prompt.pk, version.digest)) if version else None
         behind = prompt.last_number - version.number if version else 0
-        found.append(Stage(environment, deployment, check, behind, tuple(pending[environment.pk])))
+        here = tuple(one for one in held if one.environment == environment)
+        found.append(Stage(environment, deployment, check, behind, tuple(pending[environment.pk]), here))
     return tuple(found)
+
+
+def held_back(prompt: Prompt, among: Iterable[Environment]) -> tuple[Held, ...]:
+    """What of the prompt is quarantined in these environments, the newest first; one query."""
+    environments = {one.pk: one for one in among}
+    rows = Quarantine.objects.filter(prompt=prompt, environment__in=list(environments), cleared_at=None).order_by("-pk")
+    about = ("digest", "deployment__previous__version__number", "created_at")
+    found = rows.values_list("environment", *about, "deployment__actor_name", "deployment__reason")
+    return tuple(Held(environments[pk], *rest) for pk, *rest in found)
 
 
 def timeline(prompt: Prompt, *, page: str | int | None = 1) -> Timeline:
@@ -108,10 +134,13 @@ def entry(version: PromptVersion, environments: Iterable[Environment]) -> Entry:
 
 
 def checks_of(version: PromptVersion) -> QuerySet[VersionCheck]:
-    """The newest answer of each check, for each content it was compared with; newest first."""
+    """The newest answer of each check, for each content it was compared with, and whether that `is_replaced`, live nowhere
+    any more; newest first."""
     rows = VersionCheck.objects.filter(prompt=version.prompt, digest=version.digest)
     newest = rows.order_by("name", "baseline_digest", "-pk").distinct("name", "baseline_digest")
-    return VersionCheck.objects.filter(pk__in=newest.values("pk"))
+    live = LivePointer.objects.filter(prompt=version.prompt, deployment__version__digest=OuterRef("baseline_digest"))
+    is_replaced = Q(baseline_digest__isnull=False) & ~Exists(live)
+    return VersionCheck.objects.filter(pk__in=newest.values("pk")).annotate(is_replaced=is_replaced)
 
 
 def numbers(prompt: Prompt) -> list[tuple[int, str, str]]:
@@ -161,7 +190,7 @@ def _entries(prompt: Prompt, versions: Sequence[PromptVersion], among: Iterable[
         .values_list("deployment__version", "environment")
     )
     stays = _stays(prompt, environments)
-    quarantined = set(Quarantine.objects.filter(prompt=prompt, cleared_at=None).values_list("digest", "environment"))
+    held = held_back(prompt, environments.values())
     checks = check_states([prompt])
     labels: dict[int, list[Pointing]] = defaultdict(list)
     free = free_labels().filter(version__in=list(by_digest))
@@ -169,15 +198,12 @@ def _entries(prompt: Prompt, versions: Sequence[PromptVersion], among: Iterable[
         labels[pk].append(Pointing(name, since))
     told = reported(versions)
 
-    def places(pairs: set[tuple[int, int]] | set[tuple[str, int]], key: int | str) -> tuple[Environment, ...]:
-        return tuple(one for pk, one in environments.items() if (key, pk) in pairs)
-
     return [
         Entry(
             version=version,
             check=checks.get((prompt.pk, version.digest)),
-            live_in=places(live, version.pk),
-            quarantined_in=places(quarantined, version.digest),
+            live_in=tuple(one for pk, one in environments.items() if (version.pk, pk) in live),
+            held=tuple(one for one in held if one.digest == version.digest),
             yank_reason=version.yank.reason if hasattr(version, "yank") else None,
             labels=tuple(labels[version.pk]),
             reported=told.get(version.pk),

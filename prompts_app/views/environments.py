@@ -19,7 +19,7 @@ from prompts_app.usage_queries import behind, fetchers
 from prompts_app.views.drawing import draw
 from registry.core.errors import RegistryError
 from registry.core.pages import PageForm, attempt, page, read_moment, status_of
-from registry.core.people_queries import who_goes_back
+from registry.core.people_queries import who_clears, who_goes_back
 from registry.core.permissions import Permission, allows, require
 from registry.core.web import PageRequest
 
@@ -169,7 +169,8 @@ def rollback_page(request: PageRequest, environment: str, name: str) -> HttpResp
     if not moved:
         return _rollback_page(request, prompt, row, form=form)
     number = moved.deployment.version.number if moved.deployment.version else ""
-    messages.success(request, f"Version {number} is live in {row.label} again.")
+    kept_out = ", and what was live is quarantined there" if form.cleaned_data["quarantine"] else ""
+    messages.success(request, f"Version {number} is live in {row.label} again{kept_out}.")
     return redirect("prompt", request.workspace.slug, prompt.name)
 
 
@@ -230,6 +231,7 @@ def _environment_page(
         "may_administer": allows(request.actor, Permission.ADMINISTER),
         "may_roll_back": allows(request.actor, Permission.ROLL_BACK),
         "who_goes_back": who_goes_back(request.actor) if live else "",
+        "who_clears": who_clears(request.actor) if found.quarantines else "",
     }
     status = refused.status if refused else max([200, *map(status_of, forms_given)])
     return render(request, "prompts/environment.html", context, status=status)

@@ -19,7 +19,7 @@ from prompts_app.step_queries import Step
 from prompts_app.usage_queries import behind
 from prompts_app.views.board import steps_of
 from registry.core.pages import PageForm, attempt, page, status_of
-from registry.core.people_queries import who_goes_back
+from registry.core.people_queries import who_clears, who_goes_back
 from registry.core.permissions import Permission, allows, require
 from registry.core.web import PageRequest
 
@@ -167,6 +167,7 @@ def _prompt_page(request: PageRequest, prompt: Prompt, form: DescriptionForm | N
     initial = {"description": prompt.description, "tags": ", ".join(prompt.tags)}
     users = including(prompt) if version and prompt.kind == Kind.TEXT else []
     places = stages(prompt)
+    held = [one for stage in places for one in stage.held]
     context = {
         "prompt": prompt,
         "newest": version,
@@ -174,6 +175,8 @@ def _prompt_page(request: PageRequest, prompt: Prompt, form: DescriptionForm | N
         "stages": places,
         "may_roll_back": allows(request.actor, Permission.ROLL_BACK),
         "who_goes_back": who_goes_back(request.actor) if any(stage.deployment for stage in places) else "",
+        "held": [one for one in held if version and one.digest == version.digest],
+        "who_clears": who_clears(request.actor) if held else "",
         "draft": draft_of(prompt, request.member.pk),
         "form": form or DescriptionForm(initial=initial),
         "behind": behind(prompt=prompt),

@@ -13,16 +13,17 @@ from prompts_app.actions.prompts import find_prompt
 from prompts_app.actions.versions import find_version, save_draft, yank_version
 from prompts_app.diffing import compare
 from prompts_app.editing import from_content
-from prompts_app.evaluation import titles_of
+from prompts_app.evaluation import as_of_then, titles_of
 from prompts_app.facts import current_policies
-from prompts_app.history_queries import Timeline, checks_of, entry, live_numbers, numbers, timeline
+from prompts_app.history_queries import Entry, Timeline, checks_of, entry, live_numbers, numbers, timeline
 from prompts_app.include_queries import included_in
-from prompts_app.models import Environment, Prompt, PromptVersion
+from prompts_app.models import Environment, Prompt, PromptVersion, VersionCheck
 from prompts_app.observation_queries import observed
-from prompts_app.promotion_queries import kept_back
+from prompts_app.promotion_queries import KeptBack, kept_back
 from prompts_app.views.drawing import Drawn, draw
 from prompts_app.views.prompts import uses_of
 from registry.core.pages import PageForm, attempt, page, status_of
+from registry.core.people_queries import who_clears
 from registry.core.permissions import Permission, allows, require
 from registry.core.web import PageRequest
 
@@ -164,6 +165,16 @@ def _number(text: str | None, default: int) -> int:
     return int(text) if text and text.isdecimal() and len(text) < 10 else default
 
 
+def _is_told(one: KeptBack, told: Entry) -> bool:
+    """Whether all that keeps a version back is a quarantine that its page speaks of anyway."""
+    is_held = any(held.environment == one.environment for held in told.held)
+    return is_held and all(blocker.code == "digest.quarantined" for blocker in one.blockers)
+
+
+def _said(check: VersionCheck) -> str:
+    return as_of_then(check.summary) if getattr(check, "is_replaced", False) else check.summary
+
+
 def _version_page(
     request: PageRequest, version: PromptVersion, form: ReasonForm, *, label_form: LabelForm | None = None
 ) -> HttpResponse:
@@ -173,12 +184,14 @@ def _version_page(
     environments = list(Environment.objects.in_workspace(request.workspace.pk))
     numbered = current_policies(environments)
     policies = {environment: numbered[environment.pk] for environment in environments}
+    told = entry(version, environments)
     context = {
         "prompt": version.prompt,
         "version": version,
-        "entry": entry(version, environments),
+        "entry": told,
+        "who_clears": who_clears(request.actor) if told.held else "",
         "content": version.to_json(),
-        "checks": [(check, titles.get(check.name, "")) for check in checks],
+        "checks": [(check, titles.get(check.name, ""), _said(check)) for check in checks],
         "observed": observed(version),
         "uses": uses_of(version.prompt, version, pinned=True),
         "includes": included_in(version),
@@ -187,7 +200,7 @@ def _version_page(
         "label_form": label_form,
         "environments": environments,
         "protected": [one for one, policy in policies.items() if policy.load().protected],
-        "kept_back": kept_back(version, policies),
+        "kept_back": [one for one in kept_back(version, policies) if not _is_told(one, told)],
         "may_label": allows(request.actor, Permission.CURATE),
     }
     return render(request, "prompts/version.html", context, status=max(status_of(form), status_of(label_form)))

@@ -43,6 +43,14 @@ def who_goes_back(actor: Actor) -> str:
     )
 
 
+def who_clears(actor: Actor) -> str:
+    """Who can clear a quarantine, in words, for a reader who cannot; empty for one who can. One query where it is not."""
+    if allows(actor, Permission.CLEAR_QUARANTINE):
+        return ""
+    names = people_of(actor.workspace_id).who_may(Permission.CLEAR_QUARANTINE)
+    return f"{either(names) or 'Nobody here yet'} can clear it."
+
+
 def either(names: Sequence[str]) -> str:
     """Any one of them: `Grace, Olga or Rosa`."""
     return _joined(names, "or")

@@ -1,6 +1,7 @@
 """Going back and taking out, from their pages."""
 
 import re
+from urllib.parse import urlencode
 
 import pytest
 
@@ -134,6 +135,36 @@ def test_withdraw_and_clear__from_their_forms__empty_the_place_and_the_quarantin
     assert live_number(prompt, cast.environment("development")) is None
     assert refused.status_code == 422
     assert Quarantine.objects.get().cleared_at is not None
+
+
+def test_quarantine__once_somebody_went_back__is_told_wherever_the_version_stands(
+    cast: Cast, as_: SignedIn, prompt: Prompt
+) -> None:
+    builders.version(cast.ada, prompt, "Worse {{ name }}")
+    rosa, grace, place = as_(cast.rosa), as_(cast.grace), "/w/acme/environments/development"
+    of_prompt, of_version = "/w/acme/prompts/support/triage", "/w/acme/prompts/support/triage/versions/2"
+    pages = (of_prompt, of_version, place)
+
+    reason = {"reason": "It was worse", "quarantine": "on"}
+    done = rosa.post(f"{place}/rollback/support/triage", reason, follow=True).content.decode()
+    told = {page: rosa.get(page).content.decode() for page in pages}
+    told_grace = {page: grace.get(page).content.decode() for page in pages}
+
+    assert "Version 1 is live in Development again, and what was live is quarantined there." in done
+    for page in (of_prompt, of_version):
+        line = told[page].rpartition("Quarantined")[2].partition("</p>")[0]
+        assert "Development" in line and "It was worse" in line and "Rosa" in line
+        assert f'{place}?{urlencode({"back": page})}#quarantined">Clear it</a>' in line
+    assert "Not live in Development" not in told[of_version], "it says why once"
+    assert "Quarantined" in told[of_prompt].partition('class="live-strip"')[2].partition("</ul>")[0]
+    assert told[of_prompt].count("It was worse") == 2 and "Because:" not in told[of_prompt]
+    assert '<a href="#quarantined">clear it</a>' in told[place].partition("Deployments</h2>")[2].partition("</ol>")[0]
+    assert told[place].index("<h2>Quarantined</h2>") < told[place].index("<h2>Rules</h2>")
+    for page in pages:
+        assert "Rosa or Olga can clear it." in told_grace[page] and "lear it</a>" not in told_grace[page]
+
+    rosa.post(f"{place}/quarantine/support/triage", {"digest": Quarantine.objects.get().digest, "reason": "Fixed"})
+    assert [page for page in pages if "uarantined" in rosa.get(page).content.decode()] == []
 
 
 def test_rollback__asked_by_a_reviewer__is_forbidden(cast: Cast, as_: SignedIn, prompt: Prompt) -> None:

@@ -15,7 +15,7 @@ board                        20
 search                       16
 prompt_new                   5
 prompt_import                6
-prompt                       23
+prompt                       24
 prompt_edit                  15
 prompt_try                   13
 prompt_versions              16
