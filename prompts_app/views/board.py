@@ -7,6 +7,7 @@ from prompts_app.board_queries import Search, all_tags, board, has_archived
 from prompts_app.step_queries import FirstSteps, first_steps
 from registry.core.pages import page
 from registry.core.permissions import Permission, allows, require
+from registry.core.signing_in import lacks_way_back
 from registry.core.web import PageRequest
 
 
@@ -34,6 +35,7 @@ def board_page(request: PageRequest) -> HttpResponse:
     context["without_tag"] = f"{others.urlencode()}&" if others else ""
     if request.htmx:
         return render(request, "prompts/board.html#list", context)
+    context["advises_password"] = "password" not in request.member.hidden and lacks_way_back(request, request.user)
     context["steps"] = None if search.is_narrow or search.folder else steps_of(request)
     return render(request, "prompts/board.html", context | {"tags": all_tags(request.workspace.pk)})
 

@@ -19,6 +19,7 @@ type Handler = Callable[[HttpRequest], HttpResponseBase]
 
 SEEN, SIGNED_IN, CONFIRMED = "seen", "signed_in", "confirmed"
 HALF_WAY, JOURNEY = "half_way", "journey"
+BY_LINK = "by_link"
 MOST_IDLE, LONGEST = timedelta(days=3), timedelta(days=14)
 NOTE_EVERY = timedelta(minutes=5)
 CONFIRMED_FOR = timedelta(minutes=15)
@@ -91,6 +92,16 @@ def is_confirmed(request: HttpRequest) -> bool:
     """Whether they signed in, or said again who they are, within the last fifteen minutes."""
     at = request.session.get(CONFIRMED, 0)
     return 0 <= timezone.now().timestamp() - float(at) <= CONFIRMED_FOR.total_seconds()
+
+
+def note_link(request: HttpRequest) -> None:
+    """This session began by a link, which is used up."""
+    request.session[BY_LINK] = True
+
+
+def lacks_way_back(request: HttpRequest, user: User) -> bool:
+    """Whether somebody came by a link, has no password for the next time, and can choose one now."""
+    return bool(request.session.get(BY_LINK)) and not user.has_usable_password() and is_confirmed(request)
 
 
 def remember_browser(answer: HttpResponse, user: User) -> None:

@@ -1,11 +1,14 @@
 """Ways in and out."""
 
+import pytest
 from django.test import Client
 
 from registry.core.actions.sessions import create_sign_in_link
 from registry.core.actor import Actor
 from registry.core.models import Member, User
+from registry.core.signing_in import CONFIRMED, CONFIRMED_FOR
 from tests.builders import Cast
+from tests.pages.conftest import SignedIn
 
 PASSWORD = "correct horse battery"
 
@@ -58,9 +61,32 @@ def test_sign_in_link__read__changes_nothing_and_pressing_the_button_works_once(
     assert client.get(f"/sign-in/{token}").status_code == 200
     answer = client.post(f"/sign-in/{token}")
 
-    assert answer["Location"] == "/w/acme/settings/profile?first"
+    assert (answer.status_code, answer["Location"]) == (302, "/")
     assert Client().post(f"/sign-in/{token}").status_code == 401
     assert Client().get(f"/sign-in/{token}").status_code == 404
+
+
+@pytest.mark.parametrize("ends", ["hidden", "set", "old"])
+def test_board__after_a_link__advises_a_password_until_it_is_set_hidden_or_too_late(cast: Cast, ends: str) -> None:
+    client, advice = Client(), 'settings/profile#password">Set a password</a>'
+    first = client.post(f"/sign-in/{create_sign_in_link(user_of(cast.vera))}", follow=True)
+    assert first.redirect_chain[-1][0] == "/w/acme/" and advice in first.content.decode()
+
+    if ends == "hidden":
+        client.post("/w/acme/hints/password")
+    elif ends == "set":
+        client.post("/w/acme/settings/profile/password", {"password": PASSWORD})
+    else:
+        session = client.session
+        session[CONFIRMED] -= CONFIRMED_FOR.total_seconds() + 1
+        session.save()
+
+    assert advice not in client.get("/w/acme/").content.decode()
+
+
+def test_board__of_who_signed_in_otherwise__advises_no_password(cast: Cast, as_: SignedIn) -> None:
+    assert not user_of(cast.vera).has_usable_password()
+    assert "Set a password" not in as_(cast.vera).get("/w/acme/").content.decode()
 
 
 def test_password__chosen_after_the_link__lets_in_next_time_and_keeps_this_session(cast: Cast) -> None:

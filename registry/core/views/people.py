@@ -22,7 +22,7 @@ from registry.core.web import PageRequest
 THEMES = [("", "As the system has it"), ("light", "Light"), ("dark", "Dark")]
 WAYS = [(INBOX, "Inbox"), (MAIL, "Inbox and e-mail"), (OFF, "Off")]
 YEAR_S = 365 * 24 * 3600
-HINTS = ("steps", "suite", "next")
+HINTS = ("steps", "suite", "next", "password")
 
 
 @cache
@@ -172,7 +172,6 @@ def _profile_page(
         "name_form": name_form or NameForm(initial={"name": request.user.name}),
         "look_form": look_form or LookForm(initial={"time_zone": request.user.time_zone, "theme": theme}),
         "password_form": password_form or _password_form(request),
-        "is_first": "first" in request.GET,
         "sessions": sessions_of(request.user),
         "this_session": request.session.session_key,
         "kinds": [(kind, _way(request.member, kind.topic)) for kind in news.kinds()],

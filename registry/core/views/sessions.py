@@ -24,7 +24,14 @@ from registry.core.oidc import Claims
 from registry.core.pages import PageForm, attempt, status_of
 from registry.core.passkey_queries import has_app, passkeys_of
 from registry.core.relying_party import is_offered
-from registry.core.signing_in import browser_of, remember_browser, sign_in_here, wait_for_factor, who_waits
+from registry.core.signing_in import (
+    browser_of,
+    note_link,
+    remember_browser,
+    sign_in_here,
+    wait_for_factor,
+    who_waits,
+)
 from registry.core.web import address_of
 
 
@@ -96,7 +103,9 @@ def sign_in_link(request: HttpRequest, token: str) -> HttpResponse:
     """The way in by a one-time link: reading changes nothing, pressing the button signs in."""
     if request.method == "POST":
         user = redeem_link(token, address=address_of(request))
-        return signed_in(request, user, _first_page(user))
+        answer = signed_in(request, user, reverse("home"))
+        note_link(request)
+        return answer
     context = {"person": peek_link(token)}
     return render(request, "registry/sign_in_link.html", context, status=200 if context["person"] else 404)
 
@@ -177,11 +186,3 @@ def onward_of(request: HttpRequest, onward: str) -> str:
     """Where somebody wants to go next, if that is on this server; else the start page."""
     is_ours = url_has_allowed_host_and_scheme(onward, {request.get_host()}, require_https=request.is_secure())
     return onward if is_ours else reverse("home")
-
-
-def _first_page(user: User) -> str:
-    """Where a link leads: to choosing a password while there is none."""
-    found = memberships(user)
-    if found and not user.has_usable_password():
-        return reverse("settings_profile", args=[found[0].workspace.slug]) + "?first"
-    return reverse("home")
