@@ -52,7 +52,8 @@ def _curl(use: Use) -> str:
         if use.version is None
         else f"{base}/prompts/{quote(use.prompt)}/versions/{use.version}"
     )
-    return f'export GREENROOM_KEY={PREFIX}…\ncurl -H "Authorization: Bearer $GREENROOM_KEY" \\\n  {path}'
+    # Not indented: where the address does not fit into its line, the blanks would have one to themselves.
+    return f'export GREENROOM_KEY={PREFIX}…\ncurl -H "Authorization: Bearer $GREENROOM_KEY" \\\n{path}'
 
 
 def _python(use: Use) -> str:

@@ -257,6 +257,22 @@ def test_name__with_blanks__is_asked_about_where_no_script_could_tell(people: Ca
     assert Prompt.objects.get(name="refund-notes").description == "For refunds"
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+def test_snippets__however_narrow_their_place__are_read_whole_with_the_copy_button_in_sight(
+    olga: Seat, width: int
+) -> None:
+    page = olga.open("/w/acme/prompts/support/triage")
+    page.set_viewport_size({"width": width, "height": 844})
+
+    for snippet in page.locator(".use details").all():
+        if snippet.get_attribute("open") is None:
+            snippet.locator("summary").click()
+        text, copy = snippet.locator("pre"), snippet.get_by_role("button", name="Copy")
+        assert text.evaluate("(one) => one.scrollWidth <= one.clientWidth && one.clientWidth > 0")
+        box = copy.bounding_box()
+        assert box and box["x"] + box["width"] <= width
+
+
 def test_toast__on_a_narrow_screen__lies_over_no_button_at_the_end_of_a_form(
     people: Cast, web: Web, browser: Browser
 ) -> None:

@@ -38,6 +38,14 @@ async () => {
   await htmx.swap({ target: part, text: "<div id=part><div id=inner>new</div></div>", swap: "outerHTML" });
 }
 """
+# The number itself, in its cell, lies behind the mark.
+BESIDE = """
+(line) => {
+  const text = document.createRange();
+  text.selectNodeContents(line.querySelector("a.dn"));
+  return text.getBoundingClientRect().left >= line.querySelector(".say").getBoundingClientRect().right;
+}
+"""
 LOOSE = {"require_predecessor": False, "require_suites": False, "min_suites": 0}
 LINES = [f"Rule {number}: be exact about item {number}." for number in range(1, 31)]
 
@@ -251,3 +259,11 @@ def test_tabs__on_a_narrow_screen__show_the_one_that_is_open(desk: Desk) -> None
     for place in ("", "/drafts/edit", "/versions", "/diff", "/versions/usage"):
         page.goto(f"{grace.url}/w/acme/prompts/support/rules{place}")
         expect(page.locator(".tabs a[aria-current]")).to_be_in_viewport(ratio=0.9)
+
+
+def test_lines__at_390_px__have_their_number_beside_the_mark_that_comments_on_them(desk: Desk) -> None:
+    page = desk.seat("grace").open(f"/w/acme/promotions/{desk.promotion.pk}")
+    page.set_viewport_size({"width": 390, "height": 844})
+    lines = [line for line in page.locator(".dl:has(> .say)").all() if line.is_visible()]
+
+    assert len(lines) >= 2 and all(line.evaluate(BESIDE) for line in lines)
