@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from registry.core import audit_queries
@@ -48,9 +50,12 @@ def test_export__as_json_lines__has_in_order_what_the_api_tells_and_leaves_a_row
     monkeypatch.setattr(audit_queries, "EVENTS_AT_ONCE", 3)
     told = Api(cast.olga).get("audit?limit=200").json["results"]
 
-    lines = taken(as_(cast.olga), form="jsonl", actor="", subject="")
+    client = as_(cast.olga)
+    with CaptureQueriesContext(connection) as asked:
+        lines = taken(client, form="jsonl", actor="", subject="")
 
     assert len(told) > 6 and [json.loads(line) for line in lines.splitlines()] == told[::-1]
+    assert sum("LIMIT 3" in query["sql"] for query in asked) == len(told) // 3 + 1
     left = AuditEvent.objects.filter(workspace=cast.workspace)[0]
     assert (left.event, left.actor_name, left.facts) == ("audit.exported", "Olga", {"form": "jsonl", "chosen": {}})
     assert left.sequence == told[0]["sequence"] + 1
