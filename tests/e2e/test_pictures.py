@@ -12,6 +12,7 @@ from evals_app.models import Run
 from evals_app.provider_settings import parse_provider
 from evals_app.scripted_provider import rules_from
 from prompts_app.models import Promotion
+from registry.core.actions.notifications import hide_hint
 from registry.core.actions.workspaces import find_member
 from registry.core.identity import actor_of_member
 from registry.core.models import Workspace
@@ -50,7 +51,9 @@ def demo(transactional_db: None) -> Iterator[Workspace]:
 
 
 def test_main_screens__of_the_demo__are_pictured_light_and_dark(demo: Workspace, web: Web, browser: Browser) -> None:
-    seat = Seat(browser, web, actor_of_member(find_member(demo.pk, people.GRACE.email)))
+    grace = find_member(demo.pk, people.GRACE.email)
+    hide_hint(grace, "password")
+    seat = Seat(browser, web, actor_of_member(grace))
     waiting = Promotion.objects.pending().filter(environment__name="production").latest("pk")
     found = {"prompt": banking.PROMPT, "suite": banking.SUITE, "promotion": waiting.pk, "run": _telling_run().pk}
     folder = screenshots()
