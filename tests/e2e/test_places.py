@@ -142,10 +142,10 @@ def test_promotion__put_off_and_then_not_waited_for__goes_live_over_what_stands_
     assert scenes.fresh(asked).scheduled_for == datetime.combine(day, time(9, 30), UTC) - AHEAD
 
     page.get_by_role("button", name="Unschedule").click()
-    expect(apply.get_by_role("button", name="Apply to Staging")).to_be_disabled()
+    expect(apply.get_by_role("button", name="Promote to Staging")).to_be_disabled()
     apply.get_by_text("Override", exact=True).click()
     apply.get_by_label("Reason").fill("Customers cannot wait for the approval.")
-    apply.get_by_role("button", name="Override and apply").click()
-    expect(page.locator("main")).to_contain_text("Applied")
+    apply.get_by_role("button", name="Override and promote").click()
+    expect(page.locator("main")).to_contain_text("Promoted")
     assert (scenes.fresh(asked).state, Override.objects.get().by_id) == ("applied", otto.member_id)
     assert seat.complaints == []
