@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.utils.html import strip_tags
 
 from prompts_app.actions.observations import Report, observe
 from prompts_app.actions.rollback import withdraw
@@ -173,7 +174,7 @@ def test_page__of_what_is_in_use__answers_whether_a_version_can_be_retired(cast:
     assert {number: one.answer for number, one in found.items()} == {4: "live", 3: "unused", 2: "running", 1: "silent"}
     assert [line.key_name for line in found[2].running] == ["mail"]
     assert [line.key_name for line in found[1].silent] == ["old"]
-    page = as_(cast.vera).get(f"/w/acme/prompts/{NAME}/versions/usage").content.decode()
+    page = strip_tags(as_(cast.vera).get(f"/w/acme/prompts/{NAME}/versions/usage").content.decode())
     for said in ("No, it is live", "No, it still runs", "Ask first", "Yes", "mail on web-1 in Development"):
         assert said in page, said
     observe(stale.actor, [Report(NAME, 3, "later", datetime.now(UTC))])

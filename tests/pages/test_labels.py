@@ -81,6 +81,7 @@ def test_reports__of_clients__are_shown_by_model_with_median_and_tokens(cast: Ca
     ]
     observe(service, [*reports, Report("support/triage", 1, "bare", at)])
     page = text_of(as_(cast.vera), f"{PAGE}/1")
-    assert "small&lt;model&gt;" in page and "3 uses in development" in page and "median 0.30 s" in page
+    chip = '<span class="env" data-color="blue"><i class="env-mark"></i>Development</span>'
+    assert "small&lt;model&gt;" in page and f"3 uses in {chip}" in page and "median 0.30 s" in page
     assert "10 tokens in, 20 out" in page and "no model told" in page
     assert "4 uses reported" in text_of(as_(cast.vera), PAGE)

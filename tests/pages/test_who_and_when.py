@@ -3,14 +3,16 @@
 import re
 
 from django.test import Client
+from django.utils import timezone
 
 from evals_app.actions.providers import create_provider
 from evals_app.actions.suites import attach_suite, create_suite
 from evals_app.provider_settings import parse_provider
 from prompts_app.actions.labels import set_label
+from prompts_app.actions.usage import Reporter, Served, record_usage
 from prompts_app.models import Environment
 from registry.core.actions.webhooks import create_webhook
-from registry.core.models import ApiKey
+from registry.core.models import ApiKey, Member
 from registry.core.webhook_settings import WebhookInput, WebhookSettings
 from tests import builders, scenes
 from tests.builders import Cast
@@ -55,6 +57,26 @@ def test_keys__made_by_somebody_or_the_operator__say_when_and_by_whom_and_wear_t
     assert f'<td data-label="May">read {STAGING}</td>' in page
     assert '<td data-label="May">read development</td>' in page
     assert words.count("made @ by Olga") == 1 and words.count("made @") == 2
+
+
+def test_keys__of_somebody_who_goes__wear_the_environment_that_they_read(cast: Cast, as_: SignedIn) -> None:
+    vera = Member.objects.get(pk=cast.vera.member_id)
+    cast.key("service", environment="staging", responsible=vera)
+
+    page = as_(cast.olga).get("/w/acme/settings/members/vera@example.com/deactivate").content.decode()
+
+    assert f"reads {STAGING}" in page
+
+
+def test_versions__that_services_run__wear_the_colour_of_where(cast: Cast, as_: SignedIn) -> None:
+    made = builders.prompt(cast.ada)
+    scenes.go_live(cast, made.versions.select_related("prompt").get(), "staging")
+    served = Served("support/triage", 1, made.versions.get().digest, 3, timezone.now())
+    record_usage(cast.key("service", environment="staging").actor, Reporter("sdk", "1", "web-1"), [served])
+
+    page = as_(cast.vera).get("/w/acme/prompts/support/triage/versions/usage").content.decode()
+
+    assert f"on web-1 in {STAGING}, <time" in page
 
 
 def test_labels__of_a_version__say_since_when_they_point_there(cast: Cast, as_: SignedIn) -> None:
