@@ -96,7 +96,7 @@ def addresses(world: World) -> Iterator[str]:
             f"{prompt}/versions/1",
             f"{prompt}/promotions",
         )
-        yield from (f"{prompt}/diff", f"{prompt}/diff?from=1&to=1", f"{prompt}/diff?view=split")
+        yield from (f"{prompt}/diff?from=1&to=1", f"{prompt}/diff?from=1&to=1&view=split")
     yield from ("/w/acme/promotions", "/w/acme/promotions?state=applied&environment=production", "/w/acme/reviews")
     for promotion in (world.applied, world.open):
         yield from (f"/w/acme/promotions/{promotion.pk}", f"/w/acme/promotions/{promotion.pk}?view=split")
