@@ -21,7 +21,7 @@ from registry.core.permissions import require_confirmed
 
 COLOURS = ("slate", "blue", "teal", "green", "amber", "orange", "red", "violet")
 MAX_LABEL, MAX_RANK = 63, 1000
-DEFAULT_COLOURS = {"development": "blue", "staging": "amber", "production": "green"}
+DEFAULT_COLOURS = {"development": "blue", "staging": "amber", "production": "violet"}
 
 
 @transaction.atomic

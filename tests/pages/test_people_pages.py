@@ -95,6 +95,20 @@ def test_first_steps__each_done__show_the_next_and_can_be_put_away(cast: Cast, a
     assert client.post("/w/acme/hints/nothing").status_code == 404
 
 
+def test_first_steps__three_of_them_done__are_one_line_that_opens(cast: Cast, as_: SignedIn) -> None:
+    made = builders.prompt(cast.ada, "support/triage")
+    client = as_(cast.olga)
+    client.post("/w/acme/hints/suite")
+    before = client.get("/w/acme/").content.decode()
+
+    scenes.go_live(cast, made.versions.get(), "staging")
+
+    after = client.get("/w/acme/").content.decode()
+    assert '<section class="steps" data-line' not in before
+    assert '<section class="steps" data-line' in after and "3 of 5 done" in after and ", next: fetch it from a service" in after
+    assert 'href="/w/acme/settings/keys?environment=staging' in after, "the next step stays one press away"
+
+
 def test_next_step__on_a_prompts_page__is_told_to_who_can_take_it_until_they_hide_it(cast: Cast, as_: SignedIn) -> None:
     builders.prompt(cast.ada, "billing/refund")
     made = builders.prompt(cast.ada, "support/triage")
