@@ -73,6 +73,11 @@ class Part:
     is_blank_only: bool = False
     invisible: tuple[str, ...] = ()
 
+    @property
+    def is_side_by_side(self) -> bool:
+        """True for two columns."""
+        return any(not isinstance(row, Fold) and hasattr(row.old, "runs") for row in self.text.rows)
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -98,25 +103,19 @@ class Said:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A whole difference, ready for a template."""
+    """A whole difference, ready for a template; `is_side_by_side` where it was asked for in two columns."""
 
     parts: tuple[Part, ...]
     unchanged: int
     settings: tuple[tuple[str, tuple[Setting, ...]], ...]
     contract: tuple[Said, ...]
     is_breaking: bool
+    is_side_by_side: bool = False
 
     @property
     def is_empty(self) -> bool:
         """True where both say the same."""
         return not (self.parts or self.settings or self.contract)
-
-    @property
-    def is_side_by_side(self) -> bool:
-        """True for two columns."""
-        return any(
-            not isinstance(row, Fold) and hasattr(row.old, "runs") for part in self.parts for row in part.text.rows
-        )
 
     @property
     def threads(self) -> frozenset[int]:
@@ -156,7 +155,10 @@ class Marks:
 
 
 def draw(diff: VersionDiff, *, side_by_side: bool = False, marks: Marks | None = None) -> Drawn:
-    """What changed, message by message, in one column or two; messages that did not change are only counted."""
+    """What changed, message by message, in one column or two; messages that did not change are only counted.
+
+    One that came or went as a whole has nothing beside it: it is in one column always.
+    """
     changed = [message for message in diff.messages if message.op != "same"]
     settings = [_setting(change) for change in diff.fields]
     return Drawn(
@@ -168,6 +170,7 @@ def draw(diff: VersionDiff, *, side_by_side: bool = False, marks: Marks | None =
         ),
         contract=tuple(Said(change) for change in sorted(diff.contract, key=lambda one: one.level != "breaking")),
         is_breaking=diff.breaking,
+        is_side_by_side=side_by_side,
     )
 
 
@@ -180,7 +183,7 @@ def _part(message: MessageDiff, side_by_side: bool, marks: Marks) -> Part:
     if message.op == "moved" and message.old is not None and message.new is not None:
         title = f"{title}, moved from place {message.old + 1} to {message.new + 1}"
     path = message.path
-    text = drawn_text(message.words, side_by_side=side_by_side)
+    text = drawn_text(message.words, side_by_side=side_by_side and message.op not in ("added", "removed"))
     changes = [run.text for run in message.words if run.op != "same"]
     gained = [name for run in message.words if run.op == "insert" for _, name in pieces(run.text) if name]
     return Part(

@@ -173,6 +173,7 @@ def _prompt_page(request: PageRequest, prompt: Prompt, form: DescriptionForm | N
         "newest": version,
         "content": version.to_json() if version else None,
         "stages": places,
+        "is_judged": any(stage.check for stage in places),
         "may_roll_back": allows(request.actor, Permission.ROLL_BACK),
         "who_goes_back": who_goes_back(request.actor) if any(stage.deployment for stage in places) else "",
         "held": [one for one in held if version and one.digest == version.digest],

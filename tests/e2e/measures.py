@@ -1,4 +1,4 @@
-"""What every page is held to in a browser: axe's rules, nothing out of sight sideways, nothing the browser complains about, its weight."""
+"""What every page is held to in a browser: axe's rules, nothing out of sight sideways, nothing that moves while it arrives, its weight."""
 
 import json
 import os
@@ -13,6 +13,7 @@ from playwright.sync_api import CDPSession, Page
 ROOT = Path(__file__).parents[2]
 AXE = ROOT / "tests" / "vendor" / "axe.min.js"
 MOST_BYTES = 120_000
+MOST_SHIFT = 0.02  # a fifth of what counts as good
 WIDE, NARROW = 1280, 390
 # Every rule of WCAG 2.2 to level AA counts, and of the others what axe calls serious or critical.
 STANDARDS = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa")
@@ -44,6 +45,21 @@ _OUTSIDE = """
 () => [...document.querySelectorAll(".table :is(th, td), .card, .secret, .note, .figure, .list > li")]
   .filter((one) => one.checkVisibility() && one.scrollWidth > one.clientWidth + 1 && getComputedStyle(one).overflowX === "visible")
   .map((one) => `${one.tagName.toLowerCase()} ${one.className}: ${one.textContent.trim().slice(0, 60)}`)
+"""
+# How far what was there has moved since the page was opened, by nobody's doing; and the parts that moved most.
+_SHIFTS = """
+() => new Promise((done) => {
+  const found = [];
+  const take = (entries) => found.push(...entries.filter((one) => !one.hadRecentInput));
+  const watching = new PerformanceObserver((list) => take(list.getEntries()));
+  watching.observe({ type: "layout-shift", buffered: true });
+  setTimeout(() => {
+    take(watching.takeRecords());
+    const named = (node) => node ? `${node.nodeName.toLowerCase()} ${node.id || node.className || node.textContent.trim().slice(0, 30)}` : "?";
+    const moved = found.flatMap((one) => one.sources.map((source) => `${named(source.node)} from ${source.previousRect.y} to ${source.currentRect.y}`));
+    done({ total: found.reduce((sum, one) => sum + one.value, 0), moved: moved.slice(0, 4) });
+  }, 100);
+})
 """
 # Parts that the page fetches once it stands are part of it.
 _WHOLE = "() => !document.querySelector('[hx-trigger=load]')"
@@ -93,6 +109,7 @@ def faults(page: Page) -> Iterator[str]:
     """What is wrong with the page as it is, wide and narrow, light and dark."""
     page.emulate_media(reduced_motion="reduce")
     page.wait_for_function(_WHOLE)
+    yield from shifts(page)
     page.evaluate(_OPEN)
     page.evaluate(_axe_source())
     yield from (f"{WIDE} light: {one}" for one in _measured(page, WIDE, "light", _everything()))
@@ -102,6 +119,13 @@ def faults(page: Page) -> Iterator[str]:
     yield from (f"a script that holds the page up: {one}" for one in page.evaluate(_SCRIPTS))
     if (sheets := page.evaluate("document.querySelectorAll('link[rel=stylesheet]').length")) != 1:
         yield f"{sheets} style sheets"
+
+
+def shifts(page: Page) -> Iterator[str]:
+    """Whether what stood on the page has moved since it was opened."""
+    found = page.evaluate(_SHIFTS)
+    if found["total"] >= MOST_SHIFT:
+        yield f"moves by {found['total']:.3f} while it arrives: {'; '.join(found['moved'])}"
 
 
 def wear(page: Page, scheme: Scheme) -> None:

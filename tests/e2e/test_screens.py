@@ -8,7 +8,7 @@ from django.db import connection
 
 from registry.core.actor import Actor
 from tests.e2e.conftest import Seat, chromium
-from tests.e2e.measures import MOST_BYTES, Scales, faults
+from tests.e2e.measures import MOST_BYTES, WIDE, Scales, faults
 from tests.screens import BY_NOBODY, REFUSED, SCREENS, STATES, WITH_EDITOR, House
 from tests.servers import Web
 
@@ -51,6 +51,7 @@ def _measured(seat: Seat, pages: Sequence[Named]) -> Wrong:
     wrong: Wrong = {}
     for name, address in pages:
         scales.read()
+        seat.page.set_viewport_size({"width": WIDE, "height": 900})
         page = seat.open(address)
         page.wait_for_load_state("load")
         weight = scales.read()

@@ -254,6 +254,9 @@ def test_compare_evidence__between_two_versions__is_what_was_asked_of_them(
     assert "all scorers together" in fragment and 'data-label="Difference"' in fragment
     assert "the other way round" in other_way and "the other way round" not in fragment
     assert "One run asked both, with v2 as the one that was to go live." in other_way
+    beside = client.get(f"{path}?from=1&to=2&view=split", headers=HTMX).content.decode()
+    line = beside.partition('id="verdicts" hx-swap-oob="true"')[2].partition("</p>")[0]
+    assert 'href="#evidence"' in line and "100 %" in line and "98.3 %" in line and 'id="verdicts"' not in fragment
     assert client.get(path).status_code == 404
     assert client.get(f"{path}?from=1&to=9").status_code == 404
 

@@ -65,6 +65,21 @@ def test_compare__two_versions__has_numbered_lines_with_their_words_and_folds(
     assert 'data-side="old"' in split and "data-two" in split
 
 
+def test_compare__side_by_side__draws_what_came_or_went_as_a_whole_in_one_column(cast: Cast, as_: SignedIn) -> None:
+    made = create_prompt(cast.ada, "chat", kind="chat")
+    system = {"role": "system", "content": "Be brief."}
+    create_version(cast.ada, made, {"messages": [system]})
+    kind = {"role": "system", "content": "Be kind."}
+    create_version(cast.ada, made, {"messages": [kind, {"role": "user", "content": "Hi"}]})
+
+    page = page_of(as_, cast.vera, "/w/acme/prompts/chat/diff?from=1&to=2&view=split")
+
+    changed, _, added = page.partition('data-op="added"')
+    assert "data-two" in changed and "data-two" not in added
+    assert 'id="messages-1-new-1" data-op="insert"' in added and 'data-side="none"' not in page
+    assert page.index('id="verdicts"') < page.index('class="diff"') < page.index('aria-label="Evidence"')
+
+
 def test_compare__unless_told__begins_with_what_is_live_where_changes_are_protected(
     cast: Cast, as_: SignedIn, prompt: Prompt, production: Environment
 ) -> None:
