@@ -55,7 +55,7 @@ class CountedCases(ABC):
 
     @abstractmethod
     def picked(self, pick: Pick) -> Sequence[int]:
-        """The positions of the cases of a pick, in order; may ask only when it is read."""
+        """The positions of the cases of a pick, in order; of flipped ones the worst first; may ask only when it is read."""
 
     @abstractmethod
     def worst(self, pick: Pick, most: int) -> list[int]:
@@ -65,9 +65,13 @@ class CountedCases(ABC):
     def load(self, positions: Sequence[int]) -> list[Case]:
         """These cases with their numbers, in order of their positions."""
 
-    @abstractmethod
     def neighbours(self, pick: Pick, position: int) -> tuple[int | None, int | None]:
         """The positions before and after one among those picked."""
+        return _around(list(self.picked(pick)), position) if pick.status == "flipped" else self._beside(pick, position)
+
+    @abstractmethod
+    def _beside(self, pick: Pick, position: int) -> tuple[int | None, int | None]:
+        """The same where the picked stand in the order of their positions."""
 
 
 def counted_cases(run: Run) -> CountedCases:
@@ -100,7 +104,12 @@ class _Added(CountedCases):
         return {"all": int(np.count_nonzero(chosen)), **found}
 
     def picked(self, pick: Pick) -> Sequence[int]:
-        found: list[int] = self._positions[self._mask(pick.status) & self._narrowed(pick)].tolist()
+        chosen = self._mask(pick.status) & self._narrowed(pick)
+        places = self._positions[chosen]
+        if pick.status == "flipped":
+            gained, critical = self._numbers["new_passed"] - self._numbers["base_passed"], self._order[2]
+            places = places[np.lexsort((places, ~critical[chosen], gained[chosen]))]
+        found: list[int] = places.tolist()
         return found
 
     def worst(self, pick: Pick, most: int) -> list[int]:
@@ -117,7 +126,7 @@ class _Added(CountedCases):
                 setattr(case, name, int(numbers[place]))
         return cases
 
-    def neighbours(self, pick: Pick, position: int) -> tuple[int | None, int | None]:
+    def _beside(self, pick: Pick, position: int) -> tuple[int | None, int | None]:
         chosen = self._positions[self._mask(pick.status) & self._narrowed(pick)]
         before, after = np.searchsorted(chosen, position), np.searchsorted(chosen, position, side="right")
         return int(chosen[before - 1]) if before else None, int(chosen[after]) if after < len(chosen) else None
@@ -194,7 +203,10 @@ class _Answers(CountedCases):
         return {name.removesuffix("_count"): number for name, number in found.items()}
 
     def picked(self, pick: Pick) -> Sequence[int]:
-        return self._chosen(pick).values_list("position", flat=True)  # type: ignore[return-value]
+        chosen = self._chosen(pick)
+        if pick.status == "flipped":
+            chosen = chosen.order_by(F("new_passed") - F("base_passed"), "-is_critical", "position")
+        return chosen.values_list("position", flat=True)  # type: ignore[return-value]
 
     def worst(self, pick: Pick, most: int) -> list[int]:
         found = self.rows(pick).order_by(F("new_passed"), "position")
@@ -203,7 +215,7 @@ class _Answers(CountedCases):
     def load(self, positions: Sequence[int]) -> list[Case]:
         return list(self._numbered().filter(position__in=list(positions)))
 
-    def neighbours(self, pick: Pick, position: int) -> tuple[int | None, int | None]:
+    def _beside(self, pick: Pick, position: int) -> tuple[int | None, int | None]:
         others = self._chosen(pick).values_list("position", flat=True)
         before = others.filter(position__lt=position).order_by("-position").first()
         return before, others.filter(position__gt=position).order_by("position").first()
@@ -223,6 +235,15 @@ class _Answers(CountedCases):
             counts[f"{prefix}_passed"] = Count("mine", filter=of_arm & Q(mine__is_passed=True))
             counts[f"{prefix}_errors"] = Count("mine", filter=of_arm & ~Q(mine__error=""))
         return rows.annotate(**counts)
+
+
+def _around(places: Sequence[int], position: int) -> tuple[int | None, int | None]:
+    """What stands before and after one; by position where it is not among them."""
+    if position not in places:
+        lower, higher = (one for one in places if one < position), (one for one in places if one > position)
+        return max(lower, default=None), min(higher, default=None)
+    at = places.index(position)
+    return places[at - 1] if at else None, places[at + 1] if at + 1 < len(places) else None
 
 
 def _cases(run: Run) -> QuerySet[Case]:

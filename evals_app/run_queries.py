@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -230,10 +230,11 @@ class CaseRow:
 
 @dataclass(frozen=True)
 class CaseGrid:
-    """One page of a run's cases, and how many there are of each kind to pick from (of the tag chosen)."""
+    """One page of a run's cases by what was picked, and how many there are of each kind to pick from (of the tag chosen)."""
 
     rows: tuple[CaseRow, ...]
     page: "Page[int]"
+    pick: Pick
     counts: dict[str, int]
     tags: tuple[tuple[str, int], ...]
 
@@ -343,16 +344,23 @@ def _counted_figures(run: Run) -> QuerySet[Result, tuple[Any, ...]]:
     )
 
 
-def case_grid(run: Run, pick: Pick, *, page: str | None) -> CaseGrid:
-    """One page of the run's cases; six queries."""
+def case_grid(run: Run, pick: Pick, *, page: str | None, is_opened: bool = False) -> CaseGrid:
+    """One page of the run's cases; six queries.
+
+    Where nothing was picked (`is_opened`) a run that did not pass shows which cases flipped, if any did.
+    """
     cases = counted_cases(run)
     counts = cases.counts(pick)
+    if is_opened and run.verdict in ("failed", "inconclusive") and counts["flipped"]:
+        pick = replace(pick, status="flipped")
     paginator = Paginator(cases.picked(pick), CASES_PER_PAGE)
     paginator.count = counts.get(pick.status or "all", 0)
     found = paginator.get_page(page)
+    places = list(found.object_list)
     return CaseGrid(
-        rows=rows_of(run, cases.load(list(found.object_list))),
+        rows=rows_of(run, sorted(cases.load(places), key=lambda case: places.index(case.position))),
         page=found,
+        pick=pick,
         counts=counts,
         tags=tags_with_counts(run.suite_version_id),
     )

@@ -226,10 +226,10 @@ def case_page(
 
 
 def _cases(request: PageRequest, run: Run) -> dict[str, object]:
-    pick = _pick(request)
-    grid = case_grid(run, pick, page=request.GET.get("page"))
+    is_opened = not any(name in request.GET for name in ("status", "tag", "text"))
+    grid = case_grid(run, _pick(request), page=request.GET.get("page"), is_opened=is_opened)
     labels = [(value, label, grid.counts[count]) for value, label, count in PICK_LABELS]
-    return {"pick": pick, "grid": grid, "pick_labels": labels}
+    return {"pick": grid.pick, "grid": grid, "pick_labels": labels}
 
 
 def _pick(request: PageRequest) -> Pick:

@@ -10,7 +10,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from evals_app.actions.runs import start_run
-from evals_app.models import DraftCase, Provider, Result, Run, RunChunk, RunState
+from evals_app.models import ArmTally, DraftCase, Provider, Result, Run, RunChunk, RunState
 from evals_app.scripted_provider import Rule
 from prompts_app.actions.rollback import withdraw
 from registry.core.models import JobState
@@ -134,6 +134,31 @@ def test_run__once_its_baseline_is_live_nowhere__says_what_was_live_then(
     assert all("Not worse than what was live then (v1)" in page and "the live version" not in page for page in after)
     assert not any("live v1" in page for page in after)
     assert 'class="end">v2</th><th scope="col" class="end">v1</th>' in after[0]
+
+
+def test_run__that_did_not_pass__opens_on_the_cases_that_flipped_the_worst_first(
+    cast: Cast, world: Evaluated, as_: SignedIn
+) -> None:
+    client, path = as_(cast.vera), f"/w/acme/runs/{world.run.pk}"
+    passed = client.get(path).content.decode()
+    Run.objects.filter(pk=world.run.pk).update(verdict="failed")
+    for key, arm in (("case-1", "baseline"), ("case-40", "candidate")):  # one better, and one more that is worse
+        Result.objects.filter(run=world.run, case__key=key, arm=arm).update(is_passed=False)
+    ArmTally.objects.filter(run=world.run).delete()
+
+    opened = client.get(path).content.decode()
+    wanted = client.get(f"{path}?status=all").content.decode()
+    tagged = client.get(f"{path}?tag=even").content.decode()
+    following = client.get(f"{path}/cases/41?status=flipped").content.decode()
+
+    assert ">case-0</a>" in passed and f'href="{path}?status=all#results"' in passed
+    for page in (opened, client.get(f"{path}?page=1").content.decode()):
+        assert re.findall(r">case-(\d+)</a>", page) == ["3", "40", "1"]
+    assert f'href="{path}?status=all#results"' in opened and ">case-0</a>" in wanted and ">case-0</a>" in tagged
+    assert f'rel="prev" href="{path}/cases/4?status=flipped"' in following
+    assert f'rel="next" href="{path}/cases/2?status=flipped"' in following
+    part = client.get(f"{path}/results?status=all", headers=HTMX).content.decode()
+    assert ">case-0</a>" in part and 'name="status" value="all"' in part, "what is typed is looked for in all"
 
 
 def test_case__of_a_run__stands_side_by_side_with_what_differs(cast: Cast, world: Evaluated, as_: SignedIn) -> None:
