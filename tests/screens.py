@@ -108,6 +108,7 @@ SCREENS = {
 STATES = {
     "board, nothing found": "/w/acme/?q=nothing+of+the+kind",
     "editor of a text": f"{PROMPT}/drafts/edit",
+    "prompt with suites": ECHO,
     "compare, unified": f"{PROMPT}/diff?from=1&to=2",
     "promotion, waiting for a run": "/w/acme/promotions/{waiting_promotion}",
     "promotion, applied": "/w/acme/promotions/{applied}",

@@ -10,6 +10,7 @@ from prompts_app.actions.bumping import bump_includes
 from prompts_app.actions.following import follow, is_following, unfollow
 from prompts_app.actions.prompts import change_prompt, create_prompt, find_prompt
 from prompts_app.actions.versions import newest_version
+from prompts_app.evaluation import starts
 from prompts_app.history_queries import draft_of, stages
 from prompts_app.include_queries import included_in, including
 from prompts_app.models import Environment, Kind, LivePointer, Prompt, PromptVersion
@@ -173,7 +174,7 @@ def _prompt_page(request: PageRequest, prompt: Prompt, form: DescriptionForm | N
         "newest": version,
         "content": version.to_json() if version else None,
         "stages": places,
-        "is_judged": any(stage.check for stage in places),
+        "suites": starts(prompt.pk) if version else (),
         "may_roll_back": allows(request.actor, Permission.ROLL_BACK),
         "who_goes_back": who_goes_back(request.actor) if any(stage.deployment for stage in places) else "",
         "held": [one for one in held if version and one.digest == version.digest],
