@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -13,18 +13,16 @@ from django.db.models import Aggregate, Count, Exists, FloatField, Q, QuerySet, 
 from django.utils import timezone
 
 from evals_app import asking_words
-from evals_app.case_counts import Pick, counted_cases, flipped_cases
+from evals_app.case_counts import flipped_cases
 from evals_app.excerpts import excerpt
 from evals_app.metric_lines import MetricLine, SliceLine, metrics_of, slices_of, worse_slices
 from evals_app.models import Arm, Case, Result, Run, RunChunk, RunState, Verdict
 from evals_app.run_totals import Totals, judged_totals, totals_of
 from evals_app.stats import level_per_look
-from evals_app.tag_queries import tags_with_counts
 from registry.core.canonical import JSON
 from registry.core.models import JobState
 
 PAGE_SIZE = 50
-CASES_PER_PAGE = 50
 SOON = timedelta(seconds=15)  # within which a worker that is free has taken up a run
 _SUMS = """
   SELECT arm, (SELECT sum(n) FROM unnest(answers) n), (SELECT sum(n) FROM unnest(errors) n),
@@ -228,17 +226,6 @@ class CaseRow:
         return {("failed", "passed"): "better", ("passed", "failed"): "worse"}.get(states, "")
 
 
-@dataclass(frozen=True)
-class CaseGrid:
-    """One page of a run's cases by what was picked, and how many there are of each kind to pick from (of the tag chosen)."""
-
-    rows: tuple[CaseRow, ...]
-    page: "Page[int]"
-    pick: Pick
-    counts: dict[str, int]
-    tags: tuple[tuple[str, int], ...]
-
-
 def state_of(run: Run) -> str:
     """The verdict of a run that has one, else its state; `reported` where it judges nothing."""
     return (run.verdict or "reported") if run.state == RunState.FINISHED else run.state
@@ -341,28 +328,6 @@ def _counted_figures(run: Run) -> QuerySet[Result, tuple[Any, ...]]:
             written=Sum("output_tokens"),
             middle=Median("latency_ms", filter=answered),
         )
-    )
-
-
-def case_grid(run: Run, pick: Pick, *, page: str | None, is_opened: bool = False) -> CaseGrid:
-    """One page of the run's cases; six queries.
-
-    Where nothing was picked (`is_opened`) a run that did not pass shows which cases flipped, if any did.
-    """
-    cases = counted_cases(run)
-    counts = cases.counts(pick)
-    if is_opened and run.verdict in ("failed", "inconclusive") and counts["flipped"]:
-        pick = replace(pick, status="flipped")
-    paginator = Paginator(cases.picked(pick), CASES_PER_PAGE)
-    paginator.count = counts.get(pick.status or "all", 0)
-    found = paginator.get_page(page)
-    places = list(found.object_list)
-    return CaseGrid(
-        rows=rows_of(run, sorted(cases.load(places), key=lambda case: places.index(case.position))),
-        page=found,
-        pick=pick,
-        counts=counts,
-        tags=tags_with_counts(run.suite_version_id),
     )
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal
 
 from django.conf import settings
-from django.db.models import Count, Exists, F, OuterRef, Q, Sum
+from django.db.models import Count, Exists, OuterRef, Q, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from evals_app.models import Case, RunOn, Suite, SuiteAttachment, SuiteVersion, Tryout
@@ -119,8 +119,7 @@ def _model_offers(workspace_id: int) -> list[ModelOffer]:
 
 
 def _starting(prompt_id: int) -> list[StartingSuite]:
-    newest = SuiteVersion.objects.filter(number=F("suite__last_number"))
-    attached = SuiteAttachment.objects.filter(prompt=prompt_id, run_on=RunOn.NEW_VERSION)
-    required = dict(attached.values_list("suite", "is_required"))
-    rows = newest.filter(suite__in=required).select_related("suite").order_by("suite__title")
-    return [StartingSuite(row.suite.title, row.suite.slug, row.case_count, required[row.suite_id]) for row in rows]
+    newest = SuiteVersion.objects.filter(suite=OuterRef("suite"), number=OuterRef("suite__last_number"))
+    attached = SuiteAttachment.objects.filter(prompt=prompt_id, run_on=RunOn.NEW_VERSION, suite__last_number__gt=0)
+    rows = attached.annotate(cases=Subquery(newest.values("case_count"))).order_by("suite__title")
+    return [StartingSuite(*row) for row in rows.values_list("suite__title", "suite__slug", "cases", "is_required")]

@@ -382,11 +382,9 @@ def add_rows(house: House, numbers: range) -> None:
         cast.key(name=f"key {number}")
         create_webhook(cast.olga, WebhookInput(WebhookSettings(f"hook {number}", "https://example.com/"), None))
         send_test_event(cast.olga, house.hook)
-        starts = timezone.now() + timedelta(days=number + 1)
+        starts, staging = timezone.now() + timedelta(days=number + 1), cast.environment("staging")
         ends = starts + timedelta(hours=1)
-        freeze_environment(
-            cast.olga, cast.environment("staging"), starts_at=starts, ends_at=ends, reason=f"Sale {number}"
-        )
+        freeze_environment(cast.olga, staging, starts_at=starts, ends_at=ends, reason=f"Sale {number}")
         version = builders.version(cast.ada, made.prompt, f"Now {{{{ q }}}}, variant {number}.")
         suite = building.suite(cast.ada, f"suite-{number}", of=building.cases(3, tags=[f"tag-{number}"]))
         attach_suite(cast.ada, suite, made.prompt, run_on="promotion")

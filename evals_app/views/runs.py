@@ -12,12 +12,13 @@ from django.urls import reverse
 from evals_app.actions.runs import cancel_run, find_run, resume_run, retry_errors
 from evals_app.budgets import Budget, parse_budget
 from evals_app.case_counts import PICKS, Pick
+from evals_app.case_grid import case_grid
 from evals_app.case_queries import case_sheet
 from evals_app.exchange_queries import exchange_of
 from evals_app.figure_queries import run_figures as read_figures
 from evals_app.judge_reports import run_seats, run_warnings
 from evals_app.models import Run, Suite
-from evals_app.run_queries import case_grid, lines, run_list, sheet
+from evals_app.run_queries import lines, run_list, sheet
 from evals_app.tag_queries import PER_PAGE, tag_report
 from registry.core.canonical import JSON
 from registry.core.errors import Conflict, Invalid, RegistryError, invalid_field

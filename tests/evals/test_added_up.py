@@ -9,9 +9,10 @@ from evals_app.actions.batches import find_batch, start_batch
 from evals_app.actions.runs import find_run, start_run
 from evals_app.batch_queries import batch_sheet
 from evals_app.case_counts import PICKS, Pick, counted_cases
+from evals_app.case_grid import case_grid
 from evals_app.engine import running
 from evals_app.models import ArmScore, ArmTally, Result, Run, Suite
-from evals_app.run_queries import case_grid, figures
+from evals_app.run_queries import figures
 from evals_app.scripted_provider import Rule, ScriptedProvider
 from evals_app.tag_queries import tag_report
 from evals_app.tallies import not_added_up, write_tallies

@@ -157,8 +157,7 @@ def test_run__that_did_not_pass__opens_on_the_cases_that_flipped_the_worst_first
     assert f'href="{path}?status=all#results"' in opened and ">case-0</a>" in wanted and ">case-0</a>" in tagged
     assert f'rel="prev" href="{path}/cases/4?status=flipped"' in following
     assert f'rel="next" href="{path}/cases/2?status=flipped"' in following
-    part = client.get(f"{path}/results?status=all", headers=HTMX).content.decode()
-    assert ">case-0</a>" in part and 'name="status" value="all"' in part, "what is typed is looked for in all"
+    assert 'name="status" value="all"' in client.get(f"{path}/results?status=all", headers=HTMX).content.decode()
 
 
 def test_case__of_a_run__stands_side_by_side_with_what_differs(cast: Cast, world: Evaluated, as_: SignedIn) -> None:

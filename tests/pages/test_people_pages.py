@@ -105,7 +105,11 @@ def test_first_steps__three_of_them_done__are_one_line_that_opens(cast: Cast, as
 
     after = client.get("/w/acme/").content.decode()
     assert '<section class="steps" data-line' not in before
-    assert '<section class="steps" data-line' in after and "3 of 5 done" in after and ", next: fetch it from a service" in after
+    assert (
+        '<section class="steps" data-line' in after
+        and "3 of 5 done" in after
+        and ", next: fetch it from a service" in after
+    )
     assert 'href="/w/acme/settings/keys?environment=staging' in after, "the next step stays one press away"
 
 

@@ -15,7 +15,7 @@ board                        20
 search                       16
 prompt_new                   5
 prompt_import                6
-prompt                       24
+prompt                       25
 prompt_edit                  15
 prompt_try                   13
 prompt_versions              16
@@ -66,6 +66,7 @@ batch                        8
 usage                        14
 board, nothing found         8
 editor of a text             15
+prompt with suites           25
 compare, unified             11
 promotion, waiting for a run 27
 promotion, applied           23
