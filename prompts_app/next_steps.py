@@ -9,7 +9,7 @@ from datetime import datetime
 
 from prompts_app.evaluation import OptionalSuites, called
 from prompts_app.gates import RUN_WHEN_OPENED, Blocker, Level, check_of, entitled, lacks_reviewer, standing
-from prompts_app.models import Promotion, PromotionState, Vote
+from prompts_app.models import CheckState, Promotion, PromotionState, Vote
 from prompts_app.promotion_queries import Review
 from registry.core.actor import Actor
 from registry.core.canonical import JSON
@@ -24,6 +24,7 @@ GROUPS = {
     "admins": Permission.ADMINISTER,
     "anyone": Permission.WRITE,
 }
+VOTE = "#your-review"  # the form with the reader's vote
 NAMED = 3  # blockers a sentence names before it counts the rest
 CHECK_REASONS = {
     "missing": "has not run",
@@ -136,6 +137,23 @@ class NextSteps:
     due: datetime | None = None
     override: str = ""
 
+    @property
+    def asks_vote(self) -> bool:
+        """Whether the reader's own vote is among what is missing: the box then has the form for it."""
+        return any(step.link == VOTE for step in self.mine)
+
+    @property
+    def deeds(self) -> tuple[Step, ...]:
+        """What the reader can do but for voting, which the form says."""
+        return tuple(step for step in self.mine if step.link != VOTE)
+
+    @property
+    def waits(self) -> tuple[Step, ...]:
+        """What waits for others; that only an approval is missing is not listed: the sentence says it, and who can give it."""
+        (one, *more) = (*self.mine, *self.others) or (None,)
+        is_told = one and not more and one.blocker.code == "approvals.insufficient" and not lacks_reviewer(one.blocker)
+        return () if is_told else self.others
+
 
 def next_steps(review: Review, actor: Actor) -> NextSteps:
     """What stands in the way, for this reader. That the reader may not apply is no obstacle of the promotion's own, and
@@ -151,6 +169,11 @@ def next_steps(review: Review, actor: Actor) -> NextSteps:
         _sentence(review, steps) if standing(tuple(blockers)) or due is None else "Nothing else stands in the way."
     )
     return NextSteps(sentence, _tone(review, steps), mine, others, due, _override(review))
+
+
+def checks_first(review: Review) -> bool:
+    """Whether what checks say is read before what changes: as long as they have not all passed."""
+    return review.promotion.is_pending and any(check.state != CheckState.PASSED for check in review.checks)
 
 
 def overridden(blockers: Sequence[Mapping[str, JSON]], titles: Mapping[str, str]) -> tuple[str, ...]:
@@ -249,10 +272,10 @@ def _way(blocker: Blocker, review: Review) -> tuple[str, str, str]:
     if code == "schedule.late":
         return "unschedule", "", "Take the time away"
     if code == "approvals.insufficient":
-        return ("", "members", "Invite a reviewer") if lacks_reviewer(blocker) else ("", "#your-review", "Review it")
+        return ("", "members", "Invite a reviewer") if lacks_reviewer(blocker) else ("", VOTE, "")
     if code == "approvals.changes_requested":
         is_own = review.mine is not None and review.mine.vote == Vote.REQUEST_CHANGES
-        return "", "#your-review" if is_own else "#votes", "Vote again" if is_own else "See the votes"
+        return ("", VOTE, "") if is_own else ("", "#votes", "See the votes")
     if code == "comments.unresolved":
         return "", "#conversation", "Read it" if review.judgement.facts.unresolved_comments == 1 else "Read them"
     if code == "suites.missing" and review.optional is not None:
@@ -319,8 +342,7 @@ def _deed(step: Step, review: Review) -> str:
     if code == "approvals.insufficient":
         return "invite a reviewer" if lacks_reviewer(step.blocker) else "approve it"
     if code == "approvals.changes_requested":
-        is_own = step.link == "#your-review"
-        return "approve it" if is_own else f"set aside what {step.blocker.who_can_clear[0]} asked for"
+        return "approve it" if step.link == VOTE else f"set aside what {step.blocker.who_can_clear[0]} asked for"
     return CHECK_DEEDS.get(code.rpartition(".")[2], "run what is missing") if step.is_check else DEEDS.get(code, label)
 
 

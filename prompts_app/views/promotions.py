@@ -18,7 +18,7 @@ from prompts_app.diffing import compare
 from prompts_app.facts import current_policy, live_deployment
 from prompts_app.history_queries import numbers
 from prompts_app.models import Environment, Override, Promotion, PromotionState, Prompt, Side, Vote
-from prompts_app.next_steps import next_steps, overridden
+from prompts_app.next_steps import checks_first, next_steps, overridden
 from prompts_app.obstacle_queries import waits_of
 from prompts_app.promoting_words import what_follows
 from prompts_app.promotion_queries import Filter, Review, onward, review_of, story_of
@@ -164,6 +164,7 @@ def _promotion_page(request: PageRequest, pk: int, refused: RegistryError | None
         "promotion": promotion,
         "review": review,
         "steps": next_steps(review, request.actor),
+        "checks_first": checks_first(review),
         "story": story_of(review),
         "overridden": overridden(review.override.present, review.titles) if review.override else (),
         "onward": onward(promotion, review.live) if promotion.deployment else None,

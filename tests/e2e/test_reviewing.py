@@ -86,6 +86,13 @@ def focused(page: Page) -> str:
     return str(page.evaluate("document.activeElement.id || document.activeElement.tagName"))
 
 
+def top(page: Page, selector: str) -> float:
+    """Where the part of the page begins."""
+    place = page.locator(selector).bounding_box()
+    assert place
+    return place["y"]
+
+
 def test_review__by_keyboard_alone__from_the_inbox_to_a_comment_on_a_line_and_an_approval(desk: Desk) -> None:
     grace = desk.seat("grace")
     page = grace.open("/w/acme/reviews")
@@ -193,6 +200,44 @@ def test_promotion__left_open__shows_votes_and_that_it_went_live_and_keeps_what_
     expect(page.locator("#main")).to_contain_text("Promoted just now by Rosa")
     expect(page.locator("#blockers")).to_have_count(0)
     assert ada.complaints == []
+
+
+def test_review__written_while_somebody_else_approves__stays_where_its_form_goes(desk: Desk) -> None:
+    grace = desk.seat("grace")
+    page = grace.open(f"/w/acme/promotions/{desk.promotion.pk}")
+    page.locator("#blockers #your-review textarea").fill("Is it")
+
+    approve(desk.cast.rosa, desk.promotion)
+    expect(page.locator("#blockers-title")).to_contain_text("Nothing stands in the way.", timeout=PATIENCE_MS)
+    page.keyboard.type(" new?")
+
+    expect(page.locator("aside #your-review textarea")).to_have_value("Is it new?")
+    assert grace.complaints == []
+
+
+@pytest.mark.parametrize("width", [1280, 1024, 390])
+def test_promotion__at_any_width__is_read_in_the_order_of_its_text_with_all_of_both_columns(
+    desk: Desk, width: int
+) -> None:
+    page = desk.seat("rosa").open(f"/w/acme/promotions/{desk.promotion.pk}?view=split")
+    page.set_viewport_size({"width": width, "height": 900})
+
+    tops = [top(page, part) for part in ("#your-review", "#changes", "#checks", "#conversation")]
+    assert tops == sorted(tops)
+    beside = top(page, "#apply")
+    assert beside < tops[1] if width > 1080 else tops[2] < beside < tops[3]
+    if width > 390:
+        assert page.locator(".diff-lines[data-two]").first.evaluate("(box) => box.scrollWidth === box.clientWidth")
+
+
+def test_promotion__whose_evidence_does_not_come__leads_to_it(desk: Desk) -> None:
+    page = desk.seat("grace").page
+    page.route(re.compile(r"/evidence\?"), lambda route: route.abort())
+    page.goto(f"{desk.web.url}/w/acme/promotions/{desk.promotion.pk}")
+
+    page.get_by_role("link", name="The evidence in full").click()
+
+    expect(page.get_by_role("heading", name="Evidence", exact=True)).to_be_visible()
 
 
 def test_promotion__opened_just_now__shows_its_run_start_by_itself_while_one_writes(desk: Desk) -> None:

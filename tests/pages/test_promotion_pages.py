@@ -139,6 +139,30 @@ def test_review__of_whoever_has_voted__offers_what_would_still_change_something(
     assert objected == ("btn", "Approve") and "You have asked for changes. Approving takes that back." in how
 
 
+def test_review__where_the_readers_vote_is_missing__is_given_in_the_box_and_promote_is_no_second_primary(
+    cast: Cast, as_: SignedIn, waiting: Promotion
+) -> None:
+    address = f"/w/acme/promotions/{waiting.pk}"
+
+    def parts(page: str) -> list[str]:
+        return re.findall(r'id="(blockers|your-review|changes|checks|apply|conversation)"', page)
+
+    rosa = as_(cast.rosa).get(address).content.decode()
+    ada = as_(cast.ada).get(address).content.decode()
+    approve(cast.grace, waiting)
+    ready = as_(cast.rosa).get(address).content.decode()
+
+    assert parts(rosa) == ["blockers", "your-review", "changes", "checks", "apply", "conversation"]
+    assert parts(ada) == ["blockers", "changes", "checks", "your-review", "conversation"]
+    assert "<dt>Can promote</dt><dd>Rosa or Olga</dd>" in ada and "<dt>Can promote</dt>" not in rosa
+    assert rosa.count("0 of 1 approvals") == ada.count("0 of 1 approvals") == 1
+    assert 'href="#your-review"' not in rosa
+    assert '<button class="btn wide" type="submit" disabled>' in rosa
+    assert '<button class="btn primary wide" type="submit">' in ready
+    shown = [re.sub(r"(?s)<template.*?</template>", "", page.partition("<main")[2]) for page in (rosa, ada, ready)]
+    assert [page.count("btn primary") for page in shown] == [1, 0, 1]
+
+
 def test_promotion__read_by_a_viewer__offers_nothing_that_would_be_refused(
     cast: Cast, as_: SignedIn, waiting: Promotion
 ) -> None:

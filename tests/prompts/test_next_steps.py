@@ -5,10 +5,10 @@ from datetime import timedelta
 from django.utils import timezone
 
 from prompts_app.actions.environments import freeze_environment
-from prompts_app.actions.promotions import open_promotion, schedule, set_ready
+from prompts_app.actions.promotions import close, open_promotion, schedule, set_ready
 from prompts_app.actions.reviews import comment
 from prompts_app.models import CheckState, Promotion, Vote
-from prompts_app.next_steps import NextSteps, next_steps, overridden
+from prompts_app.next_steps import NextSteps, checks_first, next_steps, overridden
 from prompts_app.promotion_queries import review_of
 from registry.core.actions.invitations import create_invitation, revoke_invitation
 from registry.core.actions.workspaces import change_member
@@ -43,7 +43,8 @@ def test_steps__an_approval_is_missing__the_reviewer_can_give_it_and_the_author_
     grace, ada = steps(row, cast.grace), steps(row, cast.ada)
 
     assert codes(grace) == (["approvals.insufficient"], [])
-    assert (grace.mine[0].link, grace.mine[0].label) == ("#your-review", "Review it")
+    assert grace.asks_vote and not ada.asks_vote
+    assert grace.deeds == grace.waits == ada.waits == (), "the sentence has said it"
     assert grace.sentence == "Not yet: 0 of 1 approvals. You can approve it now. Then Rosa or Olga can promote it."
     assert codes(ada) == ([], ["approvals.insufficient"])
     assert ada.sentence == "Not yet: 0 of 1 approvals. It waits for Grace, Olga or Rosa."
@@ -57,6 +58,8 @@ def test_steps__a_failed_suite_and_no_approval__are_apart_by_who_can_help(cast: 
     grace, vera = steps(row, cast.grace), steps(row, cast.vera)
 
     assert codes(grace) == (["approvals.insufficient"], ["check.suite/intents.failed"])
+    assert (grace.asks_vote, grace.deeds, grace.waits) == (True, (), grace.others)
+    assert vera.waits == vera.others
     assert codes(steps(row, cast.ada))[0] == ["check.suite/intents.failed"]
     assert codes(vera) == ([], [*codes(vera)[1]]) and len(vera.others) == 2
     assert grace.sentence == (
@@ -75,6 +78,26 @@ def test_steps__a_failed_suite__takes_another_version_and_nothing_is_promised_of
         "Not yet: suite/intents failed and 0 of 1 approvals. You can save a better version now, with a promotion of its own."
         " This one waits for Grace or Rosa."
     )
+
+
+def test_checks_first__until_all_have_passed__is_true_of_what_is_pending(cast: Cast) -> None:
+    row = asked(cast)
+
+    def is_first() -> bool:
+        return checks_first(review_of(fresh(row), cast.grace))
+
+    alone = is_first()
+    suite(cast.olga, row.prompt)
+    missing = is_first()
+    post(row.version, row.environment, CheckState.FAILED)
+    failed = is_first()
+    close(cast.ada, fresh(row), stamp=None)
+    ended = is_first()
+    later = open_promotion(cast.ada, version(cast.ada, row.prompt, "c"), row.environment)
+    post(later.version, row.environment, CheckState.PASSED)
+
+    assert (alone, missing, failed, ended) == (False, True, True, False)
+    assert not checks_first(review_of(fresh(later), cast.grace))
 
 
 def test_steps__not_yet_live_in_the_stage_below__waits_for_the_promotion_there_where_one_is_open(cast: Cast) -> None:
