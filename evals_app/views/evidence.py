@@ -154,7 +154,10 @@ def _panel(request: PageRequest, prompt: Prompt, number: int, version: PromptVer
         "may_lift": allows(request.actor, Permission.WRITE)
         and (allows(request.actor, Permission.CHANGE_REQUIRED_SUITE) or not panel.is_relied_on),
     }
-    return render(request, "evals/checks.html#panel" if request.htmx else "evals/checks.html", context)
+    answer = render(request, "evals/checks.html#panel" if request.htmx else "evals/checks.html", context)
+    if "moving" in request.GET and not panel.is_moving and not context["starting"]:
+        answer["HX-Trigger"] = "suites-told"  # what stands above, by the stages, says the same
+    return answer
 
 
 def _news(promotion: Promotion, found: PromotionEvidence, *, is_changed: bool) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Locator, Route, expect
 
-from prompts_app.models import CheckState
+from prompts_app.models import CheckState, Prompt
 from tests import builders, scenes
 from tests.builders import Cast, make_cast
 from tests.e2e.conftest import Seat
@@ -98,3 +98,18 @@ def test_run__on_a_narrow_screen__has_both_answers_within_its_frame(house: House
     drawn = page.locator(".verdict .interval")
     assert width(drawn) > 0.75 * NARROW, "as wide as its box"
     assert seat.complaints == []
+
+
+def test_stages__once_suites_have_said_more__say_it_too(vera: Seat, cast: Cast) -> None:
+    page = vera.open("/w/acme/prompts/support/triage")
+    development = page.locator("#stages > li").first
+    expect(development).to_contain_text("failed")
+
+    scenes.post(
+        builders.version(cast.ada, Prompt.objects.get(name="support/triage"), "Hello, {{ name }}"),
+        cast.environment("development"),
+    )
+    page.evaluate("document.body.dispatchEvent(new CustomEvent('suites-told'))")
+
+    expect(development).to_contain_text("v3")
+    expect(development).to_contain_text("passed")

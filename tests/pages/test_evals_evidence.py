@@ -85,6 +85,19 @@ def test_checks_panel__of_a_version_saved_just_now__says_that_its_runs_start_by_
     assert "Run what is missing" not in panel and 'hx-trigger="every 2s"' in panel
 
 
+def test_checks_panel__once_its_runs_have_ended__has_the_stages_above_told_anew(
+    cast: Cast, world: Evaluated, as_: SignedIn
+) -> None:
+    client = as_(cast.vera)
+
+    under_way = client.get(f"{CHECKS}?moving=1", headers=HTMX)
+    building.work(world.waiting)
+    first, ended = client.get(CHECKS, headers=HTMX), client.get(f"{CHECKS}?moving=1", headers=HTMX)
+
+    assert ("HX-Trigger" in under_way, "HX-Trigger" in first, ended["HX-Trigger"]) == (False, False, "suites-told")
+    assert 'hx-trigger="suites-told from:body"' in client.get("/w/acme/prompts/numbers/echo").content.decode()
+
+
 def test_checks_panel__a_suite_that_is_not_required__is_made_so_there(
     cast: Cast, world: Evaluated, as_: SignedIn
 ) -> None:

@@ -270,6 +270,7 @@ def test_run_new__says_how_many_questions_it_asks__for_what_is_chosen(
     assert alone.startswith("Asks the model 12 questions: 4 cases, 3 times each. Where the same was asked")
     assert refused == ""
     assert "<dt>Questions</dt><dd>120: 60 cases, of both versions</dd>" in page
+    assert '<a href="/w/acme/prompts/numbers/echo">What comes next for numbers/echo</a>' in page
 
 
 def test_run__started_by_hand__compares_with_what_was_chosen(cast: Cast, world: Evaluated, as_: SignedIn) -> None:
