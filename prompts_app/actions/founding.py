@@ -2,28 +2,22 @@
 
 from django.db import transaction
 from django.db.models.functions import Now
-from django.utils.text import slugify
 
 from prompts_app.actions.environments import create_default_environments
 from registry.core.actions.invitations import NewPerson, claim_invitation
 from registry.core.actions.people import sign_up
 from registry.core.actions.workspaces import create_workspace
 from registry.core.actor import Actor
-from registry.core.errors import invalid_field
 from registry.core.models import Invitation, Member
-
-MOST_NAME = 120
+from registry.core.naming import slug_of
 
 
 @transaction.atomic
 def found_workspace(token: str, *, who: NewPerson, name: str, address: str) -> Member:
     """Use the founding link; exactly one of two concurrent uses succeeds. Raises Gone for a link that does nothing."""
     invitation = claim_invitation(token, address=address, founds=True)
-    if not name.strip() or len(name) > MOST_NAME or not name.isprintable():
-        raise invalid_field("workspace", "format", f"A name of 1 to {MOST_NAME} printable characters.")
     owner = sign_up(who.email, name=who.name, password=who.password)
-    slug = slugify(name)[:63].strip("-") or "main"
-    workspace, member = create_workspace(slug, name=name.strip(), owner=owner)
+    workspace, member = create_workspace(slug_of(name) or "main", name=name.strip(), owner=owner)
     create_default_environments(Actor.system(workspace.pk, "operator"))
     Invitation.objects.filter(pk=invitation.pk).update(used_at=Now(), used_by=owner)
     return member

@@ -1,4 +1,10 @@
+import json
+from io import StringIO
+from typing import Any
+
 import pytest
+from django.core.management import CommandError, call_command
+from django.test import Client
 
 from registry.core.actions.people import rename_person, set_password
 from registry.core.actions.workspaces import (
@@ -8,12 +14,13 @@ from registry.core.actions.workspaces import (
     find_member,
     find_or_create_user,
     invite,
+    rename_workspace,
 )
 from registry.core.actor import Actor, Role
 from registry.core.audit import verify_chain
 from registry.core.errors import Conflict, Forbidden, Invalid, NotFound
 from registry.core.identity import memberships
-from registry.core.models import AuditEvent, Member, User
+from registry.core.models import AuditEvent, Member, User, Workspace
 from tests.builders import Cast, join, person
 
 
@@ -31,6 +38,71 @@ def test_user__of_an_address_in_another_case__is_the_same(db: None) -> None:
 def test_workspace__made__has_an_owner_and_a_chain(db: None) -> None:
     workspace, owner = create_workspace("w", name="W", owner=find_or_create_user("o@example.com"))
     assert (owner.role, verify_chain(workspace.pk).rows) == (Role.OWNER, 1)
+
+
+@pytest.mark.parametrize("slug", ["My Team", "", "a/b", "é", "a" * 64, "a\n"])
+def test_workspace__with_a_slug_that_is_none__is_refused(db: None, slug: str) -> None:
+    with pytest.raises(Invalid, match="1 to 63 letters"):
+        create_workspace(slug, name="W", owner=find_or_create_user("o@example.com"))
+    assert not Workspace.objects.exists()
+
+
+@pytest.mark.parametrize("name", [" ", "n" * 121, "two\nlines"])
+def test_workspace__with_a_name_that_no_page_shows__is_refused(db: None, name: str) -> None:
+    with pytest.raises(Invalid, match="printable"):
+        create_workspace("w", name=name, owner=find_or_create_user("o@example.com"))
+
+
+def made_by_command(**options: str) -> dict[str, Any]:
+    out = StringIO()
+    call_command("create_workspace", owner="o@example.com", stdout=out, **options)
+    found: dict[str, Any] = json.loads(out.getvalue())
+    return found
+
+
+def test_command__with_a_name_in_words__makes_the_slug_from_it_once(db: None, client: Client) -> None:
+    made = made_by_command(name="My Team")
+    client.force_login(User.objects.get(email="o@example.com"))
+    assert (made["workspace"], Workspace.objects.get().name) == ("my-team", "My Team")
+    assert client.get("/w/my-team/").status_code == 200
+    assert "keys" not in made_by_command(name="My Team"), "it is there already"
+
+
+@pytest.mark.parametrize(
+    ("options", "slug"),
+    [({"name": "Team_A"}, "Team_A"), ({"name": "acme"}, "acme"), ({"name": "東京", "slug": "tokyo"}, "tokyo")],
+)
+def test_command__with_a_good_slug__keeps_it_as_it_is(db: None, options: dict[str, str], slug: str) -> None:
+    assert made_by_command(**options)["workspace"] == slug
+    assert Workspace.objects.get().name == options["name"]
+
+
+def test_command__with_what_makes_no_slug__says_what_does(db: None) -> None:
+    with pytest.raises(CommandError, match="--slug"):
+        made_by_command(name="東京")
+    with pytest.raises(CommandError, match=r"slug: 1 to 63 letters"):
+        made_by_command(name="acme", slug="a b")
+    assert not User.objects.exists()
+
+
+def test_workspace__renamed_from_a_slug_that_is_none__has_its_pages_again(free: Cast, client: Client) -> None:
+    Workspace.objects.filter(pk=free.workspace.pk).update(slug="My Team")
+    create_workspace("taken", name="T", owner=find_or_create_user("o@example.com"))
+
+    for slug, said in (("taken", "already"), ("still bad", "letters")):
+        with pytest.raises(CommandError, match=said):
+            call_command("rename_workspace", workspace="My Team", slug=slug)
+    call_command("rename_workspace", workspace="My Team", slug="my-team", stdout=StringIO())
+
+    client.force_login(member(free.vera).user)
+    assert client.get("/w/my-team/").status_code == 200
+    event = AuditEvent.objects.filter(workspace=free.workspace).latest("sequence")
+    assert (event.event, json.loads(event.detail)) == (
+        "workspace.renamed",
+        {"slug_before": "My Team", "slug": "my-team"},
+    )
+    with pytest.raises(Forbidden):
+        rename_workspace(free.ada, slug="other")
 
 
 def test_add__by_whom__is_an_admin_or_the_operator(free: Cast) -> None:

@@ -168,6 +168,7 @@ ROWS: dict[str, Callable[[World], Callable[[], Any]]] = {
     "core.workspaces.create_workspace": _now(
         lambda w: workspaces.create_workspace("new", name="N", owner=w.member().user)
     ),
+    "core.workspaces.rename_workspace": _now(lambda w: workspaces.rename_workspace(w.cast.olga, slug="new")),
     "core.workspaces.add_member": _after(
         lambda w: workspaces.find_or_create_user("new@example.com"),
         lambda w, user: workspaces.add_member(w.cast.olga, user, role=Role.EDITOR),

@@ -13,6 +13,7 @@ from registry.core.broadcast import announce
 from registry.core.canonical import JSON, is_storable
 from registry.core.errors import Conflict, Forbidden, NotFound, invalid_field
 from registry.core.models import ApiKey, Member, User, Workspace
+from registry.core.naming import MOST_NAME, MOST_SLUG, is_name, is_slug
 from registry.core.permissions import Permission, require, require_confirmed, require_person
 
 GRANTS = frozenset({"override"})
@@ -39,7 +40,11 @@ def find_or_create_user(email: str, *, name: str = "") -> User:
 
 @transaction.atomic
 def create_workspace(slug: str, *, name: str, owner: User) -> tuple[Workspace, Member]:
-    """A new tenant and its owner; the operator's command, so nobody's right is asked."""
+    """A new tenant and its owner; the operator's command, so nobody's right is asked. Raises Invalid for a slug that
+    addresses cannot hold, and for a name that pages cannot show."""
+    _refuse_no_slug(slug)
+    if not is_name(name):
+        raise invalid_field("workspace", "format", f"A name of 1 to {MOST_NAME} printable characters.")
     workspace = Workspace.objects.create(slug=slug, name=name)
     member = Member.objects.create(workspace=workspace, user=owner, role=Role.OWNER)
     audit.record(
@@ -51,6 +56,29 @@ def create_workspace(slug: str, *, name: str, owner: User) -> tuple[Workspace, M
         detail={"owner": owner.email},
     )
     return workspace, member
+
+
+@transaction.atomic
+def rename_workspace(actor: Actor, *, slug: str) -> Workspace:
+    """Give a workspace another slug, and so every page of it another address. Raises Conflict for one that is taken."""
+    require_administration(actor)
+    _refuse_no_slug(slug)
+    workspace = Workspace.objects.select_for_update(no_key=True).get(pk=actor.workspace_id)
+    before, workspace.slug = workspace.slug, slug
+    try:
+        with transaction.atomic():
+            workspace.save(update_fields=["slug"])
+    except IntegrityError:
+        raise Conflict("workspace.exists", f"There is a workspace {slug} already.") from None
+    audit.record(
+        actor,
+        "workspace.renamed",
+        subject_type="workspace",
+        subject_id=workspace.pk,
+        subject_name=slug,
+        detail={"slug_before": before, "slug": slug},
+    )
+    return workspace
 
 
 @transaction.atomic
@@ -219,6 +247,11 @@ def _announce_keys(member: Member) -> None:
 def _refuse_rise_above(actor: Actor, role: Role) -> None:
     if actor.role is not None and role.rank > actor.role.rank:
         raise Forbidden("actor.role", f"Only an owner can give or change the role {role}.")
+
+
+def _refuse_no_slug(slug: str) -> None:
+    if not is_slug(slug):
+        raise invalid_field("slug", "format", f"1 to {MOST_SLUG} letters a to z, digits, hyphens and underscores.")
 
 
 def _refuse_last_owner(member: Member) -> None:
