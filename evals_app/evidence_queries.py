@@ -27,7 +27,7 @@ from prompts_app.models import (
 from prompts_app.policy import stricter
 from registry.core.clock import database_now
 
-FLIPS_SHOWN = 12
+FLIPS_SHOWN = 6
 # Answers that a press of "run what is missing" asks for: an answer that holds is never asked for again.
 LACKING = frozenset({"missing", "stale", "error"})
 
