@@ -3,16 +3,16 @@
 Pure: works on what `promotion_queries.review_of` found.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from prompts_app.evaluation import OptionalSuites, called
-from prompts_app.gates import RUN_WHEN_OPENED, Blocker, Level, check_of, entitled, lacks_reviewer, standing
+from prompts_app.blocker_words import ADVICE, counted, is_against, is_final, reason_of
+from prompts_app.evaluation import OptionalSuites
+from prompts_app.gates import Blocker, Level, entitled, lacks_reviewer, standing
 from prompts_app.models import CheckState, Promotion, PromotionState, Vote
 from prompts_app.promotion_queries import Review
 from registry.core.actor import Actor
-from registry.core.canonical import JSON
 from registry.core.people_queries import either, listed
 from registry.core.permissions import Permission, allows
 
@@ -25,27 +25,6 @@ GROUPS = {
     "anyone": Permission.WRITE,
 }
 VOTE = "#your-review"  # the form with the reader's vote
-NAMED = 3  # blockers a sentence names before it counts the rest
-CHECK_REASONS = {
-    "missing": "has not run",
-    "pending": "is still running",
-    "stale": "rests on evidence that no longer fits",
-    "error": "could not be judged",
-    "failed": "failed",
-    "inconclusive": "is inconclusive",
-}
-STARTING = "is about to run"
-REASONS = {
-    "version.yanked": "the version was yanked",
-    "base.moved": "something else went live since it was opened",
-    "schedule.late": "its time has passed",
-    "contract.breaking": "services that use what is live would break",
-    "predecessor.missing": "it was not live in the stage below",
-    "predecessor.soaking": "it has not been live in the stage below for long enough",
-    "suites.missing": "too few suites are required of the prompt",
-    "digest.quarantined": "this content was rolled back here",
-    "freeze.active": "the environment is frozen",
-}
 
 
 # Where else one goes to clear it, and what going there is called.
@@ -67,11 +46,11 @@ DEEDS = {
     "predecessor.missing": "promote it to the stage below",
 }
 CHECK_DEEDS = {
-    "failed": "save a better version",
     "inconclusive": "give it more cases or repeats",
     "error": "run the suite again",
 }
 CHECK_LABELS = {"failed": "See the evidence", "inconclusive": "See the evidence", "error": "Run it again"}
+CLEARED = ("digest.quarantined",)  # of what speaks against a version, what somebody can take back
 UNSURE = ("check.", "suites.missing", "predecessor.missing")
 NOBODY = "nobody here may override it"
 
@@ -125,7 +104,7 @@ class Step:
 class NextSteps:
     """All blockers, apart by whether the reader can do something now; `sentence` says why it is blocked, what the reader
     can do and what remains then, and who can help; `due` is the time it ends on, where one is set; `override` by whom what
-    is soft can be overridden.
+    is soft can be overridden. `improves`: the version has something against it, and its next one is the reader's to write.
 
     `tone`: "pass" where nothing stands in the way, whoever reads; "warn" where all that does can be overridden; else "fail".
     """
@@ -136,6 +115,17 @@ class NextSteps:
     others: tuple[Step, ...]
     due: datetime | None = None
     override: str = ""
+    improves: bool = False
+
+    @property
+    def against(self) -> tuple[Step, ...]:
+        """What speaks against this very version, which comes before all else."""
+        return tuple(step for step in (*self.mine, *self.others) if is_against(step.blocker))
+
+    @property
+    def may_become_ready(self) -> bool:
+        """Whether there is anything to wait for: what has failed stays so."""
+        return not any(is_final(step.blocker) for step in self.against)
 
     @property
     def asks_vote(self) -> bool:
@@ -145,14 +135,14 @@ class NextSteps:
     @property
     def deeds(self) -> tuple[Step, ...]:
         """What the reader can do but for voting, which the form says."""
-        return tuple(step for step in self.mine if step.link != VOTE)
+        return tuple(step for step in self.mine if step.link != VOTE and not is_against(step.blocker))
 
     @property
     def waits(self) -> tuple[Step, ...]:
         """What waits for others; that only an approval is missing is not listed: the sentence says it, and who can give it."""
         (one, *more) = (*self.mine, *self.others) or (None,)
         is_told = one and not more and one.blocker.code == "approvals.insufficient" and not lacks_reviewer(one.blocker)
-        return () if is_told else self.others
+        return () if is_told else tuple(step for step in self.others if not is_against(step.blocker))
 
 
 def next_steps(review: Review, actor: Actor) -> NextSteps:
@@ -166,28 +156,22 @@ def next_steps(review: Review, actor: Actor) -> NextSteps:
     is_due = any(one.code == "schedule.not_due" for one in review.blockers)
     due = review.promotion.scheduled_for if is_due else None
     sentence = (
-        _sentence(review, steps) if standing(tuple(blockers)) or due is None else "Nothing else stands in the way."
+        _sentence(review, steps, actor)
+        if standing(tuple(blockers)) or due is None
+        else "Nothing else stands in the way."
     )
-    return NextSteps(sentence, _tone(review, steps), mine, others, due, _override(review))
+    improves = _is_spoilt(review) and actor.member_id == review.promotion.author_id
+    return NextSteps(sentence, _tone(review, steps), mine, others, due, _override(review), improves)
+
+
+def _is_spoilt(review: Review) -> bool:
+    """Whether something speaks against the version: what would bring this promotion on is not advised then."""
+    return any(is_against(blocker) for blocker in review.blockers)
 
 
 def checks_first(review: Review) -> bool:
     """Whether what checks say is read before what changes: as long as they have not all passed."""
     return review.promotion.is_pending and any(check.state != CheckState.PASSED for check in review.checks)
-
-
-def overridden(blockers: Sequence[Mapping[str, JSON]], titles: Mapping[str, str]) -> tuple[str, ...]:
-    """What stood in the way of something that went live over it: what was so, without what could have been done about it."""
-    return tuple(f"{said[0].upper()}{said[1:]}." for said in (_was(one, titles) for one in blockers) if said)
-
-
-def _was(one: Mapping[str, JSON], titles: Mapping[str, str]) -> str:
-    code, message = str(one["code"]), str(one["message"])
-    if code == "approvals.insufficient" or code.startswith("check."):
-        return _reason(Blocker(code, Level.SOFT, message, (), dict(one)), titles)
-    for advice in (": promote it there first", ": attach one as required", " The author can acknowledge it"):
-        message = message.replace(f"{advice}.", "")
-    return message.rstrip(".")
 
 
 def _override(review: Review) -> str:
@@ -210,14 +194,17 @@ def _step(blocker: Blocker, review: Review, actor: Actor) -> Step:
         return Step(blocker, is_mine=False, names=(), elsewhere=review.below)
     if lacks_reviewer(blocker):
         return _without_reviewers(blocker, review, actor)
-    return _step_of(blocker, review, actor)
+    if blocker.code == "predecessor.missing" and _is_spoilt(review):
+        return Step(replace(blocker, message=blocker.message.replace(ADVICE, "")), is_mine=False, names=())
+    step = _step_of(blocker, review, actor)
+    return replace(step, names=()) if blocker.code == "approvals.insufficient" and _is_spoilt(review) else step
 
 
 def _without_reviewers(blocker: Blocker, review: Review, actor: Actor) -> Step:
     """Nobody is left to approve: told in one breath with that nobody may override it either; it waits for who is invited."""
     is_stuck = _override(review) == NOBODY
     nobody = "nobody else here" if blocker.extra["eligible"] else "nobody here"
-    said = f"{_reason(blocker, review.titles)}: {nobody} may approve or override it."
+    said = f"{reason_of(blocker, review.titles)}: {nobody} may approve or override it."
     step = _step_of(replace(blocker, message=said) if is_stuck else blocker, review, actor)
     step = replace(step, says_override=is_stuck)
     if not review.invited:
@@ -228,7 +215,7 @@ def _without_reviewers(blocker: Blocker, review: Review, actor: Actor) -> Step:
 
 def _step_of(blocker: Blocker, review: Review, actor: Actor) -> Step:
     is_mine = any(_is(word, blocker, review, actor) for word in blocker.who_can_clear)
-    verb, link, label = _way(blocker, review) if is_mine else ("", "", "")
+    verb, link, label = _way(blocker, review) if is_mine or is_final(blocker) else ("", "", "")
     names = dict.fromkeys(name for word in blocker.who_can_clear for name in _names(word, review))
     is_awaited = "time" in blocker.who_can_clear
     return Step(blocker, is_mine, tuple(names), is_awaited, verb, link, label, note=_note(blocker, review))
@@ -295,8 +282,10 @@ def _way_to_suites(known: OptionalSuites) -> tuple[str, str]:
     return "prompt", "Require it" if len(known.titles) == 1 else "Require one of them"
 
 
-def _sentence(review: Review, steps: Sequence[Step]) -> str:
+def _sentence(review: Review, steps: Sequence[Step], actor: Actor) -> str:
     present = [step for step in steps if step.blocker.level is not Level.ADVISORY]
+    if _is_spoilt(review):
+        return _spoilt(review, present, actor)
     if not present and review.ready_by:
         return f"Nothing stands in the way. It goes live by itself in a moment: {review.ready_by} set it to."
     if not present:
@@ -311,7 +300,7 @@ def _applies(review: Review) -> str:
 
 def _blocked(review: Review, present: list[Step]) -> str:
     present.sort(key=lambda step: not step.is_mine)
-    why = f"Not yet: {_counted([_reason(step.blocker, review.titles) for step in present])}."
+    why = f"Not yet: {counted([reason_of(step.blocker, review.titles) for step in present])}."
     mine = [step for step in present if step.is_mine]
     waits = [_wait(step) for step in present if not step.is_mine and (step.names or step.elsewhere)]
     if not mine:
@@ -319,8 +308,6 @@ def _blocked(review: Review, present: list[Step]) -> str:
         return f"{why} It {rest}."
     done = f"{why} You can {listed(list(dict.fromkeys(_deed(step, review) for step in mine)))} now."
     waits += [more for step in mine if (more := _more_approvals(step, review))]
-    if all(step.blocker.code.endswith(".failed") for step in mine):
-        return f"{done[:-1]}, with a promotion of its own.{f' This one waits {_and(waits)}.' if waits else ''}"
     if waits:
         return f"{done} Then it still waits {_and(waits)}."
     if len(mine) < len(present):
@@ -328,6 +315,23 @@ def _blocked(review: Review, present: list[Step]) -> str:
     is_open = review.promotion.state == PromotionState.OPEN and not review.ready_by
     is_sure = not any(step.blocker.code.startswith(UNSURE) for step in mine)
     return f"{done} Then {_lower(_applies(review))}." if is_open and is_sure else done
+
+
+def _spoilt(review: Review, present: list[Step], actor: Actor) -> str:
+    """What speaks against the version first; then what the reader can do about that, and nothing else."""
+    present.sort(key=lambda step: not is_against(step.blocker))
+    why = f"Not yet: {counted([reason_of(step.blocker, review.titles) for step in present])}."
+    has_failed = any(step.is_check and is_final(step.blocker) for step in present)
+    author, another = review.promotion.author_name, "save a better version"
+    look = [f"look at what {'got worse' if review.live else 'failed'}"] if has_failed else []
+    clear = [DEEDS[step.blocker.code] for step in present if step.is_mine and step.blocker.code in CLEARED]
+    if actor.member_id == review.promotion.author_id:
+        return f"{why} You can {listed([*clear, *look, another])} now, with a promotion of its own."
+    if review.mine is not None and review.mine.vote == Vote.REQUEST_CHANGES:
+        return f"{why} You have asked for changes: {author} can {another}."
+    if not review.refusal:
+        return f"{why} You can {listed([*clear, *look, 'ask for changes'])} now."
+    return f"{why} {author} can {another}, with a promotion of its own."
 
 
 def _wait(step: Step) -> str:
@@ -367,20 +371,6 @@ def _lower(said: str) -> str:
     return said.replace("You", "you", 1) if said.startswith("You ") else said
 
 
-def _reason(blocker: Blocker, titles: Mapping[str, str]) -> str:
-    code = blocker.code
-    if code == "approvals.insufficient":
-        needed, valid = blocker.extra["needed"], blocker.extra["valid"]
-        return f"{valid} of {needed} approvals"
-    if code == "approvals.changes_requested":
-        return blocker.message.rstrip(".")
-    if name := check_of(blocker):
-        state = code.rpartition(".")[2]
-        is_starting = state in RUN_WHEN_OPENED and blocker.who_can_clear == ("time",)
-        return f"{called(name, titles)} {STARTING if is_starting else CHECK_REASONS.get(state, state)}"
-    return REASONS.get(code, blocker.message.rstrip("."))
-
-
 def _names(word: str, review: Review) -> tuple[str, ...]:
     """The people that a word of `who_can_clear` stands for."""
     if word == "author":
@@ -388,9 +378,3 @@ def _names(word: str, review: Review) -> tuple[str, ...]:
     if word in GROUPS:
         return review.people.who_may(GROUPS[word])
     return () if word in ("time", "nobody") else (word,)
-
-
-def _counted(reasons: list[str]) -> str:
-    if len(reasons) > NAMED:
-        reasons = [*reasons[: NAMED - 1], f"{len(reasons) - NAMED + 1} more"]
-    return listed(reasons)

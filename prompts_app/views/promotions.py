@@ -13,12 +13,13 @@ from prompts_app.actions import applying, promotions, reviews
 from prompts_app.actions.environments import find_environment
 from prompts_app.actions.prompts import find_prompt
 from prompts_app.actions.versions import find_version
+from prompts_app.blocker_words import overridden
 from prompts_app.conversation_queries import Thread
 from prompts_app.diffing import compare
 from prompts_app.facts import current_policy, live_deployment
 from prompts_app.history_queries import numbers
 from prompts_app.models import Environment, Override, Promotion, PromotionState, Prompt, Side, Vote
-from prompts_app.next_steps import checks_first, next_steps, overridden
+from prompts_app.next_steps import checks_first, next_steps
 from prompts_app.obstacle_queries import waits_of
 from prompts_app.promoting_words import what_follows
 from prompts_app.promotion_queries import Filter, Review, onward, review_of, story_of

@@ -7,8 +7,11 @@ from django.utils import timezone
 from prompts_app.actions.environments import freeze_environment
 from prompts_app.actions.promotions import close, open_promotion, schedule, set_ready
 from prompts_app.actions.reviews import comment
+from prompts_app.actions.rollback import withdraw
+from prompts_app.actions.versions import yank_version
+from prompts_app.blocker_words import overridden
 from prompts_app.models import CheckState, Promotion, Vote
-from prompts_app.next_steps import NextSteps, checks_first, next_steps, overridden
+from prompts_app.next_steps import NextSteps, checks_first, next_steps
 from prompts_app.promotion_queries import review_of
 from registry.core.actions.invitations import create_invitation, revoke_invitation
 from registry.core.actions.workspaces import change_member
@@ -58,15 +61,15 @@ def test_steps__a_failed_suite_and_no_approval__are_apart_by_who_can_help(cast: 
     grace, vera = steps(row, cast.grace), steps(row, cast.vera)
 
     assert codes(grace) == (["approvals.insufficient"], ["check.suite/intents.failed"])
-    assert (grace.asks_vote, grace.deeds, grace.waits) == (True, (), grace.others)
-    assert vera.waits == vera.others
+    assert (grace.asks_vote, grace.deeds, grace.waits, grace.against) == (True, (), (), grace.others)
+    assert [one.link for one in vera.against] == ["#checks"] and (*vera.against, *vera.waits) == vera.others
     assert codes(steps(row, cast.ada))[0] == ["check.suite/intents.failed"]
     assert codes(vera) == ([], [*codes(vera)[1]]) and len(vera.others) == 2
     assert grace.sentence == (
-        "Not yet: 0 of 1 approvals and suite/intents failed. You can approve it now. Then it still waits for Ada."
+        "Not yet: suite/intents failed and 0 of 1 approvals. You can look at what got worse and ask for changes now."
     )
     assert [one.who for one in grace.others] == ["Ada can save a better version"]
-    assert vera.sentence.endswith("It waits for Ada, and for Grace or Rosa.")
+    assert vera.sentence.endswith("Ada can save a better version, with a promotion of its own.")
 
 
 def test_steps__a_failed_suite__takes_another_version_and_nothing_is_promised_of_this_one(cast: Cast) -> None:
@@ -74,10 +77,49 @@ def test_steps__a_failed_suite__takes_another_version_and_nothing_is_promised_of
     suite(cast.olga, row.prompt)
     post(row.version, row.environment, CheckState.FAILED)
 
-    assert steps(row, cast.ada).sentence == (
-        "Not yet: suite/intents failed and 0 of 1 approvals. You can save a better version now, with a promotion of its own."
-        " This one waits for Grace or Rosa."
+    set_ready(cast.rosa, row, stamp=None)
+    found, grace = steps(row, cast.ada), steps(row, cast.grace)
+
+    assert found.sentence == (
+        "Not yet: suite/intents failed and 0 of 1 approvals."
+        " You can look at what got worse and save a better version now, with a promotion of its own."
     )
+    assert [one.who for one in found.waits] == [""], "nobody is told to approve it"
+    assert (found.improves, found.may_become_ready, grace.improves) == (True, False, False)
+
+
+def test_steps__a_failed_suite_and_not_live_below__does_not_advise_to_promote_it_there(cast: Cast) -> None:
+    row = asked(cast)
+    policy(cast, "production", require_predecessor=True)
+    suite(cast.olga, row.prompt)
+    post(row.version, row.environment, CheckState.FAILED)
+
+    rosa = steps(row, cast.rosa)
+    [below] = [one for one in rosa.waits if one.blocker.code == "predecessor.missing"]
+    approve(cast.rosa, row, Vote.REQUEST_CHANGES)
+
+    assert rosa.sentence.endswith("You can look at what got worse and ask for changes now.")
+    assert [one.blocker.code for one in rosa.against] == ["check.suite/intents.failed"] and rosa.deeds == ()
+    assert (below.blocker.message, below.link, below.who) == ("This content has not been live in Staging.", "", "")
+    assert steps(row, cast.rosa).sentence.endswith("You have asked for changes: Ada can save a better version.")
+
+
+def test_steps__a_yanked_or_quarantined_version__is_told_first_and_is_not_to_be_approved(cast: Cast) -> None:
+    row = asked(cast)
+    withdraw(cast.rosa, row.prompt, row.environment, reason="Wrong", quarantine=True)
+    held = open_promotion(cast.ada, row.prompt.versions.select_related("prompt").get(number=1), row.environment)
+    version(cast.ada, row.prompt, "c")  # so that it is live nowhere
+    yank_version(cast.ada, row.version, reason="Wrong")
+
+    yanked, quarantined = steps(row, cast.grace), steps(held, cast.rosa)
+
+    assert yanked.sentence.startswith("Not yet: the version was yanked")
+    assert yanked.sentence.endswith("You can ask for changes now.") and not yanked.may_become_ready
+    assert quarantined.sentence == (
+        "Not yet: this content was rolled back here and 0 of 1 approvals."
+        " You can clear the quarantine and ask for changes now."
+    )
+    assert quarantined.may_become_ready, "the quarantine can be cleared"
 
 
 def test_checks_first__until_all_have_passed__is_true_of_what_is_pending(cast: Cast) -> None:
