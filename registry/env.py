@@ -45,6 +45,7 @@ VARIABLES: dict[str, str] = {
     "SCRIPTED_PROVIDER_URL": "Base URL of the scripted provider that answers in the demo where there is no local model.",
     "DATA_DIR": "Folder for files the server writes itself (beat schedule, collected assets). Default `var`.",
     "AUDIT_CHECKPOINT_DIR": "Folder for signed checkpoints of the audit chains, one a day; best on another machine's disk. Default `checkpoints` in DATA_DIR.",
+    "MANAGE_COMMAND": "How management commands are called here, for pages that name one. Default `python manage.py`; set by `make run`.",
     "EMAIL_URL": "Where e-mail goes: `consolemail://` (default) into the worker's log, `smtp://user:password@host:587` with STARTTLS (plain without a user), `smtps://…:465` with TLS.",
     "EMAIL_FROM": "The sender of e-mail. Default `greenroom@` and the host of PUBLIC_URL.",
     "LOG_LEVEL": "Default INFO.",
@@ -88,6 +89,7 @@ class Environment:
     scripted_provider_url: str
     data_dir: Path
     audit_checkpoint_dir: Path
+    manage_command: str
     email_url: str
     email_from: str
     log_level: str
@@ -137,6 +139,7 @@ def read_environment() -> Environment:
         scripted_provider_url=env.str("SCRIPTED_PROVIDER_URL", ""),
         data_dir=data_dir,
         audit_checkpoint_dir=Path(env.str("AUDIT_CHECKPOINT_DIR", "") or data_dir / "checkpoints"),
+        manage_command=env.str("MANAGE_COMMAND", "") or "python manage.py",
         email_url=env.str("EMAIL_URL", "consolemail://"),
         email_from=env.str("EMAIL_FROM", ""),
         log_level=env.str("LOG_LEVEL", "INFO"),

@@ -18,6 +18,7 @@ DEBUG = False
 SECRET_KEY = ENV.secret_key
 ENCRYPTION_KEYS = ENV.encryption_keys
 PUBLIC_URL = ENV.public_url
+MANAGE_COMMAND = ENV.manage_command
 REQUIRE_MFA = ENV.require_mfa
 OIDC_ISSUER = ENV.oidc_issuer
 OIDC_CLIENT_ID, OIDC_CLIENT_SECRET = ENV.oidc_client_id, ENV.oidc_client_secret

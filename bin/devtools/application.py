@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import secrets
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -72,6 +73,7 @@ def environment(folders: Folders, running: Engines, said: Mapping[str, str]) -> 
     port = said.get("PORT", "") or str(DEFAULT_PORT)
     result = {
         "GREENROOM_ENV": "development",
+        "MANAGE_COMMAND": manage_command(folders),
         **make_secrets(folders.data),
         **outer,
         "PORT": port,
@@ -90,6 +92,12 @@ def environment(folders: Folders, running: Engines, said: Mapping[str, str]) -> 
     }
     give_a_home(result, folders)
     return result
+
+
+def manage_command(folders: Folders) -> str:
+    """What a developer types for a management command of this `run`, in the checkout."""
+    elsewhere = "" if folders.data == folders.root / "var" else f"VAR={shlex.quote(str(folders.data))} "
+    return f"{elsewhere}python3 bin/dev.py manage"
 
 
 def said_now() -> dict[str, str]:

@@ -181,6 +181,17 @@ def test_environment__embedded_server__variables_of_another_server_are_kept_away
     assert (told["GREENROOM_ENV"], told["DATA_DIR"]) == ("development", str(tmp_path))
 
 
+def test_environment__of_a_run__says_how_commands_are_called_there(tmp_path: Path) -> None:
+    engines = application.Engines(None, "postgresql://x", "postgresql://y", "redis://z")
+
+    def called(data: Path) -> str:
+        return application.environment(Folders(ROOT, data, data), engines, {})["MANAGE_COMMAND"]
+
+    (tmp_path / "my data").mkdir()
+    assert called(ROOT / "var") == "python3 bin/dev.py manage"
+    assert called(tmp_path / "my data") == f"VAR='{tmp_path}/my data' python3 bin/dev.py manage"
+
+
 @pytest.mark.parametrize("text", ["0", "65536", "http", "-1", "8.0"])
 def test_port__no_port__is_said_in_one_line(text: str) -> None:
     with pytest.raises(Stop, match="is no port: use a number from 1024 to 65535"):

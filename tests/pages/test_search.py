@@ -1,13 +1,16 @@
 """One question over everything: the page of the search, and the list that the palette shows."""
 
+from html import unescape
 from typing import Any
 
 import pytest
+from django.test import override_settings
 
 from prompts_app.actions.environments import change_environment
 from prompts_app.actions.promotions import open_promotion
 from prompts_app.actions.prompts import change_prompt, create_prompt
 from registry.core.searching import Asked
+from registry.core.templatetags.ui import manage
 from tests import builders
 from tests.builders import Cast
 from tests.evals import building
@@ -154,6 +157,7 @@ def test_palette__on_a_prompts_page__begins_suites_and_runs_for_that_prompt(cast
     assert 'href="/w/acme/new-suite"' in elsewhere
 
 
+@override_settings(MANAGE_COMMAND="python3 bin/dev.py manage")
 def test_new_workspace__looked_for__leads_to_how_one_is_made(cast: Cast, as_: SignedIn) -> None:
     client = as_(cast.vera)
 
@@ -162,4 +166,13 @@ def test_new_workspace__looked_for__leads_to_how_one_is_made(cast: Cast, as_: Si
 
     assert 'href="/w/acme/settings/profile#workspaces"' in palette
     assert profile.count('href="/w/acme/settings/profile#workspaces"') == 1 and 'id="workspaces"' in profile
-    assert "manage.py create_workspace --name NAME --owner vera@example.com" in profile
+    command = 'python3 bin/dev.py manage create_workspace --name "NAME" --owner vera@example.com'
+    assert command in unescape(profile)
+    assert "How to make a workspace…" in profile and "New workspace…" not in profile
+
+
+@override_settings(MANAGE_COMMAND="python manage.py")
+def test_command__with_a_value_that_a_shell_would_read__has_it_in_quotes() -> None:
+    assert (
+        manage("create_member --email", "a&b@example.com") == "python manage.py create_member --email 'a&b@example.com'"
+    )

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
@@ -29,7 +30,9 @@ class Command(BaseCommand):
         """Print one line of JSON on standard output; raises CommandError for an unknown workspace."""
         workspace = Workspace.objects.filter(slug=options["workspace"]).first()
         if workspace is None:
-            raise CommandError(f"There is no workspace {options['workspace']}: make it with create_workspace.")
+            raise CommandError(
+                f"There is no workspace {options['workspace']}: make it with {settings.MANAGE_COMMAND} create_workspace."
+            )
         actor, role = Actor.system(workspace.pk, "operator"), Role(options["role"])
         user = find_or_create_user(options["email"])
         member = Member.objects.in_workspace(workspace.pk).filter(user=user).first()

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from functools import lru_cache
 from urllib.parse import urlencode
 
 from django import template
+from django.conf import settings
 from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
@@ -221,6 +223,12 @@ def time_element(value: datetime, words: str, *, exact: bool = False) -> SafeStr
 def query(**parameters: object) -> str:
     """A query string of just these parameters; `querystring` changes the one of the page instead."""
     return f"?{urlencode(parameters)}"
+
+
+@register.simple_tag
+def manage(command: str, *values: str) -> str:
+    """A management command as it is typed on this server; values are quoted for a shell where they must be."""
+    return " ".join([settings.MANAGE_COMMAND, command, *map(shlex.quote, values)])
 
 
 @register.filter
