@@ -14,13 +14,14 @@ from prompts_app.actions.environments import find_environment
 from prompts_app.actions.prompts import find_prompt
 from prompts_app.actions.versions import find_version
 from prompts_app.blocker_words import overridden
+from prompts_app.choice_queries import Choice, choices, failed_suites, proposed
 from prompts_app.conversation_queries import Thread
 from prompts_app.diffing import compare
 from prompts_app.facts import current_policy, live_deployment
-from prompts_app.history_queries import numbers
 from prompts_app.models import Environment, Override, Promotion, PromotionState, Prompt, Side, Vote
 from prompts_app.next_steps import checks_first, next_steps
 from prompts_app.obstacle_queries import waits_of
+from prompts_app.policy import Policy
 from prompts_app.promoting_words import what_follows
 from prompts_app.promotion_queries import Filter, Review, onward, review_of, story_of
 from prompts_app.promotion_queries import promotions as find_promotions
@@ -61,11 +62,11 @@ class PromotionForm(PageForm):
         help_text="Only where the contract with callers breaks. Reviewers see that you said so.",
     )
 
-    def __init__(self, prompt: Prompt, places: Sequence[Environment], *args: object, **kwargs: object) -> None:
+    def __init__(self, found: Sequence[Choice], places: Sequence[Environment], *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         version, environment = self.fields["version"], self.fields["environment"]
         assert isinstance(version, forms.ChoiceField) and isinstance(environment, forms.ChoiceField)
-        version.choices = [(n, f"v{n}" + (f" · {said[:60]}" if said else "")) for n, said, _ in numbers(prompt)]
+        version.choices = [(one.number, one.said(places)) for one in found]
         environment.choices = [(place.name, place.label) for place in places]
         for field in (version, environment):
             field.widget.attrs |= REDRAW
@@ -110,17 +111,14 @@ def promotion_new(request: PageRequest, name: str) -> HttpResponse:
     require(request.actor, Permission.WRITE)
     prompt = find_prompt(request.workspace.pk, name)
     places = list(Environment.objects.in_workspace(prompt.workspace_id))
-    initial = {
-        "version": request.GET.get("version", prompt.last_number),
-        "environment": _next_place(request, prompt, places),
-        "title": request.GET.get("title", ""),
-    }
-    form = PromotionForm(prompt, places, request.POST or None, initial=initial)
+    found = choices(prompt)
+    initial = {**_asked(request, prompt, found, places), "title": request.GET.get("title", "")}
+    form = PromotionForm(found, places, request.POST or None, initial=initial)
     if request.method == "POST":
         opened = attempt(form, lambda: form.open(request, prompt))
         if opened:
             return redirect("promotion", request.workspace.slug, opened.pk)
-    context = {"prompt": prompt, "form": form, **_preview(request, prompt, places, initial)}
+    context = {"prompt": prompt, "form": form, **_preview(request, prompt, found, places, initial)}
     return render(request, "prompts/promotion_new.html", context, status=status_of(form))
 
 
@@ -190,21 +188,27 @@ def _marks(request: PageRequest, review: Review) -> Marks:
     return Marks(threads, Place(path, side, number) if number else None)
 
 
-def _next_place(request: PageRequest, prompt: Prompt, places: Sequence[Environment]) -> str:
-    """Where a promotion would go next: the lowest environment in which the newest version is not live."""
-    if "environment" in request.GET:
-        return request.GET["environment"]
-    for place in places:
-        live = live_deployment(prompt, place)
-        if not (live and live.version and live.version.number == prompt.last_number):
-            return place.name
-    return places[-1].name if places else ""
+def _asked(
+    request: PageRequest, prompt: Prompt, found: Sequence[Choice], places: Sequence[Environment]
+) -> dict[str, object]:
+    """The version and the environment of the address; what it does not name is what can go on next."""
+    asked = {name: request.GET[name] for name in ("version", "environment") if name in request.GET}
+    if len(asked) == 2:
+        return dict(asked)
+    among = [one for one in found if str(one.number) == asked.get("version", str(one.number))]
+    number, place = proposed(prompt, among, [one for one in places if one.name == asked.get("environment", one.name)])
+    return {"version": number, "environment": place, **asked}
 
 
 def _preview(
-    request: PageRequest, prompt: Prompt, places: Sequence[Environment], initial: Mapping[str, object]
+    request: PageRequest,
+    prompt: Prompt,
+    found: Sequence[Choice],
+    places: Sequence[Environment],
+    initial: Mapping[str, object],
 ) -> dict[str, object]:
-    """What opening would change, for the version and environment of the address, and what has to come first there."""
+    """What opening would change, for the version and environment of the address, what speaks against it, and what has to
+    come first there."""
     number = str(initial["version"])
     if not number.isdecimal() or not int(number):
         return {}
@@ -214,17 +218,19 @@ def _preview(
     environment = environment or find_environment(prompt.workspace_id, named)
     live = live_deployment(prompt, environment)
     old = live.version if live else None
+    policy = current_policy(environment).load()
     return {
         "version": version,
         "environment": environment,
         "live": old,
-        "follows": _follows(request, environment, places),
+        "choice": next((one for one in found if one.number == version.number), None),
+        "failed": failed_suites(version, old, policy),
+        "follows": _follows(request, environment, policy, places),
         "drawn": draw(compare(old.load() if old else None, version.load())),
     }
 
 
-def _follows(request: PageRequest, environment: Environment, places: Sequence[Environment]) -> str:
-    policy = current_policy(environment).load()
+def _follows(request: PageRequest, environment: Environment, policy: Policy, places: Sequence[Environment]) -> str:
     lower = [place for place in places if place.rank < environment.rank]
     may_apply = allows(request.actor, Permission.APPLY, protected=policy.protected)
     names: Sequence[str] = () if may_apply else people_of(request.workspace.pk).who_may(Permission.APPLY)

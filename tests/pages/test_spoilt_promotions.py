@@ -5,6 +5,8 @@ import re
 import pytest
 
 from prompts_app.actions.promotions import open_promotion, set_ready
+from prompts_app.actions.rollback import roll_back
+from prompts_app.actions.versions import yank_version
 from prompts_app.models import CheckState, Promotion, Prompt
 from tests import builders
 from tests.builders import Cast
@@ -74,3 +76,47 @@ def test_promotion__whose_suite_failed__is_not_offered_to_go_live_when_ready(
     assert "Promote when ready" not in alone
     assert "Do not promote when ready" in chosen and "goes live by itself" not in blockers_of(chosen)
     assert "goes live by itself" in blockers_of(again)
+
+
+def test_promotion_form__of_a_version_that_failed__says_so_where_it_failed(
+    cast: Cast, as_: SignedIn, failed: Promotion
+) -> None:
+    ada = as_(cast.ada)
+
+    pages = [
+        ada.get(f"{NEW}?version={number}&environment={place}").content.decode()
+        for number, place in ((2, "production"), (3, "production"), (2, "staging"))
+    ]
+
+    said = "v2 failed “suite/intents”</strong>, required to go live in Production, beside v1 that is live there."
+    assert [said in page for page in pages] == [True, False, False]
+
+
+def test_promotion_form__after_going_back__says_what_is_quarantined_and_proposes_another(
+    cast: Cast, as_: SignedIn, prompt: Prompt
+) -> None:
+    policy(cast, "staging", **LOOSE)
+    policy(cast, "production", **LOOSE)
+    newest = prompt.versions.select_related("prompt").get(number=3)
+    go_live(cast, newest, "staging")
+    go_live(cast, newest, "production")
+    roll_back(cast.rosa, prompt, cast.environment("production"), reason="It was rude")
+    ada = as_(cast.ada)
+
+    proposed, asked = (ada.get(f"{NEW}{query}").content.decode() for query in ("", "?version=3&environment=production"))
+
+    assert '<option value="2" selected>v2' in proposed and '<option value="production" selected>' in proposed
+    assert "v3 · quarantined in Production</option>" in proposed and "v3 is quarantined in Production<" not in proposed
+    assert "<strong>v3 is quarantined in Production</strong>" in asked
+
+
+def test_promotion_form__of_a_yanked_version__says_so_at_the_choice_and_below(
+    cast: Cast, as_: SignedIn, prompt: Prompt
+) -> None:
+    builders.version(cast.ada, prompt, "d")  # so that the third one is live nowhere
+    yank_version(cast.ada, prompt.versions.select_related("prompt").get(number=3), reason="Wrong")
+    ada = as_(cast.ada)
+
+    page = ada.get(f"{NEW}?version=3").content.decode()
+
+    assert "v3 · yanked</option>" in page and "<strong>v3 was yanked</strong>" in page
