@@ -1,12 +1,15 @@
 """Comparing on pages: two runs, two versions, several models; a suite's history; what it all cost."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
 
+from evals_app.actions.runs import start_run
 from evals_app.models import Result
 from evals_app.stats import wilson
 from evals_app.tallies import write_tallies
+from tests import builders
 from tests.api.client import Api
 from tests.builders import Cast
 from tests.evals import building
@@ -108,3 +111,15 @@ def test_history__of_a_suite__tells_each_version_with_its_interval(cast: Cast, w
     assert (told["lower"], told["upper"]) == (pytest.approx(bounds.lower), pytest.approx(bounds.upper))
     assert "v2: 98.3" in page and '<svg class="chart"' in page
     assert Api(cast.vera).get("suites/numbers/history").status == 422
+
+
+def test_compare_evidence__of_many_flips__shows_as_many_as_are_read_and_counts_the_rest(
+    cast: Cast, world: Evaluated, as_: SignedIn
+) -> None:
+    first, wrong = world.prompt.versions.get(number=1), builders.version(cast.ada, world.prompt, "Say it.")
+    run = building.work(start_run(cast.ada, wrong, world.suite, baseline=first))
+
+    page = as_(cast.vera).get("/w/acme/prompts/numbers/echo/diff/evidence?from=1&to=3").content.decode()
+
+    assert len(re.findall(rf"/w/acme/runs/{run.pk}/cases/\d+\?status=flipped", page)) == 6
+    assert "and 54 more</a>" in page
