@@ -48,6 +48,8 @@ def reason_of(blocker: Blocker, titles: Mapping[str, str]) -> str:
         return f"{valid} of {needed} approvals"
     if code == "approvals.changes_requested":
         return blocker.message.rstrip(".")
+    if code == "base.moved":
+        return str(blocker.extra.get("said", "something else went live since it was opened"))
     if name := check_of(blocker):
         state = code.rpartition(".")[2]
         is_starting = state in RUN_WHEN_OPENED and blocker.who_can_clear == ("time",)

@@ -148,7 +148,7 @@ class NextSteps:
 def next_steps(review: Review, actor: Actor) -> NextSteps:
     """What stands in the way, for this reader. That the reader may not apply is no obstacle of the promotion's own, and
     that its time has not come is what was chosen."""
-    found = entitled(review.blockers, review.titles)
+    found = [_since(blocker, review) for blocker in entitled(review.blockers, review.titles)]
     blockers = [one for one in found if one.code not in ("actor.forbidden", "schedule.not_due")]
     steps = [_step(blocker, review, actor) for blocker in blockers]
     mine = tuple(step for step in steps if step.is_mine)
@@ -162,6 +162,13 @@ def next_steps(review: Review, actor: Actor) -> NextSteps:
     )
     improves = _is_spoilt(review) and actor.member_id == review.promotion.author_id
     return NextSteps(sentence, _tone(review, steps), mine, others, due, _override(review), improves)
+
+
+def _since(blocker: Blocker, review: Review) -> Blocker:
+    """What went live since, by its number, where that is in the way."""
+    if blocker.code != "base.moved" or review.since is None:
+        return blocker
+    return replace(blocker, message=review.since.message, extra={**blocker.extra, "said": review.since.said})
 
 
 def _is_spoilt(review: Review) -> bool:

@@ -8,6 +8,7 @@ from datetime import datetime
 from django.core.paginator import Page, Paginator
 from django.db.models import Q
 
+from prompts_app.around_queries import Since, since_opened
 from prompts_app.conversation_queries import Thread, threads_of
 from prompts_app.evaluation import SUITE, OptionalSuites, optional_suites, titles_of
 from prompts_app.facts import (
@@ -84,7 +85,7 @@ class Review:
     `people` are those one could ask, `ready_by` is who set it to be applied by itself, in whose name that can be done; empty
     where nobody. `newer` is the last one opened since for the same prompt and environment, `below` the one of the same
     content to the stage below; both are pending, as this one is. `invited` are those who could approve once they join, in words;
-    looked for where nobody here can. `optional` are suites that could be required, where too few are. `may_review_override`: it
+    looked for where nobody here can. `since`: what went live since it was opened. `optional` are suites that could be required, where too few are. `may_review_override`: it
     was overridden, nobody has reviewed that yet, and this reader can. `may_dismiss`: a request for changes, if there is one.
     """
 
@@ -108,6 +109,7 @@ class Review:
     below: Promotion | None = None
     invited: str = ""
     optional: OptionalSuites | None = None
+    since: Since | None = None
 
     @property
     def appliers(self) -> str:
@@ -174,11 +176,6 @@ class Review:
         """True where only soft blockers stand, and the environment permits it."""
         soft = all(blocker.level is Level.SOFT for blocker in self.standing)
         return bool(self.standing) and soft and self.judgement.policy.allow_override
-
-    @property
-    def has_moved(self) -> bool:
-        """True where something else is live than when it was opened."""
-        return self.promotion.base_id != (self.live.pk if self.live else None)
 
 
 @dataclass(frozen=True)
@@ -285,6 +282,7 @@ def review_of(promotion: Promotion, actor: Actor) -> Review:
         below=below,
         invited=_invited(actor, judgement),
         optional=optional_suites(workspace_id, promotion.prompt_id) if lacks_suites else None,
+        since=since_opened(promotion, judgement.live) if promotion.is_pending else None,
     )
 
 
@@ -306,30 +304,6 @@ def _beside(promotion: Promotion, judgement: Judgement) -> tuple[Promotion | Non
     found = list(rows.select_related("version", "environment").order_by("-pk"))
     here = next((row for row in found if row.environment_id == promotion.environment_id), None)
     return here, next((row for row in found if row.environment_id != promotion.environment_id), None)
-
-
-@dataclass(frozen=True)
-class Onward:
-    """What can follow once a promotion is applied: the next stage, with the promotion that is open to it or None where
-    none is and the version is not live there; and whether one can still go back from it."""
-
-    stage: Environment | None
-    promotion: Promotion | None
-    is_live: bool
-
-
-def onward(promotion: Promotion, live: Deployment | None) -> Onward:
-    """Where an applied promotion's version goes next; three queries."""
-    is_live = live is not None and live.pk == promotion.deployment_id
-    stages = Environment.objects.in_workspace(promotion.environment.workspace_id)
-    stage = next((one for one in stages if one.rank > promotion.environment.rank), None)
-    if stage is None or not is_live:
-        return Onward(None, None, is_live)
-    above = live_deployment(promotion.prompt, stage)
-    if above is not None and above.version_id == promotion.version_id:
-        return Onward(None, None, is_live)
-    open_to = Promotion.objects.pending().filter(prompt=promotion.prompt, environment=stage, version=promotion.version)
-    return Onward(stage, open_to.order_by("-pk").first(), is_live)
 
 
 def story_of(review: Review) -> Story:

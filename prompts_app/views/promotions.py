@@ -13,6 +13,7 @@ from prompts_app.actions import applying, promotions, reviews
 from prompts_app.actions.environments import find_environment
 from prompts_app.actions.prompts import find_prompt
 from prompts_app.actions.versions import find_version
+from prompts_app.around_queries import onward
 from prompts_app.blocker_words import overridden
 from prompts_app.choice_queries import Choice, choices, failed_suites, proposed
 from prompts_app.conversation_queries import Thread
@@ -23,7 +24,7 @@ from prompts_app.next_steps import checks_first, next_steps
 from prompts_app.obstacle_queries import waits_of
 from prompts_app.policy import Policy
 from prompts_app.promoting_words import what_follows
-from prompts_app.promotion_queries import Filter, Review, onward, review_of, story_of
+from prompts_app.promotion_queries import Filter, Review, review_of, story_of
 from prompts_app.promotion_queries import promotions as find_promotions
 from prompts_app.views.drawing import Marks, Place, draw
 from registry.core.actions.workspaces import find_member

@@ -281,6 +281,7 @@ def test_steps__something_else_went_live__an_editor_rebases_with_one_press(cast:
     mine = {one.blocker.code: one for one in steps(row, cast.ada).mine}
 
     assert (mine["base.moved"].verb, mine["base.moved"].label) == ("rebase", "Rebase onto what is live")
+    assert mine["base.moved"].blocker.message.startswith("v3 went live since this was opened: rebase it")
 
 
 def test_steps__colour__is_of_what_stands_in_the_way_and_not_of_who_reads(cast: Cast) -> None:
