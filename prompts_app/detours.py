@@ -12,6 +12,7 @@ from django.urls import Resolver404, resolve, reverse
 _TASKS: Mapping[str, Callable[[Mapping[str, object]], str]] = {
     "board": lambda _: "Back to the prompts",
     "prompt": lambda at: f"Back to {at['name']}",
+    "prompt_edit": lambda at: f"Back to the editor of {at['name']}",
     "version": lambda at: f"Back to {at['name']} v{at['number']}",
     "prompt_try": lambda at: f"Back to trying {at['name']}",
     "promotion": lambda at: f"Back to promotion {at['pk']}",

@@ -24,7 +24,7 @@ from prompts_app.panels import KINDS, Row
 from prompts_app.views.previewing import preview_of
 from registry.core.errors import Conflict, FieldError, Invalid, RegistryError
 from registry.core.pages import page
-from registry.core.permissions import Permission, require
+from registry.core.permissions import Permission, allows, require
 from registry.core.web import PageRequest
 
 ROLES = ("system", "user", "assistant", "developer", "tool")
@@ -154,6 +154,7 @@ def _editor(request: PageRequest, prompt: Prompt, typed: Typed, refused: Registr
         "offers": offered,
         "is_offered": model is not None
         and any(model.asked == f"{one.provider}/{name}" for one in offered for name in one.models),
+        "may_administer": allows(request.actor, Permission.ADMINISTER),
         "starts": starts(prompt.pk),
         "goes_live": unguarded(request.workspace.pk),
         "roles": ROLES,

@@ -281,7 +281,10 @@
   }
   function fillSamples() {
     const kept = JSON.parse(sessionStorage.getItem(SAMPLES) || "{}");
-    for (const [name, field] of samples()) if (!field.value && kept[name]) field.value = kept[name];
+    const empty = samples().filter(([name, field]) => !field.value && kept[name]);
+    for (const [name, field] of empty) field.value = kept[name];
+    // The server drew the preview without them. Not at once: htmx looks at the page in a task of its own, set before this one.
+    if (empty.length) setTimeout(() => preview.dispatchEvent(new Event("samples")));
   }
 
   document.addEventListener("click", (event) => {

@@ -2,6 +2,8 @@
 // Escape end the asking. Without this script the same form is answered with whole answers.
 "use strict";
 (() => {
+  const isAtOnce = sessionStorage.getItem("try-at-once") === location.pathname;
+  sessionStorage.removeItem("try-at-once");  // for this page alone, also where there is nothing to run
   const form = document.querySelector("form[data-try]");
   if (!form) return;
   const find = (selector, from = form) => from.querySelector(selector);
@@ -267,8 +269,12 @@
   const kept = JSON.parse(sessionStorage.getItem(SAMPLES) || "{}");
   for (const [name, field] of values()) if (!field.value && kept[name]) field.value = kept[name];
 
-  if (sessionStorage.getItem("try-at-once") === location.pathname) {
-    sessionStorage.removeItem("try-at-once");
-    run();
+  if (isAtOnce) {
+    const lacking = all("[data-needed]").find((field) => !field.value);
+    if (!lacking) run();
+    else {
+      say("Fill in what it is tried with, then run it.");
+      lacking.focus();
+    }
   }
 })();

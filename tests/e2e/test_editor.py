@@ -283,6 +283,9 @@ def test_tag__typed_to_its_end__closes_once_and_samples_stay_for_the_next_versio
     page.wait_for_url("**/prompts/banking/intents")
     page = ada.open(EDITOR)
     expect(page.locator("[name=v_sample]").first).to_have_value("Where is it?")
+    expect(page.locator("#preview")).to_contain_text("Where is it?")
+    expect(page.locator("#preview")).not_to_contain_text("\u2039message\u203a")
+    expect(page.get_by_text("This is your draft")).to_have_count(0)
 
 
 def test_save__with_nothing_written__asks_first(ada: Seat, people: Cast) -> None:

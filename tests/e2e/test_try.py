@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from evals_app.models import DraftCase, Tryout
+from evals_app.models import DraftCase, Provider, Tryout
 from evals_app.scripted_provider import Rule, ScriptedProvider
 from tests import builders
 from tests.builders import Cast, make_cast
@@ -141,6 +141,33 @@ def test_try__without_a_value__has_the_field_marked_and_focused_where_it_stood(s
     page.keyboard.press("Control+Enter")
     expect(page.get_by_role("alert")).to_have_count(0)
     expect(field).not_to_have_attribute("aria-invalid", "true")
+
+
+def test_try__come_to_from_the_editor_without_a_value__waits_for_it_and_nothing_is_red(stage: Stage) -> None:
+    page = stage.ada.open(f"/w/acme/prompts/{NAME}/drafts/edit")
+    page.locator(".cm-content").first.click()
+    page.keyboard.press("Control+Enter")
+    page.wait_for_url(f"**{TRY}")
+
+    expect(page.locator("[data-state]").first).to_have_text("Fill in what it is tried with, then run it.")
+    expect(page.locator("[name=v_sample]")).to_be_focused()
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_try__come_to_when_no_model_could_be_asked__does_not_run_at_a_later_visit(stage: Stage) -> None:
+    Provider.objects.update(workspace=stage.cast.linus.workspace_id)
+    page = stage.ada.open(f"/w/acme/prompts/{NAME}/drafts/edit")
+    page.locator("[name=v_sample]").first.fill("Ada")
+    page.locator(".cm-content").first.click()
+    page.keyboard.press("Control+Enter")
+    page.wait_for_url(f"**{TRY}")
+    expect(page.get_by_text("No model can be asked yet")).to_be_visible()
+
+    Provider.objects.update(workspace=stage.cast.workspace.pk)
+    page.reload()
+    expect(page.locator("[name=v_sample]")).to_have_value("Ada")
+    expect(page.locator("[data-state]").first).to_have_text("")
+    assert stage.provider.calls == 0
 
 
 def test_try__filled_in_from_a_case__follows_the_versions_that_are_chosen(stage: Stage) -> None:

@@ -8,6 +8,7 @@ from django.test import Client
 
 from evals_app.actions.suites import attach_suite, save_suite_version
 from evals_app.models import Suite, SuiteAttachment
+from evals_app.scripted_provider import ScriptedProvider
 from prompts_app.actions.promotions import open_promotion
 from tests import builders, scenes
 from tests.builders import Cast
@@ -50,6 +51,25 @@ def test_try__without_a_provider__leads_to_adding_one_and_back(cast: Cast, as_: 
     assert saved.redirect_chain[0][0].startswith("/w/acme/settings/providers/small?back=")
     assert BACK_TO_TRY in shown and OFFERED in shown
     assert BACK_TO_TRY in changed.content.decode() and "is changed" in changed.content.decode()
+
+
+def test_editor__without_a_provider__says_so_at_the_model_and_leads_to_adding_one_and_back(
+    cast: Cast, as_: SignedIn
+) -> None:
+    builders.prompt(cast.ada, "support/triage")
+    editor = "/w/acme/prompts/support/triage/drafts/edit"
+    there = f"/w/acme/settings/providers?back={editor.replace('/', '%2F')}"
+    client = as_(cast.olga)
+
+    shown, of_ada = page(client, editor), page(as_(cast.ada), editor)
+    back = page(client, there)
+    with ScriptedProvider() as provider:
+        building.add_provider(cast, provider)
+
+    assert "The workspace's default: none yet" in shown and f'href="{there}">Add a provider' in shown
+    assert "An admin of this workspace adds a provider" in of_ada and there not in of_ada
+    assert "Back to the editor of support/triage" in back
+    assert "none yet" not in page(client, editor) and there not in page(client, editor)
 
 
 def test_promotion__that_an_admin_can_clear_elsewhere__is_led_back_to(cast: Cast, as_: SignedIn) -> None:
