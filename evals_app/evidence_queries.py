@@ -89,10 +89,17 @@ class Cell:
 
 @dataclass(frozen=True)
 class SuiteChecks:
-    """An attached suite with one cell for each thing the version would replace."""
+    """An attached suite with one cell for each thing the version would replace; where there is none, `last` is the last run
+    of it."""
 
     attachment: SuiteAttachment
     cells: tuple[Cell, ...]
+    last: RunLine | None = None
+
+    @property
+    def last_state(self) -> str:
+        """What the last run said."""
+        return state_of(self.last.run) if self.last else ""
 
     @property
     def suite(self) -> Suite:
@@ -208,7 +215,11 @@ def checks_panel(version: PromptVersion) -> ChecksPanel:
     suites = [attachment.suite for attachment in attachments]
     checks = _Checks(version, suites)
     rows = tuple(
-        SuiteChecks(attachment, tuple(checks.cell(attachment.suite, one) for one in against))
+        SuiteChecks(
+            attachment,
+            tuple(checks.cell(attachment.suite, one) for one in against),
+            None if against else checks.last(attachment.suite),
+        )
         for attachment in attachments
     )
     is_relied_on = any(place.policy.protected and place.policy.require_suites for place in places)
@@ -318,6 +329,11 @@ class _Checks:
         self._lines = {line.run.pk: line for line in lines(list(rows))}
         newest = SuiteVersion.objects.filter(suite__in=suites).order_by("suite", "-number").distinct("suite")
         self._newest = {version.suite_id: version for version in newest}
+
+    def last(self, suite: Suite) -> RunLine | None:
+        """The suite's last run that was read, whatever it was held against."""
+        found = [run.pk for (name, _), run in self._runs.items() if name == suite.check_name]
+        return self._lines.get(max(found)) if found else None
 
     def cell(self, suite: Suite, against: Against) -> Cell:
         """The suite's answer against one thing."""

@@ -16,7 +16,7 @@ def what_follows(policy: Policy, place: str, *, lower: str, appliers: Sequence[s
     applied = f"{either(appliers)} has promoted it" if appliers else "you have promoted it"
     asked = _asked(policy, lower)
     conditions = f"{', '.join(asked)}, and {applied}" if asked else applied
-    by_itself = "" if appliers else " You can have that done by itself: set it to be promoted when ready."
+    by_itself = "" if appliers else " Or press “Promote when ready” on its page: it goes live by itself then."
     return f"Opening it changes nothing yet. It is live in {place} once {conditions}.{by_itself}"
 
 

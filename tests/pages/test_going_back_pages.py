@@ -107,6 +107,10 @@ def test_rollback__where_all_else_is_quarantined__says_so_and_leads_to_it(
 
     assert "Take it out…" in first and "Go back…" not in first and "Go back…" in rosa.get(place).content.decode()
     assert "Nothing else was live here" not in page and "was put away" in page and f'href="?to={bad.pk}"' in page
+    assert re.search(r'<details class="disclose">\s*<summary>.*Take it out of Development', page), (
+        "nothing to press at once"
+    )
+    assert "yanked (taken out of use for good)" in page
     assert "Back to v2" in chosen and "v2 was rolled back here before" in chosen
 
 

@@ -74,6 +74,7 @@ def test_promotion__opened_approved_applied__is_live_and_its_page_tells_the_stor
     page = ada.get(address).content.decode()
     assert live_number(prompt, production) == 1
     assert "Reads well" in page and "promoted it" in page
+    assert "as change 1 of what is live in Production." in page
     assert address not in grace.get("/w/acme/reviews").content.decode()
 
 

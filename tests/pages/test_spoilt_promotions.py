@@ -55,6 +55,7 @@ def test_promotion__whose_suite_failed__says_so_first_and_approving_is_not_its_m
 
     codes = re.findall(r'data-code="([^"]*)"', grace)
     assert codes[0] == "check.suite/intents.failed" and "predecessor.missing" in codes
+    assert "what it replaces, the time it is scheduled for or where it goes changes" in grace
     assert "What speaks against v2" in grace and "Promote it there" not in grace
     approve = re.search(r'<button class="([^"]*)" type="submit" formaction="[^"]*/approve"', grace)
     assert approve and "primary" not in approve[1]

@@ -14,7 +14,7 @@ def test_follows__in_staging__says_what_comes_first_and_who_applies_it():
 def test_follows__for_who_may_apply__says_that_it_is_theirs_and_can_be_done_by_itself():
     assert what_follows(OPEN, "Development", lower="", appliers=()) == (
         "Opening it changes nothing yet. It is live in Development once you have promoted it."
-        " You can have that done by itself: set it to be promoted when ready."
+        " Or press “Promote when ready” on its page: it goes live by itself then."
     )
 
 
