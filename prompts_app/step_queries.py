@@ -64,8 +64,9 @@ def first_steps(member: Member, workspace: Workspace, *, may_administer: bool) -
         _write(workspace, is_done=prompt is not None),
         _suite(workspace, prompt, is_done=has_suite or "suite" in member.hidden),
         _promote(workspace, prompt, _stages(prompt, environments), is_done=has_left, may_invite=may_administer),
-        _fetch(workspace, environment=above or "", is_done=has_fetched, may_make_key=may_administer),
     ]
+    if may_administer or has_fetched:  # who makes no keys is told of no step that is not theirs
+        steps.append(_fetch(workspace, environment=above or "", is_done=has_fetched))
     if len(environments) > 2:  # else the promotion above has reached the last stage
         is_there = has_reached or environments[-1].name in live_in
         is_next = not is_there and all(step.is_done for step in steps)
@@ -190,10 +191,9 @@ def _errand(name: str, workspace: Workspace, **query: str) -> str:
     return reverse(name, args=[workspace.slug], query={**query, "back": steps})
 
 
-def _fetch(workspace: Workspace, *, environment: str, is_done: bool, may_make_key: bool) -> Step:
-    seen = "The first fetch is seen within a minute."
-    if not may_make_key:
-        return Step("Fetch it from a service", f"Ask an admin for a service key. {seen}", is_done)
-    text = f"Make a service key; the page that shows it has the command to copy. {seen}"
+def _fetch(workspace: Workspace, *, environment: str, is_done: bool) -> Step:
+    text = (
+        "Make a service key; the page that shows it has the command to copy. The first fetch is seen within a minute."
+    )
     links = (("Make a key", _errand("settings_keys", workspace, environment=environment) + "#new"),)
     return Step("Fetch it from a service", text, is_done, links=links)

@@ -1,7 +1,10 @@
 """The board: all prompts, and what is live where."""
 
+from datetime import timedelta
+
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 
 from prompts_app.board_queries import Search, all_tags, board, has_archived
 from prompts_app.step_queries import FirstSteps, first_steps
@@ -9,6 +12,9 @@ from registry.core.pages import page
 from registry.core.permissions import Permission, allows, require
 from registry.core.signing_in import lacks_way_back
 from registry.core.web import PageRequest
+
+# For how long the board itself says to somebody who has joined that something waits for them.
+NEW_HERE = timedelta(days=1)
 
 
 @page()
@@ -36,6 +42,7 @@ def board_page(request: PageRequest) -> HttpResponse:
     if request.htmx:
         return render(request, "prompts/board.html#list", context)
     context["advises_password"] = "password" not in request.member.hidden and lacks_way_back(request, request.user)
+    context["is_new_here"] = timezone.now() - request.member.created_at < NEW_HERE
     context["steps"] = None if search.is_narrow or search.folder else steps_of(request)
     return render(request, "prompts/board.html", context | {"tags": all_tags(request.workspace.pk)})
 

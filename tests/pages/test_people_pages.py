@@ -1,5 +1,6 @@
 """Coming in by a link, going, and what people choose for themselves."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -55,6 +56,33 @@ def test_join__by_somebody_new__makes_the_account_signs_in_and_uses_the_link_up(
     assert joined["Location"] == "/w/acme/" and client.get("/w/acme/").status_code == 200
     assert Client().get(path).status_code == 410
     assert Client().post("/sign-in", {"email": NEW["email"], "password": PASSWORD}).status_code == 302
+
+
+def test_join__where_something_waits_for_a_vote__says_so_on_the_board_and_names_no_step_of_others(
+    cast: Cast, as_: SignedIn
+) -> None:
+    made = builders.prompt(cast.ada, "support/triage")
+    scenes.go_live(cast, made.versions.get(), "staging")
+    path, client, owner = invited(cast, Role.REVIEWER), Client(), as_(cast.olga)
+    client.post(path, NEW)
+    for one in (client, owner):
+        one.post("/w/acme/hints/suite")
+    waits = '<a href="/w/acme/reviews">1 promotion waits for you in Reviews</a>'
+
+    before = client.get("/w/acme/").content.decode()
+    scenes.policy(cast, "production", approvals=1, require_suites=False, min_suites=0, soak_minutes=0)
+    asked = open_promotion(cast.ada, made.versions.get(), cast.environment("production"))
+    board = client.get("/w/acme/")
+    Member.objects.filter(user__email=NEW["email"]).update(created_at=timezone.now() - timedelta(days=2))
+
+    assert waits not in before and waits in board.content.decode()
+    assert waits not in client.get("/w/acme/").content.decode(), (
+        "who is here for a while knows the number beside Reviews"
+    )
+    assert "Fetch it from a service" not in {step.title for step in board.context["steps"].steps}
+    assert f"See promotion {asked.pk}" in dict(board.context["steps"].now.links)
+    fetching = owner.get("/w/acme/").context["steps"].now
+    assert fetching.title == "Fetch it from a service" and fetching.links, "an admin makes the key"
 
 
 def test_join__by_somebody_signed_in__joins_as_them(cast: Cast, as_: SignedIn) -> None:
@@ -125,7 +153,7 @@ def test_next_step__on_a_prompts_page__is_told_to_who_can_take_it_until_they_hid
         return "Next: " in client.get(f"/w/acme/prompts/{name}").content.decode()
 
     assert told(owner) and not told(owner, "billing/refund"), "it is about one prompt"
-    assert not told(editor), "an editor makes no keys"
+    assert "Next: promote to production" in editor.get("/w/acme/prompts/support/triage").content.decode(), "no keys"
     back = "/w/acme/prompts/support/triage"
     hidden = owner.post("/w/acme/hints/next", {"back": back})
     assert hidden["Location"] == back and not told(owner)
