@@ -42,8 +42,9 @@ class FirstSteps:
         return sum(step.is_done for step in self.steps)
 
 
-def first_steps(member: Member, workspace: Workspace, *, may_administer: bool) -> FirstSteps | None:
-    """What is left to do; None once all is done, or put away. One query where it is, eight at most.
+def first_steps(member: Member, workspace: Workspace, *, may_administer: bool, back: str) -> FirstSteps | None:
+    """What is left to do; None once all is done, or put away. One query where it is, eight at most. Settings that are
+    visited for a step lead to `back` again.
 
     None of them reads every prompt: a workspace may have thousands before its first fetch.
     """
@@ -60,18 +61,19 @@ def first_steps(member: Member, workspace: Workspace, *, may_administer: bool) -
     above = next((one.name for one in reversed(environments[1:]) if one.name in live_in), None)
     has_suite = CheckDefinition.objects.filter(workspace=workspace).exists()
     has_left = above is not None or has_reached
+    invite = (_invite(workspace, back),) if may_administer else ()
     steps = [
         _write(workspace, is_done=prompt is not None),
         _suite(workspace, prompt, is_done=has_suite or "suite" in member.hidden),
-        _promote(workspace, prompt, _stages(prompt, environments), is_done=has_left, may_invite=may_administer),
+        _promote(workspace, prompt, _stages(prompt, environments), is_done=has_left, invite=invite),
     ]
     if may_administer or has_fetched:  # who makes no keys is told of no step that is not theirs
-        steps.append(_fetch(workspace, environment=above or "", is_done=has_fetched))
+        steps.append(_fetch(workspace, environment=above or "", is_done=has_fetched, back=back))
     if len(environments) > 2:  # else the promotion above has reached the last stage
         is_there = has_reached or environments[-1].name in live_in
         is_next = not is_there and all(step.is_done for step in steps)
         if prompt is not None and is_next:
-            steps.append(_reach(workspace, prompt, environments, may_invite=may_administer))
+            steps.append(_reach(workspace, prompt, environments, invite=invite))
         else:
             steps.append(Step(_reaching(environments[-1]), "", is_there))
     return FirstSteps(tuple(steps), prompt.name if prompt else "") if any(not one.is_done for one in steps) else None
@@ -133,7 +135,7 @@ def _promote(
     stages: tuple[Environment, Environment] | None,
     *,
     is_done: bool,
-    may_invite: bool,
+    invite: tuple[tuple[str, str], ...],
 ) -> Step:
     links: tuple[tuple[str, str], ...] = ()
     text = "A promotion takes a version to the next stage; what stands in its way is listed there."
@@ -144,16 +146,16 @@ def _promote(
             text = f"It is live nowhere yet: what is imported waits. Take it to {lowest.label} first, then on. {text}"
         else:
             text = f"It is live in {lowest.label}. Take it to {target.label} next. {text}"
-    if may_invite:
-        links = (*links, _invite(workspace))
-    return Step("Promote it", text, is_done, links)
+    return Step("Promote it", text, is_done, (*links, *invite))
 
 
 def _reaching(last: Environment) -> str:
     return f"Promote to {last.label}"
 
 
-def _reach(workspace: Workspace, prompt: Prompt, environments: list[Environment], *, may_invite: bool) -> Step:
+def _reach(
+    workspace: Workspace, prompt: Prompt, environments: list[Environment], *, invite: tuple[tuple[str, str], ...]
+) -> Step:
     """The last stage: the promotion that is open to it, or one to open of what is live below; three queries at most."""
     *_, below, last = environments
     waiting = Promotion.objects.pending().filter(environment=last).order_by("-pk").values_list("pk", flat=True).first()
@@ -169,7 +171,7 @@ def _reach(workspace: Workspace, prompt: Prompt, environments: list[Environment]
     approvals = current_policy(last).load().approvals
     if approvals:
         text = f"{text} {'Somebody else approves' if approvals == 1 else f'{approvals} others approve'} it."
-        links = (*links, _invite(workspace)) if may_invite else links
+        links = (*links, *invite)
     return Step(_reaching(last), f"{text} These steps go once it is live there.", is_done=False, links=links)
 
 
@@ -181,19 +183,14 @@ def _promotion_of(
     return f"Promote {prompt.name} to {target.label}", f"{address}?{query}"
 
 
-def _invite(workspace: Workspace) -> tuple[str, str]:
-    return "Invite somebody", _errand("settings_members", workspace, role="reviewer") + "#invite"
+def _invite(workspace: Workspace, back: str) -> tuple[str, str]:
+    address = reverse("settings_members", args=[workspace.slug], query={"role": "reviewer", "back": back})
+    return "Invite somebody", f"{address}#invite"
 
 
-def _errand(name: str, workspace: Workspace, **query: str) -> str:
-    """A page of the settings that knows the way back to these steps."""
-    steps = reverse("board", args=[workspace.slug])
-    return reverse(name, args=[workspace.slug], query={**query, "back": steps})
-
-
-def _fetch(workspace: Workspace, *, environment: str, is_done: bool) -> Step:
+def _fetch(workspace: Workspace, *, environment: str, is_done: bool, back: str) -> Step:
     text = (
         "Make a service key; the page that shows it has the command to copy. The first fetch is seen within a minute."
     )
-    links = (("Make a key", _errand("settings_keys", workspace, environment=environment) + "#new"),)
-    return Step("Fetch it from a service", text, is_done, links=links)
+    address = reverse("settings_keys", args=[workspace.slug], query={"environment": environment, "back": back})
+    return Step("Fetch it from a service", text, is_done, links=(("Make a key", f"{address}#new"),))

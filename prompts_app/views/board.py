@@ -52,4 +52,4 @@ def steps_of(request: PageRequest) -> FirstSteps | None:
     if not allows(request.actor, Permission.WRITE):
         return None
     may_administer = allows(request.actor, Permission.ADMINISTER)
-    return first_steps(request.member, request.workspace, may_administer=may_administer)
+    return first_steps(request.member, request.workspace, may_administer=may_administer, back=request.path)

@@ -153,6 +153,10 @@ def test_next_step__on_a_prompts_page__is_told_to_who_can_take_it_until_they_hid
         return "Next: " in client.get(f"/w/acme/prompts/{name}").content.decode()
 
     assert told(owner) and not told(owner, "billing/refund"), "it is about one prompt"
+    assert (
+        "settings/keys?environment=staging&amp;back=%2Fw%2Facme%2Fprompts%2Fsupport%2Ftriage#new"
+        in owner.get("/w/acme/prompts/support/triage").content.decode()
+    )
     assert "Next: promote to production" in editor.get("/w/acme/prompts/support/triage").content.decode(), "no keys"
     back = "/w/acme/prompts/support/triage"
     hidden = owner.post("/w/acme/hints/next", {"back": back})
