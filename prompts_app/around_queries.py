@@ -28,7 +28,8 @@ def since_opened(promotion: Promotion, live: Deployment | None) -> Since | None:
         return Since(
             f"somebody went back to v{number}", f"Since this was opened somebody went back to v{number}: {look}"
         )
-    before = Deployment.objects.filter(pk=live.previous_id or 0).values_list("version__number", flat=True).first()
+    replaced = Deployment.objects.filter(prompt=promotion.prompt, pk=live.previous_id or 0)
+    before = replaced.values_list("version__number", flat=True).first()
     between = f"v{before} went live since" if before else "what is live was taken out since"
     then = "was gone back from" if before else "brought back"
     told = f"{between} this was opened and {then}: v{number} is live again."

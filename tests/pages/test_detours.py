@@ -111,7 +111,7 @@ def test_suite__required_where_a_promotion_asks_for_one__leads_back_and_is_lifte
     done = ada.post(f"{checks}/attach{query}", {"suite": "numbers", "run_on": "new_version", "required": "on"})
     shown = page(ada, done["Location"])
     to_lift = [forms(client, f"{checks}{query}") for client in (grace, ada, as_(cast.vera))]
-    rows = page(grace, f"{checks}{query}").partition('id="checks-panel"')[2].partition('class="card-foot"')[0]
+    rows = page(grace, f"{checks}{query}").partition('id="checks-panel"')[2].partition('class="card-foot row"')[0]
     of_suite = [page(client, "/w/acme/suites/numbers") for client in (grace, ada)]
     lifted = grace.post(f"{checks}/attach{query}", {"suite": "numbers", "run_on": "new_version"})
 
