@@ -12,6 +12,7 @@ from prompts_app.gates import CheckFact, evidence_key
 from prompts_app.models import (
     CheckState,
     Environment,
+    LivePointer,
     Prompt,
     PromptVersion,
     Quarantine,
@@ -38,6 +39,15 @@ class Choice:
         return " · ".join(part for part in (f"v{self.number}", self.message[:60], away) if part)
 
 
+@dataclass(frozen=True)
+class Failed:
+    """A suite that a version has failed, beside which version that is live in `place`; on its own where that is None."""
+
+    title: str
+    beside: int | None
+    place: str
+
+
 def choices(prompt: Prompt) -> tuple[Choice, ...]:
     """Every version of a prompt, newest first; one query."""
     held = Quarantine.objects.filter(prompt=OuterRef("prompt"), digest=OuterRef("digest"), cleared_at=None)
@@ -59,26 +69,27 @@ def proposed(prompt: Prompt, found: Sequence[Choice], places: Sequence[Environme
     return prompt.last_number, places[-1].name if places else ""
 
 
-def failed_suites(version: PromptVersion, live: PromptVersion | None, policy: Policy) -> tuple[str, ...]:
-    """Titles of the required suites that a version has failed beside what is live; one query where suites are asked for."""
-    if not policy.require_suites:
-        return ()
-    baseline = live.digest if live else None
+def failed_suites(version: PromptVersion, live: PromptVersion | None, policy: Policy) -> tuple[Failed, ...]:
+    """The required suites that a version has failed beside what is live somewhere, or on its own where nothing is (`live`);
+    one query."""
     required = RequiredCheck.objects.filter(prompt=version.prompt, definition__name=OuterRef("name"))
-    rows = VersionCheck.objects.filter(prompt=version.prompt, digest=version.digest, baseline_digest=baseline)
-    rows = rows.annotate(recipe=Subquery(required.values("definition__recipe")[:1])).exclude(recipe=None)
-    rows = rows.annotate(title=Subquery(required.values("definition__title")[:1]))
-    newest = rows.order_by("name", "evidence_key", "-pk").distinct("name", "evidence_key")
-    now = timezone.now()
-    return tuple(
-        row.title or row.name
-        for row in newest
-        if CheckFact(
-            row.name,
-            row.state,
-            row.created_at,
-            row.evidence_key,
-            evidence_key(version.digest, baseline, row.recipe),
-        ).counts_as(now, policy.max_age_days)
-        == CheckState.FAILED
+    rows = VersionCheck.objects.filter(prompt=version.prompt, digest=version.digest)
+    pointers = LivePointer.objects.live().filter(
+        prompt=version.prompt, deployment__version__digest=OuterRef("baseline_digest")
     )
+    highest = pointers.order_by("-environment__rank")
+    rows = rows.annotate(
+        recipe=Subquery(required.values("definition__recipe")[:1]),
+        title=Subquery(required.values("definition__title")[:1]),
+        beside=Subquery(highest.values("deployment__version__number")[:1]),
+        place=Subquery(highest.values("environment__label")[:1]),
+    ).exclude(recipe=None)
+    order = ("name", "baseline_digest", "evidence_key")
+    now, found = timezone.now(), []
+    for row in rows.order_by(*order, "-pk").distinct(*order):
+        expected = evidence_key(version.digest, row.baseline_digest, row.recipe)
+        fact = CheckFact(row.name, row.state, row.created_at, row.evidence_key, expected)
+        is_held_against = row.beside is not None or (row.baseline_digest is None and live is None)
+        if is_held_against and fact.counts_as(now, policy.max_age_days) == CheckState.FAILED:
+            found.append(Failed(row.title or row.name, row.beside, row.place or ""))
+    return tuple(found)

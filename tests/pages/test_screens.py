@@ -23,7 +23,7 @@ version                      19
 compare                      11
 prompt_usage                 11
 prompt_checks_panel          22
-promotion_new                11
+promotion_new                12
 promotions                   9
 promotion                    23
 reviews                      17
