@@ -10,6 +10,7 @@ from evals_app.actions.runs import find_run, start_run
 from evals_app.actions.suites import save_suite_version
 from evals_app.comparison_queries import compare, flips_page
 from evals_app.comparison_sql import RunArm
+from evals_app.excerpts import EXCERPT, excerpt
 from evals_app.models import Arm, ArmTally, Result, Run, Suite
 from evals_app.scripted_provider import Rule, ScriptedProvider
 from evals_app.tallies import write_tallies
@@ -69,6 +70,17 @@ def test_compare__two_runs_of_one_suite__pairs_their_cases(cast: Cast, prompt: P
     ]
     (better,) = flips_page(found, which="better", page="1").flips
     assert (better.row.key, better.old_excerpt, better.new_excerpt) == ("case-50", "nothing", "Now 50.")
+
+
+def test_excerpt__of_an_answer_that_is_longer__ends_in_an_ellipsis(cast: Cast, prompt: Prompt) -> None:
+    suite = building.suite(cast.ada, scorers=SCORERS)
+    run = start_run(cast.ada, prompt.versions.select_related("prompt").get(number=1), suite, baseline=None)
+    for case, output in zip(run.suite_version.cases.all(), ("", "a" * EXCERPT, "b" * EXCERPT + "c"), strict=False):
+        Result.objects.create(run=run, case=case, arm="candidate", repeat=0, output=output)
+
+    shown = list(Result.objects.filter(run=run).order_by("pk").values_list(excerpt(), flat=True))
+
+    assert shown == ["", "a" * EXCERPT, "b" * (EXCERPT - 1) + "…"]
 
 
 def test_compare__the_other_way_round__negates(cast: Cast, prompt: Prompt) -> None:
