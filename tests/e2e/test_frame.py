@@ -14,6 +14,7 @@ from registry.core.models import Member, Notification
 from tests import builders
 from tests.builders import Cast, make_cast
 from tests.e2e.conftest import Seat
+from tests.e2e.measures import faults
 from tests.scenes import policy
 from tests.servers import Web
 
@@ -330,3 +331,13 @@ def _see(page: Page, *, hidden: bool) -> None:
         }""",
         hidden,
     )
+
+
+@pytest.mark.parametrize("key", ["Control+k", "?"])
+def test_what_a_key_opens_over_a_page__is_as_accessible_as_the_page(olga: Seat, key: str) -> None:
+    page = olga.open("/w/acme/")
+    page.keyboard.press(key)
+    expect(page.locator("dialog[open]")).to_be_visible()
+
+    assert list(faults(page)) == []
+    expect(page.locator("dialog[open]")).to_be_visible()
