@@ -1,7 +1,6 @@
 """Comparing on pages: two runs, two versions, several models; a suite's history; what it all cost."""
 
 import re
-from collections.abc import Iterator
 
 import pytest
 
@@ -14,13 +13,7 @@ from tests.api.client import Api
 from tests.builders import Cast
 from tests.evals import building
 from tests.pages.conftest import SignedIn
-from tests.pages.evaluated import Evaluated, evaluated
-
-
-@pytest.fixture
-def world(cast: Cast) -> Iterator[Evaluated]:
-    with evaluated(cast) as made:
-        yield made
+from tests.pages.evaluated import Evaluated
 
 
 def test_compare__two_arms__shows_flips_scores_and_charts_with_their_numbers(

@@ -9,13 +9,7 @@ from tests import builders
 from tests.builders import Cast
 from tests.evals import building
 from tests.pages.conftest import SignedIn
-from tests.pages.evaluated import Evaluated, evaluated
-
-
-@pytest.fixture
-def world(cast: Cast) -> Iterator[Evaluated]:
-    with evaluated(cast) as made:
-        yield made
+from tests.pages.evaluated import Evaluated
 
 
 def addresses(world: Evaluated) -> Iterator[str]:

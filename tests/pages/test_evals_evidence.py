@@ -1,7 +1,6 @@
 """What the pages of prompts and promotions load from here: evidence, and the runs that are missing."""
 
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -24,16 +23,10 @@ from tests import builders, scenes
 from tests.builders import Cast
 from tests.evals import building
 from tests.pages.conftest import SignedIn
-from tests.pages.evaluated import Evaluated, evaluated
+from tests.pages.evaluated import Evaluated
 
 HTMX = {"HX-Request": "true"}
 CHECKS = "/w/acme/prompts/numbers/echo/checks"
-
-
-@pytest.fixture
-def world(cast: Cast) -> Iterator[Evaluated]:
-    with evaluated(cast) as made:
-        yield made
 
 
 def test_checks_panel__of_the_newest_version__says_what_each_suite_says(

@@ -1,7 +1,6 @@
 """What a version or a promotion lacks, and the way to it: runs that go on, suites that are not required yet."""
 
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -16,16 +15,10 @@ from tests import builders, scenes
 from tests.builders import Cast
 from tests.evals import building
 from tests.pages.conftest import SignedIn
-from tests.pages.evaluated import Evaluated, evaluated
+from tests.pages.evaluated import Evaluated
 
 HTMX = {"HX-Request": "true"}
 CHECKS = "/w/acme/prompts/numbers/echo/checks"
-
-
-@pytest.fixture
-def world(cast: Cast) -> Iterator[Evaluated]:
-    with evaluated(cast) as made:
-        yield made
 
 
 def test_checks_panel__of_a_run_that_ended_in_errors__asks_only_those_again(

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -18,15 +17,9 @@ from tests import builders
 from tests.builders import Cast
 from tests.evals import building
 from tests.pages.conftest import SignedIn
-from tests.pages.evaluated import Evaluated, evaluated
+from tests.pages.evaluated import Evaluated
 
 HTMX = {"HX-Request": "true"}
-
-
-@pytest.fixture
-def world(cast: Cast) -> Iterator[Evaluated]:
-    with evaluated(cast) as made:
-        yield made
 
 
 def test_run__under_way__is_told_by_events_until_it_has_ended(cast: Cast, world: Evaluated, as_: SignedIn) -> None:

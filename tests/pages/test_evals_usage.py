@@ -1,7 +1,6 @@
 """What runs used, added up by month, prompt, model and version; what is not known is said."""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -20,15 +19,9 @@ from tests.api.client import Api
 from tests.builders import Cast
 from tests.evals import building
 from tests.pages.conftest import SignedIn
-from tests.pages.evaluated import Evaluated, evaluated
+from tests.pages.evaluated import Evaluated
 
 THIS_MONTH = datetime.now(UTC).date()
-
-
-@pytest.fixture
-def world(cast: Cast) -> Iterator[Evaluated]:
-    with evaluated(cast) as made:
-        yield made
 
 
 def test_usage__of_an_ended_run__is_written_by_arm_and_model(world: Evaluated) -> None:
