@@ -42,6 +42,6 @@ def setup(request: HttpRequest, token: str) -> HttpResponse:
         )
         if made:
             sign_in_here(request, made.user)
-            messages.success(request, f"{made.workspace.name} is yours. Four steps, and a service fetches a prompt.")
+            messages.success(request, f"{made.workspace.name} is yours. The first steps lead to Production.")
             return redirect("board", made.workspace.slug)
     return render(request, "registry/setup.html", {"is_open": True, "form": form}, status=status_of(form))
