@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import subprocess
 from functools import cache
 from pathlib import Path
 from urllib.parse import unquote
@@ -104,6 +105,22 @@ def test_makefile__has_every_command_and_hands_on_every_variable_that_is_documen
     documented = set(re.findall(r"`([A-Z][A-Z0-9_]+)`", table))
     assert exported ^ documented == set()
     assert exported >= RUNNING
+
+
+@pytest.mark.parametrize(
+    ("goals", "commands"),
+    [
+        ("attack races", ["attack races"]),
+        ("bench running pages", ["bench running pages"]),
+        ("faults tests/faults/test_renders.py", ["faults tests/faults/test_renders.py"]),
+        ("lint fmt", ["lint", "fmt"]),
+    ],
+)
+def test_makefile__words_after_a_target_of_many_parts__are_handed_on(goals: str, commands: list[str]) -> None:
+    told = subprocess.run(["make", "-n", *goals.split()], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert [line.strip() for line in told.splitlines() if "dev.py" in line] == [
+        f"python3 bin/dev.py {c}" for c in commands
+    ]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
