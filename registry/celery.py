@@ -23,7 +23,7 @@ from django.conf import settings
 from django.db import connections
 
 from registry.core import tracing
-from registry.processes import give_way
+from registry.precedence import give_way
 
 LONGEST_TASK_S = 600
 VISIBILITY = {"visibility_timeout": LONGEST_TASK_S * 2}

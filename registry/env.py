@@ -24,6 +24,7 @@ VARIABLES: dict[str, str] = {
     "METRICS_TOKEN": "Bearer token for `/metrics`. Left out: only this machine itself may read them.",
     "WEB_THREADS": "Requests of pages and the control API that each web process works on at once. Default 8.",
     "WORKER_NICENESS": "By how much background workers give way to web processes on the same processors, 0 to 19. Default 10.",
+    "DELIVERY_PRIORITY": "By how much `serve_delivery` comes before other processes on the same processors, 0 to 20, where the system lets it (root or CAP_SYS_NICE). Default 15.",
     "API_REQUESTS_PER_MINUTE": "Requests to the control API that one key or person may send in a minute, and as many forms of pages. Default 1200.",
     "DELIVERY_MEMORY_MB": "Memory that each process may use to hold what services fetch. Default 256.",
     "DELIVERY_REQUESTS_PER_MINUTE": "Fetches each process answers to one key in a minute. Default 60000.",
@@ -68,6 +69,7 @@ class Environment:
     database_pool_size: int
     web_threads: int
     worker_niceness: int
+    delivery_priority: int
     metrics_token: str
     api_requests_per_minute: int
     delivery_memory_mb: int
@@ -119,6 +121,7 @@ def read_environment() -> Environment:
         metrics_token=env.str("METRICS_TOKEN", ""),
         web_threads=env.int("WEB_THREADS", 8),
         worker_niceness=env.int("WORKER_NICENESS", 10),
+        delivery_priority=env.int("DELIVERY_PRIORITY", 15),
         api_requests_per_minute=env.int("API_REQUESTS_PER_MINUTE", 1200),
         delivery_memory_mb=env.int("DELIVERY_MEMORY_MB", 256),
         delivery_requests_per_minute=env.int("DELIVERY_REQUESTS_PER_MINUTE", 60_000),

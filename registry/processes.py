@@ -84,19 +84,6 @@ def marked(marker: str) -> Iterator[Identity]:
             yield identity
 
 
-def give_way(niceness: int) -> None:
-    """Let this process, and all that it starts from now on, come after others on the same processors; 0 changes nothing.
-
-    Linux may share processors between sessions first: the session's own weight follows where this process leads it.
-    """
-    if niceness <= 0:
-        return
-    now = os.nice(niceness)
-    if os.getsid(0) == os.getpid():
-        with contextlib.suppress(OSError):
-            (PROC / "self" / "autogroup").write_text(str(now))
-
-
 def _from_proc(pid: int) -> str | None:
     try:
         text = (PROC / str(pid) / "stat").read_text(errors="replace")

@@ -211,6 +211,7 @@ METRICS_TOKEN = ENV.metrics_token
 # Counted, and held, by each process in its own memory.
 DELIVERY_REQUESTS_PER_MINUTE = ENV.delivery_requests_per_minute
 DELIVERY_MEMORY_MB = ENV.delivery_memory_mb
+DELIVERY_PRIORITY = ENV.delivery_priority
 
 CELERY_BROKER_URL = ENV.broker_url
 VALKEY_URL = ENV.broker_url.replace("redis+socket://", "unix://")

@@ -20,7 +20,11 @@ from prompts_app.sandbox.worker import serve
 
 
 def main() -> None:
-    """Do what is asked, one thing after the other, until nobody can ask any more."""
+    """Do what is asked, one thing after the other, until nobody can ask any more.
+
+    Who asks may come before others on the same processors; templates of users never do.
+    """
+    os.setpriority(os.PRIO_PROCESS, 0, max(0, os.getpriority(os.PRIO_PROCESS, 0)))
     gc.freeze()
     workers: set[int] = set()
     with socket.socket(fileno=os.dup(0)) as asker, contextlib.suppress(ConnectionError):

@@ -1,6 +1,7 @@
 """The read plane in real processes: in front of Django, and alone."""
 
 import http.client
+import os
 import socket
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ import pytest
 from prompts_app.models import ServedVersion
 from tests.builders import Cast, prompt, version
 from tests.delivery.planes import until
+from tests.faults.processes import command_of, descendants
 from tests.servers import run_delivery, run_web
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -72,6 +74,20 @@ def test_alone__serves_mcp_and_takes_reports__and_says_where_all_else_is(cast: C
             refused = http.request(method, path)
             assert (refused.status_code, refused.json()["code"]) == (404, "not_found")
             assert refused.json()["detail"] == f"This process only delivers: ask the registry itself, {REGISTRY}."
+
+
+def test_alone__told_to_come_first__renders_templates_in_a_process_that_does_not(cast: Cast, tmp_path: Path):
+    prompt(cast.ada, text="Hello {{ name }}")
+    service = cast.key("service", environment="development")
+    with run_delivery(tmp_path) as alone:
+        answer = httpx.post(
+            f"{alone.url}{PLACE}/render", json={"variables": {"name": "Ada"}}, headers=service.headers, trust_env=False
+        )
+        assert answer.json()["text"] == "Hello Ada"
+        below = descendants(alone.process.pid)
+        starters = [pid for pid in below if "prompts_app.sandbox.starter" in command_of(pid)]
+        assert len(starters) == 2, "the one that starts render workers, and the worker"
+        assert min(os.getpriority(os.PRIO_PROCESS, pid) for pid in starters) >= 0
 
 
 def test_stream__of_a_process_that_is_told_to_end__is_closed_at_once_and_so_is_a_long_poll(cast: Cast, tmp_path: Path):

@@ -104,8 +104,13 @@ def words(before: list[float], during: list[float]) -> str:
 
 
 def percentiles(took: list[float]) -> str:
-    """Median and 99th percentile in milliseconds, as `0.5/4.7`."""
-    return f"{statistics.median(took) * 1000:.1f}/{sorted(took)[len(took) * 99 // 100] * 1000:.1f}"
+    """Median and 99th percentile in milliseconds, as `0.51/4.70`."""
+    return f"{statistics.median(took) * 1000:.2f}/{percentile_99(took) * 1000:.2f}"
+
+
+def percentile_99(took: list[float]) -> float:
+    """The 99th percentile, in the unit of what is given."""
+    return sorted(took)[len(took) * 99 // 100]
 
 
 @pytest.mark.parametrize("is_long", [False, pytest.param(True, marks=pytest.mark.faults)])

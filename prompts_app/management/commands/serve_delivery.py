@@ -5,7 +5,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import structlog
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
+
+from registry.precedence import come_first
+
+log = structlog.get_logger(__name__)
 
 APPLICATION = "registry.delivery_asgi:application"
 
@@ -25,6 +31,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, host: str, port: int, workers: int, drain: int, **options: Any) -> None:
         """Does not return."""
+        log.info("delivery.priority", wanted=settings.DELIVERY_PRIORITY, given=come_first(settings.DELIVERY_PRIORITY))
         granian = str(Path(sys.executable).with_name("granian"))
         where = ["--host", host, "--port", str(port), "--workers", str(workers)]
         how = ["--interface", "asgi", "--loop", "uvloop", "--workers-kill-timeout", str(drain)]
