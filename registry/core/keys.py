@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import re
 import secrets
 import string
 import zlib
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 ALPHABET = string.digits + string.ascii_letters
 PREFIX = "gr_"
 ID_LENGTH, SECRET_LENGTH, CRC_LENGTH = 12, 32, 6  # 32 characters of 62 are 190 random bits
-TOKEN_LENGTH = len(PREFIX) + ID_LENGTH + SECRET_LENGTH + CRC_LENGTH
+FORM = re.compile(rf"{PREFIX}[0-9a-zA-Z]{{{ID_LENGTH + SECRET_LENGTH + CRC_LENGTH}}}")
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class KeyToken:
     @classmethod
     def parse(cls, token: str) -> "KeyToken | None":
         """Read the `gr_…` form; None when its form or its checksum is wrong."""
-        if len(token) != TOKEN_LENGTH or not token.startswith(PREFIX) or not token.isascii():
+        if not FORM.fullmatch(token):
             return None
         body = token[len(PREFIX) :]
         key = cls(body[:ID_LENGTH], body[ID_LENGTH : ID_LENGTH + SECRET_LENGTH])
