@@ -25,6 +25,11 @@ def test_29__short_common_and_own_words__are_refused(ada: User, password: str) -
     assert said.value.code == "password.weak"
 
 
+def test_29__ones_own_name__is_refused() -> None:
+    with pytest.raises(Invalid):
+        refuse_weak("Bartholomew-Featherstone", User(email="bf@example.com", name="Bartholomew Featherstone"))
+
+
 @pytest.mark.parametrize(
     "password", ["twelve chars", "x" * 20 + "y" * 44, "ключ под старым мостом", " blanks at both ends "]
 )
