@@ -8,6 +8,7 @@ from django.conf import settings
 from django.contrib.auth import login, logout, update_session_auth_hash
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils import timezone
+from django.utils.crypto import constant_time_compare
 
 from registry.core.actions.sessions import note_seen, note_session
 from registry.core.models import User
@@ -54,10 +55,14 @@ def sign_in_here(request: HttpRequest, user: User, *, proved_at: float | None = 
 
 def wait_for_factor(request: HttpRequest, user: User, *, onward: str, claims: Claims | None = None) -> None:
     """The first factor was right; the second one is asked for before there is a session of theirs. `claims` are of single
-    sign-on where the account is not known to it yet."""
-    request.session.cycle_key()
+    sign-on where the account is not known to it yet.
+
+    Whoever is signed in here is no longer: under another id their session would be in nobody's list.
+    """
+    request.session.flush()
     request.session[HALF_WAY] = {
         "user": user.pk,
+        "stands_for": user.get_session_auth_hash(),
         "at": timezone.now().timestamp(),
         "onward": onward,
         "claims": {**asdict(claims), "groups": sorted(claims.groups)} if claims else None,
@@ -65,19 +70,23 @@ def wait_for_factor(request: HttpRequest, user: User, *, onward: str, claims: Cl
 
 
 def who_waits(request: HttpRequest) -> Waiting | None:
-    """Whose second factor is waited for here; None after ten minutes, or for nobody."""
+    """Whose second factor is waited for here; None after ten minutes, after their password changed, or for nobody."""
     waiting = request.session.get(HALF_WAY)
     if not waiting or timezone.now().timestamp() - waiting["at"] > HALF_WAY_FOR.total_seconds():
         return None
     user, kept = User.objects.filter(pk=waiting["user"], is_active=True).first(), waiting.get("claims")
+    if user is None or not constant_time_compare(user.get_session_auth_hash(), waiting.get("stands_for", "")):
+        return None
     claims = Claims(**{**kept, "groups": frozenset(kept["groups"])}) if kept else None
-    return Waiting(user, waiting["onward"], claims) if user else None
+    return Waiting(user, waiting["onward"], claims)
 
 
 def keep_session(request: HttpRequest, user: User) -> None:
-    """Stay signed in here after one's password changed, which ended every session of its person."""
+    """Stay signed in here after one's password changed, which ended every session of its person. The present password was
+    given, which says who one is unless there is a second factor too."""
     update_session_auth_hash(request, user)
-    confirm_here(request)
+    if not user.has_second_factor:
+        confirm_here(request)
     request.session.save()
     agent = request.headers.get("User-Agent", "")
     note_session(user, str(request.session.session_key), address=address_of(request), agent=agent)

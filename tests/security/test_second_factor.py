@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from unittest.mock import patch
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from prompts_app.actions.promotions import open_promotion
 from prompts_app.actions.reviews import vote
@@ -206,6 +208,68 @@ def test_32__required_by_the_installation__counts_in_every_workspace(cast: Cast,
     assert not again(cast.olga).lacks_factor
     settings.REQUIRE_MFA = True  # type: ignore[attr-defined]
     assert again(cast.olga).lacks_factor and not again(cast.vera).lacks_factor
+
+
+def test_33__secret_of_an_app__is_shown_to_no_old_session_however_it_asks(cast: Cast) -> None:
+    user = user_of(cast.grace)
+    user.set_password(PASSWORD)
+    user.save()
+    client = signed_in(Client(), user, minutes_ago=16)
+    for verb, given in (("begin", {}), ("add", {"code": ""}), ("add", {"code": "000000"})):
+        assert client.post(f"/w/acme/settings/security/{verb}", given).status_code == 403, verb
+    assert not Authenticator.objects.exists()
+
+
+def test_32__secret_that_waits__is_another_one_after_an_hour(cast: Cast) -> None:
+    """Whoever saw it in an unattended browser would know every code of the app that is set up later."""
+    user = user_of(cast.grace)
+    seen = begin_authenticator(user)
+    assert begin_authenticator(user) == seen
+
+    Authenticator.objects.update(created_at=timezone.now() - timedelta(minutes=61))
+
+    assert begin_authenticator(user) != seen
+
+
+def test_33__password_changed_in_an_old_session__says_nothing_of_the_second_factor(cast: Cast) -> None:
+    equip(cast.grace)
+    client = signed_in(Client(), user_of(cast.grace), minutes_ago=16)
+
+    changed = client.post(
+        "/w/acme/settings/profile/password", {"current": PASSWORD, "password": "another road through hills"}
+    )
+
+    assert changed.status_code == 302 and client.post("/w/acme/settings/security/remove").status_code == 403
+    assert user_of(cast.grace).has_second_factor
+
+
+def test_34__password_changed_between_the_factors__ends_the_sign_in(cast: Cast) -> None:
+    secret, _ = equip(cast.grace)
+    client = Client()
+    client.post("/sign-in", {"email": "grace@example.com", "password": PASSWORD})
+    user = user_of(cast.grace)
+    user.set_password("another road through hills")
+    user.save()
+
+    answer = client.post("/sign-in/code", {"code": code(secret, later=1)})
+
+    assert answer["Location"] == "/sign-in" and client.get("/w/acme/").status_code == 302
+
+
+def test_34__somebody_else_half_signed_in__leaves_no_session_that_its_owner_cannot_end(cast: Cast) -> None:
+    equip(cast.grace)
+    user = user_of(cast.ada)
+    user.set_password(PASSWORD)
+    user.save()
+    home, elsewhere = Client(), Client()
+    for client in (home, elsewhere):
+        client.post("/sign-in", {"email": user.email, "password": PASSWORD})
+
+    elsewhere.post("/sign-in", {"email": "grace@example.com", "password": PASSWORD})
+    home.post("/w/acme/settings/profile/sessions/0")
+
+    assert home.get("/w/acme/").status_code == 200
+    assert elsewhere.get("/w/acme/").status_code == 302
 
 
 def test_33__removing_a_factor__asks_again_for_password_and_code(cast: Cast) -> None:

@@ -135,6 +135,14 @@ def test_34__signing_in__gives_the_session_a_new_id(cast: Cast) -> None:
     assert client.session.session_key != before and not Session.objects.filter(pk=before).exists()
 
 
+@pytest.mark.parametrize("onward", ["nowhere", "board", "w"])
+def test_18__next_that_reads_like_the_name_of_a_page__signs_in_all_the_same(cast: Cast, onward: str) -> None:
+    user, client = with_password(cast, "ada"), Client()
+    answer = client.post("/sign-in", {"email": user.email, "password": PASSWORD, "next": onward})
+    assert (answer.status_code, answer["Location"]) == (302, onward)
+    assert client.get("/w/acme/").status_code == 200
+
+
 def test_34__password_changed__ends_other_sessions_and_open_links(cast: Cast) -> None:
     user = with_password(cast, "ada")
     here, there = Client(), Client()

@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from datetime import timedelta
 from uuid import uuid4
 
 import structlog
@@ -26,6 +27,8 @@ ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 GUESSES_PER_MINUTE = 5
 # Who knows the password has one chance in 3,300 a day to guess a code of six digits, of which three are right at a time.
 GUESSES_PER_DAY, DAY_S = 100, 86_400
+# Who saw a secret that was never used must not find it in use long afterwards.
+WAITS_FOR = timedelta(hours=1)
 CHANGED = "factor.changed"
 WRONG = "This code is not right, or it was used before."
 
@@ -34,7 +37,9 @@ log = structlog.get_logger(__name__)
 
 @transaction.atomic
 def begin_authenticator(user: User) -> str:
-    """The secret to put into an app; it counts for nothing until a first code of it was right. Asked again, it is the same."""
+    """The secret to put into an app; it counts for nothing until a first code of it was right. Asked again within an hour, it
+    is the same."""
+    Authenticator.objects.filter(user=user, confirmed_at=None, created_at__lt=Now() - WAITS_FOR).delete()
     row, _ = Authenticator.objects.get_or_create(user=user)
     row = Authenticator.objects.select_for_update().get(pk=row.pk)
     if row.confirmed_at is not None:

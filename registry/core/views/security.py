@@ -73,6 +73,7 @@ def _begin(request: PageRequest) -> HttpResponse:
 
 
 def _add(request: PageRequest) -> HttpResponse:
+    require_confirmed(request.actor)
     form = FirstCodeForm(request.POST)
     codes = attempt(form, lambda: add_authenticator(request.actor, request.user, code=form.cleaned_data["code"]))
     if codes is None:

@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib.auth import logout
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -177,7 +177,7 @@ def signed_in(
 def let_in(request: HttpRequest, user: User, onward: str, *, proved_at: float | None = None) -> HttpResponse:
     """In, in this browser, and on."""
     sign_in_here(request, user, proved_at=proved_at)
-    answer = redirect(onward)
+    answer = HttpResponseRedirect(onward)
     remember_browser(answer, user)
     return answer
 
