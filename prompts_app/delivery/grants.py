@@ -1,5 +1,6 @@
 """API keys as the read plane holds them: by a digest of the header they came in, dropped the moment one is revoked."""
 
+import base64
 import contextlib
 import hashlib
 import hmac
@@ -62,7 +63,7 @@ class Grants:
     _checks: dict[str, list[Check]] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        return len(self._held)
+        return len(self._of_key)
 
     def get(self, authorization: bytes) -> Grant | None:
         """The grant of a header; KeyError for one that was not checked."""
@@ -75,6 +76,14 @@ class Grants:
         self._of_key.setdefault(public_id, set()).add(name)
         while len(self._held) > MOST_HELD:
             self._forget(next(iter(self._held)))
+
+    def held(self, authorization: bytes, public_id: str, grant: Grant | None) -> Grant | None:
+        """The grant that is held, which is this one unless another check was faster."""
+        try:
+            return self.get(authorization)
+        except KeyError:
+            self.put(authorization, public_id, grant)
+            return grant
 
     def drop(self, public_id: str) -> None:
         """Check this key again before it opens anything."""
@@ -120,6 +129,12 @@ class Grants:
 def _name(authorization: bytes) -> bytes:
     """What a header is held under: the header itself is not kept."""
     return hashlib.blake2s(authorization).digest()
+
+
+def headers_of(token: KeyToken) -> tuple[bytes, bytes]:
+    """The two headers that clients send a key in: as Bearer, and as a Basic pair."""
+    pair = base64.b64encode(":".join(token.basic).encode())
+    return f"Bearer {token.token}".encode(), b"Basic " + pair
 
 
 def token_of(authorization: bytes) -> KeyToken | None:

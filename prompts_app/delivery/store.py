@@ -9,7 +9,16 @@ from typing import Any
 from prompts_app.delivery import compatible
 from prompts_app.delivery.bodies import live_entry
 from prompts_app.delivery.feed import Environment, Feed
-from prompts_app.delivery.grants import MINUTE_S, Grant, Grants, ended_among, note_used, read_grant, token_of
+from prompts_app.delivery.grants import (
+    MINUTE_S,
+    Grant,
+    Grants,
+    ended_among,
+    headers_of,
+    note_used,
+    read_grant,
+    token_of,
+)
 from prompts_app.delivery.limits import UnknownKeys
 from prompts_app.delivery.listener import Hooks, Listener
 from prompts_app.delivery.memory import Held, Place, Shelf, held
@@ -76,21 +85,33 @@ class Store:
         try:
             grant = self.grants.get(authorization)
         except KeyError:
-            token = token_of(authorization)
-            if token is None:
-                detail = "Send `Authorization: Bearer gr_…` with a key of this server."
-                raise Unauthenticated("key.malformed", detail) from None
+            grant = await self._checked(authorization, address)
+        if grant is None or time.time() >= grant.expires_at:
+            detail = "This key is unknown, expired or revoked: ask an admin for a new one."
+            raise Unauthenticated("key.unknown", detail)
+        self._used_keys.add(grant.actor.id)
+        return grant
+
+    async def _checked(self, authorization: bytes, address: str) -> Grant | None:
+        """The grant of a header that is not held: that of its key, however the header is spelt, so that a key is counted and
+        asked about as one. Only the usual spellings are held."""
+        token = token_of(authorization)
+        if token is None:
+            raise Unauthenticated("key.malformed", "Send `Authorization: Bearer gr_…` with a key of this server.")
+        bearer, basic = headers_of(token)
+        try:
+            grant = self.grants.get(bearer)
+        except KeyError:
             self.unknown_keys.refuse_more(address)
             with self.grants.checking(token.public_id) as check:
                 grant = await self.readers.read(read_grant, token)
             if grant is None:
                 self.unknown_keys.note(address)
-            if not check.is_void:
-                self.grants.put(authorization, token.public_id, grant)
-        if grant is None or time.time() >= grant.expires_at:
-            detail = "This key is unknown, expired or revoked: ask an admin for a new one."
-            raise Unauthenticated("key.unknown", detail)
-        self._used_keys.add(grant.actor.id)
+            if check.is_void:
+                return grant
+            grant = self.grants.held(bearer, token.public_id, grant)
+        if authorization == basic:
+            self.grants.put(basic, token.public_id, grant)
         return grant
 
     def count(self, grant: Grant) -> None:

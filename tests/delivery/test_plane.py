@@ -1,5 +1,6 @@
 """What services get from memory is what the API gives from the database, byte for byte, and never older than it may be."""
 
+import base64
 import json
 from datetime import timedelta
 from typing import Any
@@ -216,6 +217,24 @@ def test_budget__of_a_key__is_counted_by_the_process(cast: Cast, service: Key):
         statuses = {plane.get(PLACE, service).status for _ in range(8)}
         refused = plane.get(PLACE, service)
     assert statuses == {200, 429} and int(refused.headers["retry-after"]) >= 1 and "ratelimit" in refused.headers
+
+
+def test_budget__of_a_key__is_one_however_its_header_is_spelt(
+    cast: Cast, service: Key, monkeypatch: pytest.MonkeyPatch
+):
+    """Else whoever writes it in a thousand ways has a thousand budgets, and asks the database each time."""
+    prompt(cast.ada)
+    token = KeyToken.parse(service.token)
+    assert token
+    pair = base64.b64encode(":".join(token.basic).encode()).decode()
+    asked: list[str] = []
+    reads = store_module.read_grant
+    monkeypatch.setattr(store_module, "read_grant", lambda token: (asked.append(token.public_id), reads(token))[1])
+    spelt = [f"Basic {pair}", *(f"{word}{' ' * n}{service.token}" for word in ("bearer", "BEARER") for n in (1, 2))]
+    with running_plane(per_minute=3) as plane:
+        statuses = [plane.get(PLACE, one).status for one in [*spelt, *spelt]]
+        assert len(plane.store.grants) == 1
+    assert 429 in statuses and len(set(asked)) == len(asked) == 1
 
 
 def test_keys__made_up_one_after_the_other__are_not_asked_about_any_more_and_real_ones_are(
