@@ -91,11 +91,9 @@ def refusal(refused: RegistryError, *, allowed: bool = False) -> Response:
     """A refusal of the whole request, with its status."""
     is_parsing = isinstance(refused, Invalid) and refused.code == "json.invalid"
     code = Code.PARSE if is_parsing else Code.INTERNAL if refused.status >= 500 else Code.REFUSED
-    headers = dict(UNKEPT)
+    headers = {**UNKEPT, **refused.waiting}
     if refused.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = 'Bearer realm="greenroom"'
-    if "retry_after" in refused.extra:
-        headers["Retry-After"] = str(refused.extra["retry_after"])
     if allowed:
         headers["Allow"] = "POST"
     fault = Fault(code, refused.detail, data_of(refused))

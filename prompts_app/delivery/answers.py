@@ -23,10 +23,7 @@ def problem(error: RegistryError, request_id: str) -> Reply:
     ]
     if error.status == 401:
         headers.append((b"www-authenticate", b'Bearer realm="greenroom"'))
-    if "retry_after" in error.extra:
-        headers.append((b"retry-after", str(error.extra["retry_after"]).encode()))
-    if error.status == 429:
-        headers.append((b"ratelimit", f'"minute";r=0;t={error.extra.get("retry_after", 60)}'.encode()))
+    headers += [(name.lower().encode(), value.encode()) for name, value in error.waiting.items()]
     start: Message = {"type": "http.response.start", "status": error.status, "headers": headers}
     return start, {"type": "http.response.body", "body": body}
 
@@ -38,8 +35,7 @@ def refused(error: RegistryError, status: int, body: dict[str, JSON]) -> Reply:
     assert isinstance(headers, list)
     if status == 401:
         headers.append((b"www-authenticate", b'Basic realm="greenroom"'))
-    if "retry_after" in error.extra:
-        headers.append((b"retry-after", str(error.extra["retry_after"]).encode()))
+    headers += [(name.lower().encode(), value.encode()) for name, value in error.waiting.items()]
     return {**start, "status": status}, told
 
 

@@ -46,6 +46,14 @@ class RegistryError(Exception):
             **self.extra,
         }
 
+    @property
+    def waiting(self) -> dict[str, str]:
+        """The headers that say when to come back, whatever the form of the answer; none where waiting is no help."""
+        found = {"Retry-After": str(self.extra["retry_after"])} if "retry_after" in self.extra else {}
+        if self.status == TooManyRequests.status:
+            found["RateLimit"] = f'"minute";r=0;t={self.extra.get("retry_after", 60)}'
+        return found
+
 
 class Unauthenticated(RegistryError):
     """No credentials, or credentials that are unknown, expired or revoked."""

@@ -1,8 +1,11 @@
 """HTTP helpers shared by pages and the API: who is calling, from where, and under which request id."""
 
 import re
+from collections.abc import Callable
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_safe
 from django_htmx.middleware import HtmxDetails
 
 from registry.core.actor import Actor
@@ -22,6 +25,11 @@ class PageRequest(HttpRequest):
     memberships: list[Member]
     member: Member
     workspace: Workspace
+
+
+def only_read[View: Callable[..., HttpResponse]](view: View) -> View:
+    """A view for everybody that changes nothing: any other method is 405, before a token is asked for."""
+    return csrf_exempt(require_safe(view))
 
 
 def request_id_of(request: HttpRequest) -> str:

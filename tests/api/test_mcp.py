@@ -16,6 +16,7 @@ from mcp.shared.exceptions import MCPError
 from prompts_app.actions.prompts import change_prompt, create_prompt
 from prompts_app.actions.rollback import withdraw
 from prompts_app.actions.versions import create_version
+from prompts_app.delivery.limits import Budget
 from prompts_app.mcp import reading
 from prompts_app.mcp.protocol import HANDSHAKE, STATELESS
 from tests.builders import Cast, Key, make_cast, prompt
@@ -240,6 +241,14 @@ def test_access__by_any_other_caller_or_way__is_refused_as_json_rpc(cast: Cast, 
         answer = host.http.generic(method, "/mcp", headers=host.headers)
         assert answer.status_code == 405 and answer.headers["Allow"] == "POST"
     assert host.post(LIST, kind="text/plain")[0] == 415
+
+
+def test_budget__spent__is_429_with_when_to_come_back(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("prompts_app.api.delivery.BUDGET", Budget(1))
+    told = [host.post(LIST) for _ in range(4)]  # a minute may turn meanwhile
+    status, body, headers = next(one for one in told if one[0] == 429)
+    assert (status, body["error"]["code"]) == (429, -32010)
+    assert headers["RateLimit"] == f'"minute";r=0;t={headers["Retry-After"]}'
 
 
 def test_origin__of_this_very_server__may_ask(host: Host, settings: Any) -> None:

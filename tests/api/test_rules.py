@@ -180,6 +180,13 @@ def test_path__with_characters_that_nothing_has__is_404(cast: Cast):
         assert api.get(path).status == 404, path
 
 
+@pytest.mark.parametrize("address", ["/livez", "/readyz", "/api/schema", "/api/docs", "/api/public/health"])
+@pytest.mark.parametrize("method", ["POST", "DELETE", "FOO"])
+def test_methods__of_what_everybody_reads__are_405_before_any_token_is_asked_for(db: None, address: str, method: str):
+    answer = Client(enforce_csrf_checks=True).generic(method, address)
+    assert (answer.status_code, answer["Allow"]) == (405, "GET, HEAD")
+
+
 def test_rate__of_unusable_keys__is_429_by_address_and_good_keys_go_on(cast: Cast, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("registry.core.api.authentication.UNUSABLE_KEYS_PER_MINUTE", 2)
     client, address = Client(REMOTE_ADDR="203.0.113.7"), "/api/v1/prompts"

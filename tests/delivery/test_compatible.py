@@ -84,6 +84,14 @@ def test_get__with_a_key_that_opens_nothing__is_401_in_their_words(cast: Cast, p
     assert refused.headers["www-authenticate"].startswith("Basic")
 
 
+def test_get__past_the_keys_budget__says_when_to_come_back(cast: Cast):
+    prompt(cast.ada, "x")
+    key = cast.key()
+    with running_plane(per_minute=1) as plane:
+        refused = next(one for one in (plane.get(f"{AT}x", key) for _ in range(4)) if one.status == 429)
+    assert refused.headers["ratelimit"] == f'"minute";r=0;t={refused.headers["retry-after"]}'
+
+
 def test_answers__that_anything_changes__are_dropped(cast: Cast, plane: Plane):
     made = prompt(cast.ada, "x", text="one")
     first = made.versions.get()

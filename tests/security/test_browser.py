@@ -113,6 +113,7 @@ def test_25__forms_that_one_person_sends__are_counted_and_reading_is_not(cast: C
     told = [client.post("/w/acme/settings/profile/name", {"name": "Ada"}) for _ in range(6)]
     refused = [one for one in told if one.status_code == 429]
     assert {one.status_code for one in told} == {302, 429} and 1 <= int(refused[0]["Retry-After"]) <= 60
+    assert refused[0]["RateLimit"] == f'"minute";r=0;t={refused[0]["Retry-After"]}'
     assert client.get("/w/acme/settings/profile").status_code == 200
 
 

@@ -26,6 +26,7 @@ from registry.core.canonical import JSON
 from registry.core.errors import invalid_field
 from registry.core.models import Workspace
 from registry.core.permissions import Permission
+from registry.core.web import only_read
 
 # The version of Langfuse's API that is spoken here.
 SPEAKS = "3.0.0"
@@ -139,6 +140,7 @@ class ProjectsView(LangfuseView):
         return Response({"data": [project]})
 
 
+@only_read
 def health(request: HttpRequest) -> HttpResponse:
     """Open to everybody; /readyz says more."""
     return JsonResponse({"status": "OK", "version": SPEAKS})

@@ -7,11 +7,11 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.views.decorators.http import require_safe
 from drf_spectacular.generators import SchemaGenerator
 
 from registry.core.api.conditions import holds, quoted
 from registry.core.api.reference import problem_lines, sections
+from registry.core.web import only_read
 
 
 @cache
@@ -27,7 +27,7 @@ def document_etag() -> str:
     return quoted(hashlib.sha256(document_bytes()).hexdigest())
 
 
-@require_safe
+@only_read
 def schema(request: HttpRequest) -> HttpResponse:
     """The OpenAPI 3.1 document."""
     is_known = holds(request.headers.get("If-None-Match", ""), document_etag())
@@ -38,7 +38,7 @@ def schema(request: HttpRequest) -> HttpResponse:
     return response
 
 
-@require_safe
+@only_read
 def reference(request: HttpRequest) -> HttpResponse:
     """The same as a page, without a script."""
     document = json.loads(document_bytes())

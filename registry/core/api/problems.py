@@ -46,10 +46,8 @@ def problem_response(request: HttpRequest, error: RegistryError) -> HttpResponse
     response = HttpResponse(text, status=status, content_type="application/json" if dialect else PROBLEM)
     if error.status == 401:
         response["WWW-Authenticate"] = 'Bearer realm="greenroom"'
-    if "retry_after" in error.extra:
-        response["Retry-After"] = str(error.extra["retry_after"])
-    if error.status == 429:
-        response["RateLimit"] = f'"minute";r=0;t={error.extra.get("retry_after", 60)}'
+    for name, value in error.waiting.items():
+        response[name] = value
     response["Cache-Control"] = "no-store"
     return response
 

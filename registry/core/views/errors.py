@@ -47,8 +47,8 @@ def error_page(request: HttpRequest, error: RegistryError) -> HttpResponse:
         is_fragment = request.headers.get("HX-Request-Type") == "partial"
         name = "error.html#notice" if is_fragment else "error.html"
         response = render(request, name, context, status=error.status)
-    if "retry_after" in error.extra:
-        response["Retry-After"] = str(error.extra["retry_after"])
+    for name, value in error.waiting.items():
+        response[name] = value
     return response
 
 

@@ -6,13 +6,16 @@ from django.http import HttpRequest, JsonResponse
 from psycopg_pool import PoolTimeout
 
 from registry.core import readiness, valkey
+from registry.core.web import only_read
 
 
+@only_read
 def livez(request: HttpRequest) -> JsonResponse:
     """200 as long as the process answers."""
     return JsonResponse({"status": "ok"})
 
 
+@only_read
 def readyz(request: HttpRequest) -> JsonResponse:
     """200 when the database answers; without the broker, or unheard changes, the server still serves, and says so."""
     parts = {"database": _database_answers(), "broker": _broker_answers(), **readiness.parts()}
