@@ -13,7 +13,7 @@ from evals_app.models import Run, RunOn, Suite, SuiteAttachment, SuiteVersion
 from evals_app.queries import Place, places_of
 from evals_app.run_queries import CaseRow, RunLine, lines, rows_of, runs_of, state_of
 from prompts_app.asked_evidence import is_asked_for
-from prompts_app.facts import current_policy, live_deployment
+from prompts_app.facts import current_policy, gate_passed_at, live_deployment
 from prompts_app.gates import RUN_WHEN_OPENED, CheckFact, evidence_key
 from prompts_app.models import (
     CheckDefinition,
@@ -254,7 +254,7 @@ def judged_evidence(promotion: Promotion) -> PromotionEvidence:
     )
     named = {name.removeprefix("suite/"): asked for name, asked in required.values_list("definition__name", "asked")}
     suites = list(Suite.objects.in_workspace(workspace).filter(slug__in=named))
-    changes = suite_changes(suites, live.created_at if live else None)
+    changes = suite_changes(suites, gate_passed_at(live))
     found = _evidence(promotion.version, against, suites)
     answers = tuple(replace(one, is_starting=_starts(one, is_asked=named[one.suite.slug])) for one in found)
     has_ended = not promotion.is_pending

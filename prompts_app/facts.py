@@ -25,6 +25,7 @@ from prompts_app.models import (
     CheckDefinitionChange,
     Comment,
     Deployment,
+    DeploymentKind,
     Environment,
     Freeze,
     LivePointer,
@@ -144,6 +145,15 @@ def live_deployment(prompt: Prompt, environment: Environment) -> Deployment | No
     return pointer.deployment if pointer else None
 
 
+def gate_passed_at(live: Deployment | None) -> datetime | None:
+    """When something last came to where this is live through the gate, so that others looked at what the gate asks; None where
+    nothing is live. Going back passes no gate: suites changed before it are as new as they were. One query after going back."""
+    if live is None or live.kind == DeploymentKind.PROMOTION:
+        return live.created_at if live else None
+    rows = Deployment.objects.filter(prompt=live.prompt_id, environment=live.environment_id, pk__lt=live.pk)
+    return rows.filter(kind=DeploymentKind.PROMOTION).values_list("created_at", flat=True).first()
+
+
 def latest_votes(promotion: Promotion) -> tuple[Approval, ...]:
     """Each person's latest vote that stands, oldest first."""
     rows = Approval.objects.filter(promotion=promotion)
@@ -174,7 +184,7 @@ def not_eligible(promotion: Promotion, live: Deployment | None, policy: Policy |
     rules = policy or policy_of(promotion)
     excluded: dict[int, str] = {}
     if rules.require_suites:
-        why = "changed a suite that this gate uses since the live deployment"
+        why = "changed a suite that this gate uses since something last came through it"
         excluded |= dict.fromkeys(_suite_editors(promotion, live), why)
     chain = written_by(promotion.version, live.version if live else None)
     makers = key_makers(promotion.prompt.workspace_id, {key for _, key in chain} | {promotion.key_name})
@@ -342,8 +352,8 @@ def _suite_editors(promotion: Promotion, live: Deployment | None) -> set[int]:
     """Who changed what this prompt must pass: a suite it requires, or that it requires one no longer."""
     of_required = Q(prompt=None, definition__required_by__prompt=promotion.prompt_id)
     changes = CheckDefinitionChange.objects.filter(of_required | Q(prompt=promotion.prompt_id), by__isnull=False)
-    if live is not None:
-        changes = changes.filter(at__gt=live.created_at)
+    if (since := gate_passed_at(live)) is not None:
+        changes = changes.filter(at__gt=since)
     return set(changes.values_list("by_id", flat=True))
 
 

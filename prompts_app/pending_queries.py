@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from django.db import connection
-from django.db.models import Count, OuterRef, Q
+from django.db.models import Count, OuterRef, Q, Subquery
 
 from prompts_app.asked_evidence import is_asked_for
 from prompts_app.evaluation import SUITE, Answer, called, titles_of
@@ -15,6 +15,8 @@ from prompts_app.gates import CheckFact, evidence_key
 from prompts_app.models import (
     Approval,
     CheckDefinitionChange,
+    Deployment,
+    DeploymentKind,
     LivePointer,
     PolicyVersion,
     Promotion,
@@ -55,10 +57,13 @@ WHERE chain.key_name <> '' AND key.made_by_id IS NOT NULL
 
 @dataclass(frozen=True)
 class _Live:
-    """The deployment that is live in a promotion's place; its version is None after a withdrawal."""
+    """The deployment that is live in a promotion's place; its version is None after a withdrawal.
+
+    `passed_at`: when something last came there through the gate.
+    """
 
     pk: int
-    created_at: datetime
+    passed_at: datetime
     number: int | None
     digest: str | None
 
@@ -208,8 +213,11 @@ def _policies(pending: Sequence[Promotion]) -> dict[int, Policy]:
 
 def _live(pending: Sequence[Promotion]) -> dict[int, _Live | None]:
     rows = LivePointer.objects.live().filter(prompt__in={row.prompt_id for row in pending})
-    parts = ("pk", "created_at", "version__number", "version__digest")
-    fields = ("prompt", "environment", *(f"deployment__{name}" for name in parts))
+    there = Deployment.objects.filter(prompt=OuterRef("prompt"), environment=OuterRef("environment"))
+    passed = there.filter(kind=DeploymentKind.PROMOTION).order_by("-pk").values("created_at")[:1]
+    rows = rows.annotate(passed_at=Subquery(passed))
+    parts = ("deployment__pk", "passed_at", "deployment__version__number", "deployment__version__digest")
+    fields = ("prompt", "environment", *parts)
     found = {(prompt, environment): _Live(*rest) for prompt, environment, *rest in rows.values_list(*fields)}
     return {row.pk: found.get((row.prompt_id, row.environment_id)) for row in pending}
 
@@ -248,7 +256,7 @@ def _chains(pending: Sequence[Promotion], live: dict[int, _Live | None]) -> dict
 def _suite_editors(
     pending: Sequence[Promotion], live: dict[int, _Live | None], policies: dict[int, Policy]
 ) -> dict[int, set[int]]:
-    """Who changed since the live deployment what a promotion's gate rests on."""
+    """Who changed what a promotion's gate rests on, since something last came through it."""
     prompts = {row.prompt_id for row in pending}
     made = CheckDefinitionChange.objects.filter(by__isnull=False)
     own = made.filter(prompt__in=prompts).values_list("prompt", "by_id", "at")
@@ -256,7 +264,7 @@ def _suite_editors(
     changes = list(of_required.values_list("definition__required_by__prompt", "by_id", "at").union(own))
     found: dict[int, set[int]] = defaultdict(set)
     for row in pending:
-        since = one.created_at if (one := live[row.pk]) else None
+        since = one.passed_at if (one := live[row.pk]) else None
         if policies[row.pk].require_suites:
             found[row.pk] = {
                 by for prompt, by, at in changes if prompt == row.prompt_id and (since is None or at > since)

@@ -35,7 +35,8 @@ def create_environment(
     description: str = "",
     policy: Policy = OPEN,
 ) -> Environment:
-    """A new stage; without a rank it comes last. Raises Conflict `environment.exists`."""
+    """A new stage; without a rank it comes last, before another one it asks again who one is. Raises Conflict
+    `environment.exists`."""
     require_administration(actor)
     if (
         not name
@@ -48,6 +49,7 @@ def create_environment(
     if rank is None:
         last = Environment.objects.in_workspace(actor.workspace_id).last()
         rank = last.rank + 1 if last else 0
+    _confirm_order(actor, rank)
     environment = Environment(
         workspace_id=actor.workspace_id,
         name=name,
@@ -92,7 +94,7 @@ def change_environment(
     environment = Environment.objects.select_for_update(no_key=True).get(pk=environment.pk)
     _check(label=label, colour=colour, rank=rank)
     if rank is not None and rank != environment.rank:
-        require_confirmed(actor)  # which stage comes before which is a rule too
+        require_confirmed(actor)
     checked_text("description", description or "")
     detail: dict[str, JSON] = {}
     for field, value in (("label", label), ("colour", colour), ("rank", rank), ("description", description)):
@@ -144,6 +146,7 @@ def archive_environment(actor: Actor, environment: Environment) -> Environment:
     """Take an environment out of use; raises Conflict while something is live or pending there."""
     require_administration(actor)
     environment = Environment.objects.select_for_update(no_key=True).get(pk=environment.pk)
+    _confirm_order(actor, environment.rank)
     audit.lock(environment.workspace_id)  # whoever is promoting or opening a promotion here holds it
     if LivePointer.objects.live().filter(environment=environment).exists():
         raise Conflict("environment.in_use", "Prompts are live here: take them out first.")
@@ -208,6 +211,12 @@ def find_freeze(environment: Environment, pk: int) -> Freeze:
     if freeze is None:
         raise NotFound("freeze.not_found", "This environment has no such freeze.")
     return freeze
+
+
+def _confirm_order(actor: Actor, rank: int) -> None:
+    """Which stage comes before which is a rule too: whoever puts one before another, or takes it from there, says who they are."""
+    if Environment.objects.in_workspace(actor.workspace_id).filter(rank__gt=rank).exists():
+        require_confirmed(actor)
 
 
 def _check(*, label: str | None, colour: str | None, rank: int | None) -> None:

@@ -4,8 +4,10 @@ from prompts_app.actions.applying import apply_promotion
 from prompts_app.actions.checks import define_check, require_check
 from prompts_app.actions.promotions import acknowledge_breaking, close, open_promotion, rebase, reopen, schedule
 from prompts_app.actions.reviews import Spot, comment, dismiss_request, find_comment, resolve_comment, vote
+from prompts_app.actions.rollback import roll_back
 from prompts_app.facts import judge, live_deployment, not_eligible, subject_of
 from prompts_app.models import Approval, Promotion, PromptVersion, Vote
+from prompts_app.pending_queries import known_of
 from registry.core.actions.workspaces import change_member
 from registry.core.actor import Actor, Role
 from registry.core.errors import Conflict, Forbidden, Invalid, NotFound, PreconditionFailed
@@ -173,6 +175,20 @@ def test_vote__by_who_changed_a_suite_before_the_live_deployment__is_eligible(re
     row = open_promotion(reviewed.ada, version(reviewed.ada, made, "2"), reviewed.environment("staging"))
     # Within one transaction of the test all is at one time; the change was first.
     assert reviewed.grace.member_id not in not_eligible(fresh(row), live_deployment(made, row.environment))
+
+
+def test_vote__by_who_changed_a_suite_before_somebody_went_back__is_ineligible_still(reviewed: Cast) -> None:
+    """Going back asks no suite: whoever eased one and goes back has nobody who looked at it."""
+    made = prompt(reviewed.ada, text="1")
+    for one in (made.versions.get(), version(reviewed.ada, made, "2")):
+        go_live_in_staging(reviewed, one)
+    policy(reviewed, "staging", require_suites=True)
+    suite(reviewed.grace, made)
+    roll_back(reviewed.rosa, made, reviewed.environment("staging"), reason="calm", quarantine=False)
+    row = open_promotion(reviewed.ada, version(reviewed.ada, made, "3"), reviewed.environment("staging"))
+    with pytest.raises(Forbidden, match="changed a suite"):
+        approve(reviewed.grace, row)
+    assert reviewed.grace.member_id in known_of([fresh(row)])[row.pk].excluded
 
 
 def test_vote__by_who_changed_a_suite_after_approving__no_longer_counts(reviewed: Cast) -> None:

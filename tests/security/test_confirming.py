@@ -11,7 +11,14 @@ from django.utils import timezone
 
 from evals_app.actions.providers import create_provider, settings_of, update_provider
 from evals_app.provider_settings import parse_provider
-from prompts_app.actions.environments import change_environment, end_freeze, freeze_environment, move_environment
+from prompts_app.actions.environments import (
+    archive_environment,
+    change_environment,
+    create_environment,
+    end_freeze,
+    freeze_environment,
+    move_environment,
+)
 from registry.core.actions.invitations import create_invitation, revoke_invitation
 from registry.core.actions.webhooks import change_webhook, create_webhook, delete_webhook, rotate_webhook_secret
 from registry.core.actions.workspaces import add_member, change_member, find_or_create_user, invite
@@ -56,12 +63,15 @@ def changes(cast: Cast, olga: Actor) -> dict[str, Callable[[], Any]]:
         "a provider's address": lambda: update_provider(olga, provider, provided(base_url="https://other.example/v1")),
         "the order of stages": lambda: move_environment(olga, staging, up=True),
         "a stage's rank": lambda: change_environment(olga, staging, rank=9),
+        "a stage before another": lambda: create_environment(olga, "easy", rank=staging.rank),
+        "no stage before another": lambda: archive_environment(olga, staging),
         "the end of a freeze": lambda: end_freeze(olga, freeze),
         # What ends or narrows something is not asked about.
         "quick: a member gone": lambda: change_member(olga, member(cast), is_active=False),
         "quick: a link revoked": lambda: revoke_invitation(olga, Invitation.objects.get()),
         "quick: a webhook gone": lambda: delete_webhook(olga, hook),
         "quick: a provider's pace": lambda: update_provider(olga, provider, provided(concurrency=2)),
+        "quick: a stage after all others": lambda: create_environment(olga, "canary"),
         "quick: a label": lambda: change_environment(olga, staging, label="S"),
     }
 
