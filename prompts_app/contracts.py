@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from prompts_app.schema_containment import TYPES, Level, escapes
+from prompts_app.schema_containment import REFERENCES, TYPES, Level, Room, escapes
 from registry.core.canonical import JSON, canonical_json
 
 type Schema = Mapping[str, JSON]
@@ -45,8 +45,9 @@ def variable_changes(old: JSON, new: JSON) -> tuple[ContractChange, ...]:
     (something of the schema as a whole that is not understood, on the variable "*"). Compatible: added_optional,
     made_optional, widened. A removed variable is a notice: what is sent beyond the schema is ignored.
     """
-    before, after = _Variables.read(old), _Variables.read(new)
-    changes = [change for name in after.schemas for change in _variable(name, before, after)]
+    before, after, room = _Variables.read(old), _Variables.read(new), Room()
+    moved = canonical_json(before.definitions) != canonical_json(after.definitions)
+    changes = [change for name in after.schemas for change in _variable(name, before, after, room, moved=moved)]
     changes += [ContractChange(name, "removed", "notice") for name in before.schemas if name not in after.schemas]
     if before.rules != after.rules:
         changes.append(ContractChange("*", "rules_changed", "breaking"))
@@ -86,12 +87,14 @@ def _breaking_first(change: ContractChange) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Variables:
-    """A variable schema taken apart: each variable's own schema, which are required, and whatever else it says."""
+    """A variable schema taken apart: each variable's own schema, which are required, and whatever else it says; `root` is all of
+    it, into which references point."""
 
     schemas: Schema
     required: frozenset[str]
-    definitions: Schema
+    definitions: dict[str, JSON]
     rules: str
+    root: JSON
 
     @classmethod
     def read(cls, value: JSON) -> _Variables:
@@ -100,7 +103,7 @@ class _Variables:
         names = [name for name in required if isinstance(name, str)] if isinstance(required, list) else []
         schemas = {**(properties if isinstance(properties, dict) else {})}
         schemas |= {name: {} for name in names if name not in schemas}
-        definitions: Schema = {name: schema[name] for name in ("$defs", "definitions") if name in schema}
+        definitions: dict[str, JSON] = {name: schema[name] for name in ("$defs", "definitions") if name in schema}
         ignored = {
             "type",
             "properties",
@@ -112,15 +115,11 @@ class _Variables:
             "$comment",
         }
         rest = {name: part for name, part in schema.items() if name not in ignored and name not in definitions}
-        return cls(schemas, frozenset(names), definitions, canonical_json(rest))
-
-    def schema_of(self, name: str) -> JSON:
-        """The variable's schema with the definitions it may refer to."""
-        schema = self.schemas[name]
-        return {**schema, **self.definitions} if isinstance(schema, dict) and self.definitions else schema
+        return cls(schemas, frozenset(names), definitions, canonical_json(rest), schema)
 
 
-def _variable(name: str, before: _Variables, after: _Variables) -> Iterable[ContractChange]:
+def _variable(name: str, before: _Variables, after: _Variables, room: Room, *, moved: bool) -> Iterable[ContractChange]:
+    """What happens to one variable; `moved`: what schemas may refer to has changed."""
     is_required = name in after.required
     if name not in before.schemas:
         if is_required:
@@ -128,11 +127,13 @@ def _variable(name: str, before: _Variables, after: _Variables) -> Iterable[Cont
         else:
             yield ContractChange(name, "added_optional", "compatible")
         return
-    was, now = before.schema_of(name), after.schema_of(name)
-    if escapes(was, now):
-        yield ContractChange(name, "retyped", "breaking")
-    elif escapes(now, was):
-        yield ContractChange(name, "widened", "compatible")
+    was, now = before.schemas[name], after.schemas[name]
+    text = canonical_json(was)
+    if text != canonical_json(now) or (moved and any(f'"{name}"' in text for name in REFERENCES)):
+        if escapes(was, now, roots=(before.root, after.root), room=room):
+            yield ContractChange(name, "retyped", "breaking")
+        elif escapes(now, was, roots=(after.root, before.root), room=room):
+            yield ContractChange(name, "widened", "compatible")
     if is_required and name not in before.required:
         yield ContractChange(name, "made_required", "breaking")
     elif name in before.required and not is_required:

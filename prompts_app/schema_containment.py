@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, cast
 
 from registry.core.canonical import JSON, canonical_json
@@ -41,8 +41,11 @@ SHAPES: Mapping[str, tuple[type, ...]] = {
     "additionalProperties": (dict, bool),
 }
 # What these mean depends on other parts of the schema: never taken as the same because they read the same.
-FAR_REACHING = ("$ref", "$dynamicRef", "$recursiveRef", "$id", "$anchor", "unevaluatedProperties", "unevaluatedItems")
+REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
+FAR_REACHING = (*REFERENCES, "$id", "$anchor", "unevaluatedProperties", "unevaluatedItems")
 MAX_STEPS, MAX_DEPTH = 20_000, 100
+MAX_ROOM = 60_000  # steps of all comparisons that belong together
+ENTRIES_OF_A_STEP = 50  # of lists that are gone through
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,35 @@ class Escape:
     level: Level = "breaking"
 
 
-def escapes(inner: JSON, outer: JSON, *, reader: bool = False) -> tuple[Escape, ...]:
+@dataclass
+class Room:
+    """The steps left to comparisons that belong together, and what they read of the schemas, each part once."""
+
+    left: int = MAX_ROOM
+    texts: dict[int, tuple[object, str]] = field(default_factory=dict)
+    values: dict[int, tuple[object, frozenset[str]]] = field(default_factory=dict)
+
+    def rest(self, schema: Schema) -> str:
+        """`_rest` of a schema; what it was read from is kept, so that no other one gets its id."""
+        if id(schema) not in self.texts:
+            self.texts[id(schema)] = (schema, _rest(schema))
+        return self.texts[id(schema)][1]
+
+    def canonical(self, values: list[JSON]) -> frozenset[str]:
+        """The values of an enum as canonical texts."""
+        if id(values) not in self.values:
+            self.values[id(values)] = (values, frozenset(canonical_json(value) for value in values))
+        return self.values[id(values)][1]
+
+
+def escapes(
+    inner: JSON,
+    outer: JSON,
+    *,
+    reader: bool = False,
+    roots: tuple[JSON, JSON] | None = None,
+    room: Room | None = None,
+) -> tuple[Escape, ...]:
     """All ways found in which a value valid under `inner` may not be valid under `outer`; none: every value is.
 
     Sound and incomplete: what is not understood (`not`, `if`, `contains`, `patternProperties`, unknown keywords …) must
@@ -64,17 +95,21 @@ def escapes(inner: JSON, outer: JSON, *, reader: bool = False) -> tuple[Escape, 
     closed object are a notice only (strict mode closes every object, it is no promise), and a property that the inner
     schema no longer names is breaking even where it was optional. Then none breaking means: every value valid under
     `inner` is valid under `outer` with its objects opened.
+
+    `roots` are what references of each one point into, where that is not itself; nothing is taken as the same unread then.
+    Bounded by steps, those of all with one `room` together: what lies beyond is an escape.
     """
-    if canonical_json(inner) == canonical_json(outer):
+    if roots is None and canonical_json(inner) == canonical_json(outer):
         return ()
-    return tuple(dict.fromkeys(_Comparison(inner, outer, reader).walk(inner, outer, "$")))
+    comparison = _Comparison(roots or (inner, outer), reader, room or Room())
+    return tuple(dict.fromkeys(comparison.walk(inner, outer, "$")))
 
 
 class _Comparison:
     """One walk over two schemas; references are resolved within each one's own root."""
 
-    def __init__(self, inner: JSON, outer: JSON, reader: bool) -> None:
-        self.inner_root, self.outer_root, self.reader = inner, outer, reader
+    def __init__(self, roots: tuple[JSON, JSON], reader: bool, room: Room) -> None:
+        (self.inner_root, self.outer_root), self.reader, self.room = roots, reader, room
         self.steps = 0
         self.in_progress: dict[tuple[int, int], str] = {}
 
@@ -84,17 +119,25 @@ class _Comparison:
         A pair met again deeper in the value, while it is being decided, holds: values are finite. Met again at the same
         place it is a reference that goes in a circle.
         """
-        self.steps += 1
+        self._pay(1)
         pair = (id(inner), id(outer))
         if pair in self.in_progress and self.in_progress[pair] != path:
             return []
-        if pair in self.in_progress or self.steps > MAX_STEPS or len(self.in_progress) > MAX_DEPTH:
+        if pair in self.in_progress or self._is_spent or len(self.in_progress) > MAX_DEPTH:
             return [Escape(path, "not_understood")]
         self.in_progress[pair] = path
         try:
             return self._decide(inner, outer, path)
         finally:
             del self.in_progress[pair]
+
+    def _pay(self, steps: int) -> None:
+        self.steps += steps
+        self.room.left -= steps
+
+    @property
+    def _is_spent(self) -> bool:
+        return self.steps > MAX_STEPS or self.room.left < 0
 
     def _decide(self, inner: JSON, outer: JSON, path: str) -> list[Escape]:
         if outer is True or outer == {} or inner is False:
@@ -126,8 +169,9 @@ class _Comparison:
         return []
 
     def _plain(self, inner: Schema, outer: Schema, path: str) -> Iterator[Escape]:
-        rest = _rest(inner)
-        if rest != _rest(outer) or any(f'"{name}"' in rest for name in FAR_REACHING):
+        self._pay((_entries(inner) + _entries(outer)) // ENTRIES_OF_A_STEP)
+        rest = self.room.rest(inner)
+        if rest != self.room.rest(outer) or any(f'"{name}"' in rest for name in FAR_REACHING):
             yield Escape(path, "not_understood")
             return
         possible, allowed = _possible_types(inner), _declared_types(outer)
@@ -151,7 +195,7 @@ class _Comparison:
             return
         if possible is None:
             yield Escape(path, "enum_removed")
-        elif not {canonical_json(value) for value in possible} <= {canonical_json(value) for value in allowed}:
+        elif not self.room.canonical(possible) <= self.room.canonical(allowed):
             yield Escape(path, "enum_value_added")
 
     def _objects(self, inner: Schema, outer: Schema, path: str) -> Iterator[Escape]:
@@ -285,6 +329,11 @@ def _finite(schema: Schema) -> list[JSON] | None:
         return [schema["const"]]
     values = schema.get("enum")
     return values if isinstance(values, list) else None
+
+
+def _entries(schema: Schema) -> int:
+    """How many entries its lists and objects have."""
+    return sum(len(value) for value in schema.values() if isinstance(value, list | dict))
 
 
 def _rest(schema: Schema) -> str:

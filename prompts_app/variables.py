@@ -10,6 +10,7 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
+from prompts_app.patterns import too_costly
 from registry.core.canonical import JSON, canonical_json
 from registry.core.errors import FieldError, Invalid
 
@@ -116,6 +117,8 @@ def schema_problem(schema: dict[str, JSON]) -> tuple[str, str] | None:
     """What keeps `schema` from being a JSON Schema 2020-12 with local references: where (a path suffix) and what; or None."""
     if len(canonical_json(schema)) > MAX_SCHEMA_CHARACTERS:
         return "", f"has more than {MAX_SCHEMA_CHARACTERS:,} characters"
+    if why := too_costly(_patterns(schema)):
+        return "", why
     try:
         Draft202012Validator.check_schema(_less_plain(schema), format_checker=Draft202012Validator.FORMAT_CHECKER)
     except SchemaError as error:
@@ -134,6 +137,18 @@ def schema_problem(schema: dict[str, JSON]) -> tuple[str, str] | None:
             except Unresolvable:
                 return where, "points to nothing"
     return None
+
+
+def _patterns(schema: JSON) -> Iterator[str]:
+    """Every text that may be read as a pattern: values of `pattern`, and names of `patternProperties`."""
+    todo = [schema]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, dict):
+            named = node.get("patternProperties")
+            yield from named if isinstance(named, dict) else ()
+            yield from [found] if isinstance(found := node.get("pattern"), str) else ()
+        todo.extend(node.values() if isinstance(node, dict) else node if isinstance(node, list) else ())
 
 
 def _less_plain(schema: dict[str, JSON]) -> dict[str, JSON]:

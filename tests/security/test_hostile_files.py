@@ -18,10 +18,12 @@ from evals_app.scorers.kinds.regex import Regex
 from evals_app.scorers.markup import elements_in, has_path, not_well_formed
 from evals_app.scorers.paths import find_places, find_values, path_mistake
 from evals_app.scorers.protocol import Asked, Output, ScorerSpec, Tools, UnscorableError
+from prompts_app.contracts import contract_changes
 from prompts_app.secret_rules import suspects_in
 from prompts_app.transfer import pulling
 from prompts_app.transfer.prompty import read_prompty
 from prompts_app.transfer.prompty_writing import write_prompty
+from prompts_app.variables import effective_schema
 from prompts_app.views.prompts import TagsField
 from registry.core.errors import Invalid
 from registry.core.fetching import FetchError
@@ -257,3 +259,37 @@ def test_traces__compressed_badly_or_nested_deep__are_refused_or_passed_over(cas
 def test_markup__unclosed_again_and_again__is_read_once(text: str) -> None:
     assert has_path([one for group in elements_in(text) for one in group], ["a"]) is False
     assert not_well_formed(text) and signs_of_html(text) <= 4
+
+
+def test_patterns__of_thousands_of_wide_sets__are_refused_unread():
+    """Each set beyond Latin-1 takes milliseconds to be read, in the process that answers whoever saves it."""
+    wide = "(?i)" + "[ -\uffff]" * 1_990
+    schema = {"properties": {"a": {"pattern": wide * 10}, "b": {"patternProperties": {wide: {}}}}}
+
+    mistake = Regex().mistake(ScorerSpec(kind="regex", name="r", has_value=True, value=wide))
+    with pytest.raises(Invalid, match="sets of characters"):
+        effective_schema(schema, [])
+    usual = {"properties": {"a": {"pattern": "[一-龥]+ [a-z]"}, "b": {"pattern": "[a-z]" * 500}}}
+
+    assert mistake is not None and "sets of characters" in mistake.message
+    assert effective_schema(usual, []) is usual
+
+
+def test_contracts__of_branches_that_each_repeat_a_long_list__are_compared_within_their_steps():
+    """Compared under the locks of what goes live: nobody else could promote meanwhile."""
+    enum = {"enum": [f"{number:05}" for number in range(14_000)]}
+    old = {"type": "object", "properties": {"a": {"enum": list(range(18_000))}}}
+    branches = {"anyOf": [{"$ref": "#/$defs/e"}] * 3_000}
+    new = {"type": "object", "$defs": {"e": enum}, "properties": {"a": branches}}
+    beside = {f"v{number}": {"type": "string"} for number in range(4_000)}
+    definitions = {"$defs": {"e": {"enum": enum["enum"][:9_000]}}}
+
+    [changed] = contract_changes(old, new, None, None)
+    many = contract_changes(
+        {"properties": beside, **definitions},
+        {"properties": {name: {"type": "integer"} for name in beside}, **definitions},
+        None,
+        None,
+    )
+
+    assert (changed.change, len(many)) == ("retyped", 4_000)

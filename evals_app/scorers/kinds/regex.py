@@ -15,6 +15,7 @@ from evals_app.scorers.protocol import (
     UnscorableError,
     excerpt,
 )
+from prompts_app.patterns import too_costly
 from registry.core.canonical import JSON
 from registry.core.errors import FieldError, Invalid
 
@@ -36,6 +37,8 @@ class Regex(Scorer):
             return FieldError("value", "type", "must be a regular expression, as a string")
         if len(spec.value) > LONGEST_PATTERN:
             return FieldError("value", "length", f"must not have more than {LONGEST_PATTERN:,} characters")
+        if why := too_costly([spec.value]):
+            return FieldError("value", "format", why)
         try:
             re.compile(spec.value)
         except (re.error, OverflowError, RecursionError) as error:
