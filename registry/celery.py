@@ -16,6 +16,7 @@ from celery.signals import (
     worker_process_init,
     worker_process_shutdown,
 )
+from kombu import Exchange, Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "registry.settings")
 
@@ -27,6 +28,9 @@ from registry.precedence import give_way
 
 LONGEST_TASK_S = 600
 VISIBILITY = {"visibility_timeout": LONGEST_TASK_S * 2}
+# Work on runs takes minutes and there may be much of it; what is told, sent and due takes a moment. A worker takes both, unless
+# `-Q` says which: whoever waits for a webhook or a scheduled promotion waits for no run where one worker is kept for `default`.
+OTHERS, RUNS = "default", "runs"
 
 app = Celery("greenroom", set_as_current=True, task_cls="registry.celery:TracedTask")
 # Else Celery closes the pool of connections after every task: the next one would wait for another to be opened.
@@ -54,7 +58,10 @@ app.conf.update(
     worker_redirect_stdouts=False,
     worker_send_task_events=False,
     task_time_limit=LONGEST_TASK_S,
-    task_default_queue="default",
+    task_default_queue=OTHERS,
+    # Each with an exchange and a key of its own: a message would otherwise go to both.
+    task_queues=[Queue(name, Exchange(name), routing_key=name) for name in (OTHERS, RUNS)],
+    task_routes={"evals.run_chunk": {"queue": RUNS}},
     timezone="UTC",
     beat_schedule_filename=str(settings.DATA_DIR / "beat-schedule"),
     beat_schedule={

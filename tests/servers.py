@@ -101,17 +101,20 @@ def run_delivery(folder: Path, *, drain_s: int = 3, **extra: str) -> Iterator[We
 
 
 @contextmanager
-def run_worker(folder: Path, *, concurrency: int = 2, with_beat: bool = True, **extra: str) -> Iterator[Part]:
-    """A Celery worker; with the beat inside, sweeping every second, unless told otherwise.
+def run_worker(
+    folder: Path, *, concurrency: int = 2, with_beat: bool = True, queue: str = "", **extra: str
+) -> Iterator[Part]:
+    """A Celery worker of all queues; with the beat inside, sweeping every second, unless told otherwise.
 
     It gives way to nobody: beside other tests that take both processors it would hardly move.
     """
     celery = [sys.executable, "-m", "celery", "-A", "registry", "worker", "--concurrency", str(concurrency)]
     beat = ["--beat", "--schedule", str(folder / f"beat-{free_port()}")] if with_beat else []
+    only = ["-Q", queue] if queue else []
     name = f"test-{free_port()}@%h"
     variables = environment(**{"SWEEP_INTERVAL_S": "1", "LOG_LEVEL": "INFO", "WORKER_NICENESS": "0", **extra})
     part = _start(
-        [*celery, "--loglevel", "INFO", "--without-mingle", "--without-gossip", "-n", name, *beat],
+        [*celery, "--loglevel", "INFO", "--without-mingle", "--without-gossip", "-n", name, *beat, *only],
         variables,
         folder / f"worker-{free_port()}.log",
     )

@@ -59,13 +59,16 @@ def parts(folders: Folders, port: int) -> tuple[Part, ...]:
         "-A",
         "registry",
     )
-    worker = (*celery, "worker", "--concurrency", "2", "--loglevel", "INFO", "--without-gossip", "--without-mingle")
+    worker = (*celery, "worker", "--loglevel", "INFO", "--without-gossip", "--without-mingle")
+    # Warm first: a running task may end; then cold: its message goes back, and its row is leased anew.
+    ends = ((term, 6.0), (quit_, 4.0))
     return (
         Part(
             "web", (*web, *room, "--workers-kill-timeout", "3", "--no-ws", "registry.asgi:application"), ((term, 6.0),)
         ),
-        # Warm first: a running task may end; then cold: its message goes back, and its row is leased anew.
-        Part("worker", worker, ((term, 6.0), (quit_, 4.0))),
+        Part("worker", (*worker, "--concurrency", "2", "-Q", "runs", "-n", "runs@%h"), ends),
+        # What is told and what is due waits for no run.
+        Part("others", (*worker, "--concurrency", "1", "-Q", "default", "-n", "others@%h"), ends),
         Part("beat", (*celery, "beat", "--loglevel", "INFO", "--pidfile", ""), ((term, 4.0),)),
     )
 

@@ -125,11 +125,13 @@ class Stage:
         of = [{"key": f"case-{n}", "variables": {"q": f"é <{n}>"}, "expected": f"é <{n}>"} for n in range(count)]
         return suite(self.cast.ada, slug, of=of, **rules)
 
-    def worker(self, *, concurrency: int = 2, with_beat: bool = True, **extra: str) -> AbstractContextManager[Part]:
+    def worker(
+        self, *, concurrency: int = 2, with_beat: bool = True, queue: str = "", **extra: str
+    ) -> AbstractContextManager[Part]:
         """A worker that sweeps as often as one in production, unless told otherwise."""
         allow = f"127.0.0.1:{self.provider.port}"
         told = {"BROKER_URL": self.broker.url, "OUTBOUND_ALLOW": allow, "SWEEP_INTERVAL_S": "5", **extra}
-        return run_worker(self.folder, concurrency=concurrency, with_beat=with_beat, **told)
+        return run_worker(self.folder, concurrency=concurrency, with_beat=with_beat, queue=queue, **told)
 
     def ask(self, suite: Suite, *, version: int = 0) -> dict[str, Any]:
         """The body that asks for a run on a version, a new one unless named."""

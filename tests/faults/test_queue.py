@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from evals_app.engine.starting import priority_of
 from evals_app.models import Result, Run, RunChunk
 from prompts_app.actions.prompts import create_prompt
-from registry.core.models import JobState
+from registry.core.models import JobState, OutboxMessage
 from tests import builders
 from tests.builders import Cast, make_cast
 from tests.evals.building import add_provider, cases, suite
@@ -112,6 +112,25 @@ def test_queue__ten_thousand_runs_of_one_workspace__leave_room_for_another_and_c
         recovery=f"another workspace's run took {took:.0f} s, {meanwhile} of theirs meanwhile; memory {grown:+.0f} MB; "
         f"fetch p50 {idle[0]:.0f} → {busy[0]:.0f} ms, p99 {idle[1]:.0f} → {busy[1]:.0f} ms",
     )
+
+
+@pytest.mark.faults
+def test_what_is_told__while_workers_are_busy_with_runs__waits_for_none_of_them(stage: Stage) -> None:
+    stage.provider.latency_s = 1.0
+    stage.add_provider(concurrency=1)
+    mine = stage.suite(40)
+    runs = stage.worker(concurrency=1, with_beat=False, queue="runs")
+    with runs, stage.worker(concurrency=1, with_beat=False, queue="default"):
+        for _ in range(3):  # more than the workers have processes
+            stage.start(mine)
+        wait("nothing was answered", lambda: stage.answers() > 1)
+        assert stage.client.post(f"prompts/{stage.prompt.name}/versions", {"text": "{{ q }}!"}).status == 201
+        told = OutboxMessage.objects.filter(pk=OutboxMessage.objects.latest("pk").pk, state=JobState.DONE)
+        took = wait("it was not told", told.exists, within_s=60)
+        assert stage.open_runs().count() == 3, "the runs were too short to prove anything"
+        for run in stage.open_runs():
+            assert stage.client.post(f"runs/{run.pk}/cancel").status == 200
+    stage.close("F24 workers busy with runs", recovery=f"a saved version was told after {took:.1f} s")
 
 
 def done(pks: list[int]) -> int:
