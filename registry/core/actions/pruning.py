@@ -31,8 +31,8 @@ def prune_core() -> int:
     stale = [
         IdempotencyRecord.objects.filter(created_at__lt=now - KEEP_ANSWERS),
         SignInLink.objects.filter(Q(expires_at__lt=now - KEEP_LINKS) | Q(used_at__lt=now - KEEP_LINKS)),
-        OutboxMessage.objects.filter(state=JobState.DONE, created_at__lt=now - KEEP_MESSAGES),
-        Mail.objects.filter(state=JobState.DONE, created_at__lt=now - KEEP_MESSAGES),
+        OutboxMessage.objects.filter(state__in=ENDED, created_at__lt=now - KEEP_MESSAGES),
+        Mail.objects.filter(state__in=ENDED, created_at__lt=now - KEEP_MESSAGES),
         PersonSession.objects.filter(last_seen_at__lt=now - KEEP_LINKS),
         Session.objects.filter(expire_date__lt=now),
     ]
