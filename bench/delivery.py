@@ -265,7 +265,7 @@ def metric(url: str, name: str) -> str:
     wire = _wire(url)
     wire.request("GET", "/metrics")
     lines = wire.getresponse().read().decode().splitlines()
-    return next(line.split()[1] for line in lines if line.startswith(f"greenroom_delivery_{name} "))
+    return next(line.split()[1] for line in lines if line.startswith(f"greenroom_delivery_{name}{{"))
 
 
 def _wire(url: str) -> http.client.HTTPConnection:

@@ -1,4 +1,10 @@
-"""Numbers of a delivery process in the text form of Prometheus."""
+"""Numbers of a delivery process in the text form of Prometheus.
+
+Processes that share a port answer in turn, and each tells of itself: without its `process` a counter would seem to begin anew
+at every scrape.
+"""
+
+import os
 
 from prompts_app.delivery.store import Store
 
@@ -25,11 +31,11 @@ def metrics_of(store: Store) -> str:
         "# TYPE greenroom_delivery_revision gauge",
     ]
     for (workspace, environment), at in sorted(store.revisions().items()):
-        labels = f'workspace="{workspace}",environment="{environment}"'
+        labels = f'process="{os.getpid()}",workspace="{workspace}",environment="{environment}"'
         lines.append(f"greenroom_delivery_revision{{{labels}}} {at.revision}")
     return "\n".join(lines) + "\n"
 
 
 def _metric(name: str, kind: str, said: str, value: int) -> tuple[str, str, str]:
     name = f"greenroom_delivery_{name}"
-    return f"# HELP {name} {said}", f"# TYPE {name} {kind}", f"{name} {value}"
+    return f"# HELP {name} {said}", f"# TYPE {name} {kind}", f'{name}{{process="{os.getpid()}"}} {value}'

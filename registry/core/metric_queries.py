@@ -8,16 +8,16 @@ from django.conf import settings
 from django.db.models import Count, Min, Q, Sum
 from django.db.models.functions import Now
 
-from registry.core import jobs
+from registry.core import jobs, sweeps
 from registry.core.clock import database_now
 from registry.core.metrics import Family, pool_families, requests
-from registry.core.models import AuditHead, JobState
+from registry.core.models import AuditHead, JobState, OutboxMessage
 from registry.core.triggers import missing_triggers
 
 
 def core_families() -> list[Family]:
-    """Queues, the audit chain, history's triggers, this process's requests and connections. A query a queue, and two."""
-    return [*requests.families(), *pool_families(), *_queues(), *_history()]
+    """Queues, the audit chain, history's triggers, this process's requests and connections. A query a queue, and three."""
+    return [*requests.families(), *pool_families(), *_queues(), *_workers(), *_history()]
 
 
 def _queues() -> Iterable[Family]:
@@ -39,6 +39,17 @@ def _queues() -> Iterable[Family]:
         age.add(_since(told["due"], now), queue=queue)
         lapsed.add(_since(told["over"], now), queue=queue)
     return depth, age, lapsed
+
+
+def _workers() -> Iterable[Family]:
+    """Whether anybody works, and what they gave up."""
+    age = Family(
+        "greenroom_sweep_age_seconds", "gauge", "Since the last sweep, which the beat asks a worker for; 3600 at most."
+    )
+    since = sweeps.seconds_since_last()
+    yield age if since is None else age.add(since)
+    given_up = Family("greenroom_messages_given_up", "gauge", "Messages between the parts whose work failed each time.")
+    yield given_up.add(OutboxMessage.objects.filter(state=JobState.ERROR).count())
 
 
 def _since(moment: datetime | None, now: datetime) -> float:

@@ -5,7 +5,7 @@ import socket
 
 from celery import shared_task
 
-from registry.core import checkpoints, jobs, outbox
+from registry.core import checkpoints, jobs, outbox, sweeps
 from registry.core.actions import deliveries, notifications
 from registry.core.actions.pruning import prune_core
 
@@ -37,6 +37,7 @@ def deliver_webhook(pk: int) -> None:
 def sweep() -> None:
     """Hint again at rows that were left behind."""
     jobs.sweep()
+    sweeps.note()
 
 
 @shared_task(name="core.prune")

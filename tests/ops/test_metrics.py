@@ -8,11 +8,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 from django.test import Client
 
 from prompts_app.delivery.metrics import metrics_of
-from registry.core import metrics
-from registry.core.models import OutboxMessage
+from registry.core import metrics, sweeps, tasks, valkey
+from registry.core.models import JobState, OutboxMessage
 from tests.builders import Cast, deliver
 from tests.scenes import as_superuser, let_pass
 
@@ -27,8 +28,8 @@ def told() -> dict[str, float]:
     return {re.sub(r'process="\d+",?', "", name): float(value) for name, _, value in pairs}
 
 
-def exported() -> set[str]:
-    """Every name that `/metrics` has."""
+def delivered() -> str:
+    """What a process that delivers tells of itself, with an environment in memory."""
     counts = SimpleNamespace(hits=0, misses=0, evictions=0, drops=0, damaged=0)
     listener = SimpleNamespace(is_connected=True, reconnects=0, stale_s=0)
 
@@ -38,8 +39,14 @@ def exported() -> set[str]:
     shelf = Shelf()
     shelf.counts = counts  # type: ignore[attr-defined]
     feed = SimpleNamespace(count=0)
-    store: Any = SimpleNamespace(shelf=shelf, listener=listener, grants=[], feed=feed, revisions=dict)
-    text = metrics.to_text(metrics.collected()) + metrics_of(store)
+    known = {(1, "production"): SimpleNamespace(revision=7)}
+    store: Any = SimpleNamespace(shelf=shelf, listener=listener, grants=[], feed=feed, revisions=lambda: known)
+    return metrics_of(store)
+
+
+def exported() -> set[str]:
+    """Every name that `/metrics` has."""
+    text = metrics.to_text(metrics.collected()) + delivered()
     names = set()
     for name, kind in re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE):
         names |= {f"{name}_{part}" for part in ("bucket", "sum", "count")} if kind == "histogram" else {name}
@@ -50,6 +57,54 @@ def exported() -> set[str]:
 def test_alerts_and_dashboard__name_only_what_is_exported(free: Cast, path: Path) -> None:
     named = set(re.findall(r"greenroom_\w+", path.read_text()))
     assert named and named - exported() == set()
+
+
+def rules() -> dict[str, str]:
+    """The expression of each alert."""
+    [group] = yaml.safe_load(ALERTS.read_text())["groups"]
+    return {rule["alert"]: rule["expr"] for rule in group["rules"]}
+
+
+def test_alerts__of_what_a_single_process_says__do_not_rest_on_which_one_answered_last() -> None:
+    """Processes that share a port answer scrapes in turn: `for` would begin anew whenever another one is asked."""
+    of_one = re.compile(
+        r"greenroom_(?:delivery|database_pool|versions_damaged|http)\w+(?:\{[^}]*\})?(?P<over>\[\w+\])?"
+    )
+    found = [match for expression in rules().values() for match in of_one.finditer(expression)]
+    assert len(found) > 5 and [match[0] for match in found if not match["over"]] == []
+
+
+def test_alerts__that_add_up__do_not_fall_silent_where_one_of_the_numbers_is_missing() -> None:
+    added = [expression for expression in rules().values() if "+" in expression]
+    assert added and all(expression.count("or vector(0)") == expression.count("+") + 1 for expression in added)
+
+
+def test_alerts__somebody_is_told_when_nobody_can_be_asked() -> None:
+    assert "absent(greenroom_database_up)" in rules()["NobodyAnswers"]
+
+
+def test_delivery__numbers_of_a_process__say_whose_they_are() -> None:
+    """Else a counter would seem to begin anew at every scrape, and an increase to go on for ever."""
+    lines = [line for line in delivered().splitlines() if not line.startswith("#")]
+    assert len(lines) > 10 and all(re.search(r'\{process="\d+"', line) for line in lines)
+
+
+def test_sweeps__how_long_ago_the_last_one_was__also_when_there_was_none(free: Cast) -> None:
+    valkey.client().flushdb()
+    assert told()["greenroom_sweep_age_seconds"] == sweeps.REMEMBERED_S
+    tasks.sweep()
+    assert told()["greenroom_sweep_age_seconds"] < 30
+
+
+def test_messages__that_were_given_up__are_counted(free: Cast) -> None:
+    assert told()["greenroom_messages_given_up"] == 0
+    OutboxMessage.objects.create(workspace=free.workspace, topic="x", payload="{}", state=JobState.ERROR)
+    assert told()["greenroom_messages_given_up"] == 1
+    page = (ROOT / "docs" / "operations.md").read_text()
+    [again] = re.findall(r'^python manage.py shell -c "(.*)"$', page, re.MULTILINE)
+    exec(again)
+    assert told()["greenroom_messages_given_up"] == 0
+    assert told()['greenroom_jobs{queue="core.outboxmessage",state="queued"}'] > 0
 
 
 def test_alerts__each_has_its_runbook_and_the_runbooks_have_no_other() -> None:

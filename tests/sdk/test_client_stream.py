@@ -74,7 +74,7 @@ def long_polls(proxy: Proxy) -> int:
 
 def streams_held(web: Web) -> int:
     numbers = httpx.get(f"{web.url}/metrics", timeout=10, trust_env=False).text
-    (line,) = [line for line in numbers.splitlines() if line.startswith("greenroom_delivery_streams ")]
+    (line,) = [line for line in numbers.splitlines() if line.startswith("greenroom_delivery_streams{")]
     return int(float(line.rpartition(" ")[2]))
 
 
