@@ -123,6 +123,11 @@ class SuiteContent:
             for key, template in spec.templates.items():
                 yield f"{path}.value{spec.place(key)}", template
 
+    def patterns(self) -> Iterator[tuple[str, str]]:
+        """Every regular expression among the scorers' values, with the path of its field: to be read before saving."""
+        for path, spec in self.specs():
+            yield from ((f"{path}.value{place}", pattern) for place, pattern in SCORERS[spec.kind].patterns(spec))
+
     def rules_to_json(self) -> dict[str, JSON]:
         """Everything but the cases, as the API takes it."""
         return {

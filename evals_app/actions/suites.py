@@ -76,6 +76,7 @@ def save_suite_version(
     _refuse_changing_a_gate(actor, suite)
     parsed = parse_suite(dict(content))
     _refuse_templates(parsed)
+    sandbox.refuse_patterns(parsed.patterns())
     ensure_judges(actor, parsed)
     with transaction.atomic():
         suite = Suite.objects.select_for_update(no_key=True).get(pk=suite.pk)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -201,6 +201,10 @@ class Scorer(abc.ABC):
     def mistake(self, spec: ScorerSpec) -> FieldError | None:
         """What is wrong with a spec of this kind that its fields alone do not show; `field` is the key's name."""
         return None
+
+    def patterns(self, spec: ScorerSpec) -> Iterable[tuple[str, str]]:
+        """The regular expressions in a spec's value, each with its place in it."""
+        return ()
 
     @property
     def is_raw(self) -> bool:

@@ -19,6 +19,7 @@ from prompts_app.content import (
 )
 from prompts_app.includes import IncludeTag, ResolvedInclude, distinct_tags, expand
 from prompts_app.models import Prompt, PromptVersion
+from prompts_app.patterns import patterns_in
 from prompts_app.sandbox import client as sandbox
 from prompts_app.transfer.histories import PromptHistory, WrittenVersion
 from prompts_app.variables import effective_schema
@@ -58,6 +59,7 @@ def prepare_written(history: PromptHistory, written: WrittenVersion, find: FindV
 
     expanded = expand(parsed.source, resolve, own_name=history.name)
     schema = effective_schema(parsed.variables, sandbox.inspect(expanded.source))
+    sandbox.refuse_patterns(patterns_in(schema, "variables"))
     content = replace(parsed, source=expanded.source, variables=schema, includes=expanded.pins)
     digest = content_digest(content)
     if written.digest and digest != written.digest:

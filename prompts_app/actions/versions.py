@@ -32,6 +32,7 @@ from prompts_app.models import (
     PromptVersion,
     VersionYank,
 )
+from prompts_app.patterns import patterns_in
 from prompts_app.sandbox import client as sandbox
 from prompts_app.variables import effective_schema
 from registry.core import audit, outbox
@@ -111,6 +112,7 @@ def prepare(prompt: Prompt, content: Mapping[str, JSON]) -> tuple[TemplateSource
     parsed = parse_content(prompt.kind, dict(content))
     expanded = expand(parsed.source, lambda tag: _resolve(prompt.workspace_id, tag), own_name=prompt.name)
     schema = effective_schema(parsed.variables, sandbox.inspect(expanded.source))
+    sandbox.refuse_patterns(patterns_in(schema, "variables"))
     resolved = replace(parsed, source=expanded.source, variables=schema, includes=expanded.pins)
     return parsed.source, resolved
 

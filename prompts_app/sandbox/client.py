@@ -9,12 +9,13 @@ from __future__ import annotations
 import atexit
 import json
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
 from prompts_app.content import MAX_TEMPLATE_BYTES, TemplateSource, texts
 from prompts_app.errors import TemplateLimit, TemplateRefused, VariablesInvalid
+from prompts_app.patterns import LONGEST, is_quick
 from prompts_app.sandbox.framing import pack_job, to_bytes
 from prompts_app.sandbox.pipe import WorkerGone, WorkerLate
 from prompts_app.sandbox.plain import plain_names, render_plain
@@ -27,7 +28,6 @@ from registry.core.errors import FieldError, Invalid
 SECONDS = 3.0
 MAX_VARIABLES_BYTES = 4_000_000
 MAX_OUTPUT_CHARACTERS = 4_000_000
-MAX_PATTERN_CHARACTERS = 10_000
 MANY_SECONDS = 1.0
 
 POOL = Pool()
@@ -123,8 +123,8 @@ def match(pattern: str, text: str, *, timeout_s: float = 1.0) -> bool:
 
     Raises Invalid `pattern.invalid`, or `pattern.slow` when it takes longer than `timeout_s`.
     """
-    if len(pattern) > MAX_PATTERN_CHARACTERS:
-        raise Invalid("pattern.invalid", f"A pattern has at most {MAX_PATTERN_CHARACTERS:,} characters.")
+    if len(pattern) > LONGEST:
+        raise Invalid("pattern.invalid", f"A pattern has at most {LONGEST:,} characters.")
     try:
         job = pack_job({"do": "match", "pattern": pattern, "text": text})
     except UnicodeEncodeError:
@@ -133,6 +133,23 @@ def match(pattern: str, text: str, *, timeout_s: float = 1.0) -> bool:
         return bool(_answer(job, timeout_s))
     except (WorkerLate, WorkerGone):
         raise Invalid("pattern.slow", f"The pattern took more than {timeout_s:g} s or too much memory.") from None
+
+
+def refuse_patterns(patterns: Iterable[tuple[str, str]]) -> None:
+    """Raise Invalid `pattern.invalid` naming the field of the first pattern that is no regular expression, `pattern.slow`
+    where reading them all takes longer than 3 s. Only those are read that nobody may read in their own process."""
+    asked = [(field, pattern) for field, pattern in patterns if not is_quick(pattern)]
+    if not asked:
+        return
+    job = pack_job({"do": "read", "patterns": [pattern for _, pattern in asked]})
+    try:
+        wrong = _answer(job, SECONDS)
+    except (WorkerLate, WorkerGone):
+        field, said = asked[0][0], "takes too long to be read, with the others that have ranges up to far characters"
+        raise Invalid("pattern.slow", f"{field}: {said}.", errors=[FieldError(field, "slow", said)]) from None
+    if wrong is not None:
+        field, said = asked[cast("int", wrong)][0], "is not a regular expression"
+        raise Invalid("pattern.invalid", f"{field}: {said}.", errors=[FieldError(field, "format", said)])
 
 
 def schema_mistakes(schema: Mapping[str, JSON], value: JSON, *, path: str = "") -> tuple[FieldError, ...]:

@@ -45,6 +45,17 @@ def match(source: bytes, job: Job) -> JSON:
         raise Problem("pattern", "This is not a regular expression.") from None
 
 
+def read_patterns(source: bytes, job: Job) -> JSON:
+    """Which of the patterns is the first that is no regular expression; None where all are."""
+    patterns = job["patterns"]
+    for index, pattern in enumerate(patterns if isinstance(patterns, list) else []):
+        try:
+            re.compile(str(pattern))
+        except (re.error, OverflowError, RecursionError):
+            return index
+    return None
+
+
 def validate(source: bytes, job: Job) -> JSON:
     """Where a value does not fit a schema. Loaded at first use only: most schemas never need it."""
     from prompts_app.sandbox.schema import mistakes
@@ -61,6 +72,7 @@ OPERATIONS: dict[JSON, Callable[[bytes, Job], JSON]] = {
     "render": render,
     "inspect": inspect,
     "match": match,
+    "read": read_patterns,
     "validate": validate,
 }
 

@@ -5,6 +5,7 @@ Where the work was once the square of a length, or a power, lengths here are suc
 
 import gzip
 import json
+import time
 from urllib.parse import quote
 
 import pytest
@@ -23,7 +24,7 @@ from prompts_app.secret_rules import suspects_in
 from prompts_app.transfer import pulling
 from prompts_app.transfer.prompty import read_prompty
 from prompts_app.transfer.prompty_writing import write_prompty
-from prompts_app.variables import effective_schema
+from prompts_app.variables import check_schema, effective_schema
 from prompts_app.views.prompts import TagsField
 from registry.core.errors import Invalid
 from registry.core.fetching import FetchError
@@ -185,6 +186,49 @@ def test_deep_equal__of_numbers_beyond_whole_ones__is_scored() -> None:
 
 def test_regex__longer_than_the_worker_takes__is_refused_unread() -> None:
     assert Regex().mistake(ScorerSpec("regex", "r", has_value=True, value="(a" * 1_000_000)).code == "length"
+
+
+def test_pattern__of_far_ranges_in_one_set__is_refused_unread() -> None:
+    ranges = "".join(f"{chr(0x100 + n)}-\uffff" for n in range(3_000))
+    mistake = Regex().mistake(ScorerSpec("regex", "r", has_value=True, value=f"[{ranges}]"))
+    assert mistake is not None and "ranges" in mistake.message
+
+
+@pytest.mark.parametrize("kind", ["regex", "json_schema", "contains_json"])
+def test_patterns__few_far_ranges_in_each_of_a_great_many__are_read_by_the_worker_and_not_for_long(
+    cast: Cast, kind: str
+) -> None:
+    """Each is within its bounds; read one by one where they are saved they would keep a process from answering for minutes."""
+    pieces = ["(?i)" + "[a-\uffff]" * 55 + f"{n}" for n in range(200)]
+    values = pieces if kind == "regex" else [{"type": "object", "patternProperties": {one: {}}} for one in pieces]
+    cases = [{"key": f"c{n}", "scorers": [{"kind": kind, "value": value}]} for n, value in enumerate(values)]
+    api = Api(cast.ada)
+    assert api.post("suites", {"slug": "s", "title": "S"}).status == 201
+    began, mine = time.monotonic(), time.process_time()
+
+    answer = api.post("suites/s/versions", {"cases": cases})
+
+    assert (answer.status, answer.code) == (422, "pattern.slow"), answer.body[:300]
+    assert time.monotonic() - began < 3 + 3 and time.process_time() - mine < 2
+
+
+def test_pattern__with_a_range_up_to_far_characters__is_taken_where_it_is_one_and_else_refused_by_its_field(
+    cast: Cast,
+) -> None:
+    prompt(cast.ada, "support/triage")
+    api = Api(cast.ada)
+    for pattern, status in (("^[\u4e00-\u9fff\\u3040-\\u30ff]+$", 201), ("([\u4e00-\u9fff]", 422)):
+        schema = {"type": "object", "properties": {"a": {"type": "string", "pattern": pattern}}}
+        saved = api.post("prompts/support/triage/versions", {"text": "{{ a }}", "variables": schema, "based_on": 1})
+        assert saved.status == status, saved.body
+    assert (saved.code, saved.json["errors"][0]["field"]) == ("pattern.invalid", "variables.properties.a.pattern")
+
+
+def test_schema__of_a_great_many_schemas__is_refused_unread(cast: Cast) -> None:
+    began = time.process_time()
+    assert "5,000 schemas" in refusal(lambda _: check_schema({"anyOf": [{}] * 60_000}), "")
+    assert time.process_time() - began < 1
+    check_schema({"properties": {f"v{n}": {"type": "string", "description": "x"} for n in range(3_000)}})
 
 
 # Other servers

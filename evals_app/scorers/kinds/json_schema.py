@@ -1,5 +1,6 @@
 """The output is JSON that fits a JSON Schema."""
 
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from evals_app.scorers.options import EXACT, Option
@@ -16,6 +17,7 @@ from evals_app.scorers.protocol import (
     as_json,
 )
 from evals_app.scorers.schemas import first_mistake, is_schema, schema_mistake
+from prompts_app.patterns import patterns_in
 from registry.core.canonical import JSON
 from registry.core.errors import FieldError
 
@@ -35,6 +37,9 @@ class JsonSchema(Scorer):
 
     def mistake(self, spec: ScorerSpec) -> FieldError | None:
         return schema_mistake(spec.value) if spec.has_value else None
+
+    def patterns(self, spec: ScorerSpec) -> Iterator[tuple[str, str]]:
+        return patterns_in(spec.value)
 
     def score(self, output: Output, target: JSON, spec: ScorerSpec, asked: Asked, tools: Tools) -> Score:
         if not isinstance(target, dict) or (not spec.has_value and not is_schema(target)):

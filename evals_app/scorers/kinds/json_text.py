@@ -21,6 +21,7 @@ from evals_app.scorers.protocol import (
     refuse_longer,
 )
 from evals_app.scorers.schemas import first_mistake, schema_mistake
+from prompts_app.patterns import patterns_in
 from registry.core.canonical import JSON, InvalidJson, parse_json
 from registry.core.errors import FieldError
 
@@ -62,6 +63,9 @@ class ContainsJson(Scorer):
 
     def mistake(self, spec: ScorerSpec) -> FieldError | None:
         return schema_mistake(spec.value) if spec.has_value else None
+
+    def patterns(self, spec: ScorerSpec) -> Iterator[tuple[str, str]]:
+        return patterns_in(spec.value)
 
     def score(self, output: Output, target: JSON, spec: ScorerSpec, asked: Asked, tools: Tools) -> Score:
         found = list(json_within(output.text))
