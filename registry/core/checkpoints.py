@@ -3,6 +3,7 @@
 A chain alone cannot tell that its end was cut, or that all of it was written anew; a checkpoint of before can.
 """
 
+import errno
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,11 +17,13 @@ from django.conf import settings
 from registry.core.audit import Witness
 from registry.core.canonical import JSON
 from registry.core.clock import database_now
-from registry.core.models import AuditHead, Workspace
+from registry.core.models import AuditEvent, AuditHead, Workspace
 from registry.core.signatures import NotSigned, read_signed, sign
 
 FORM = "greenroom-checkpoint-1"
 DAILY, RESTORE = "daily", "restore"
+# The event that every restore begins with, right after what came back.
+RESTORED = "workspace.restored"
 
 log = structlog.get_logger(__name__)
 
@@ -78,12 +81,19 @@ def export_checkpoint(*, kind: str = DAILY, ends: Sequence[ChainEnd] | None = No
     now = database_now()
     told = ends_to_json(chain_ends() if ends is None else ends)
     text = sign({"form": FORM, "kind": kind, "taken_at": now.isoformat(), "chains": told})
-    folder = settings.AUDIT_CHECKPOINT_DIR
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"audit-{now:%Y%m%dT%H%M%S%f}Z.json"
+    path = require_folder() / f"audit-{now:%Y%m%dT%H%M%S%f}Z.json"
     write_durably(path, text.encode())
     log.info("audit.checkpoint", file=path.name, checkpoint=text)
     return path
+
+
+def require_folder() -> Path:
+    """AUDIT_CHECKPOINT_DIR, made where it is not there; raises OSError where it cannot be made or written to."""
+    folder: Path = settings.AUDIT_CHECKPOINT_DIR
+    folder.mkdir(parents=True, exist_ok=True)
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+    return folder
 
 
 def write_durably(path: Path, data: bytes) -> None:
@@ -121,13 +131,24 @@ def witnesses(checkpoints: Iterable[Checkpoint]) -> dict[int, dict[int, Witness]
     found: dict[int, dict[int, Witness]] = {}
     for checkpoint in sorted(checkpoints, key=lambda one: one.taken_at):
         if checkpoint.kind == RESTORE:
-            came_back = {end.workspace_id: end.sequence for end in checkpoint.ends}
+            came_back = {end.workspace_id: end.sequence for end in checkpoint.ends if _went_back(end)}
+            # One that this database knows nothing of took place in another, such as a drill with the same folder.
+            if checkpoint.ends and not came_back:
+                continue
+            known = {end.workspace_id for end in checkpoint.ends}
             found = {
-                workspace: {number: one for number, one in seen.items() if number <= came_back[workspace]}
+                workspace: {number: one for number, one in seen.items() if number <= came_back.get(workspace, number)}
                 for workspace, seen in found.items()
-                if workspace in came_back
+                if workspace in known
             }
         for end in checkpoint.ends:
             if end.sequence:
                 found.setdefault(end.workspace_id, {})[end.sequence] = Witness(end.slug, end.hash, checkpoint.source)
     return found
+
+
+def _went_back(end: ChainEnd) -> bool:
+    """Whether the chain says that it was restored to there."""
+    return AuditEvent.objects.filter(
+        workspace_id=end.workspace_id, sequence=end.sequence + 1, event=RESTORED, previous_hash=end.hash
+    ).exists()

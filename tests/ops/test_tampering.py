@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,11 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from registry.core import audit, checkpoints
+from registry.core.actions.restoring import mark_restored
+from registry.core.actor import Actor
 from registry.core.audit import seal
 from registry.core.checkpoints import export_checkpoint, read_checkpoint, witnesses
-from registry.core.models import AuditEvent, AuditHead
+from registry.core.models import AuditEvent, AuditHead, Workspace
 from registry.core.signatures import NotSigned, public_key
 from tests.builders import Cast
 from tests.scenes import as_superuser
@@ -193,9 +196,32 @@ def test_a_restore__lets_go_of_what_was_later__and_of_nothing_else(rows: list[Au
     )
     cut(rows, 6)
     export_checkpoint(kind=checkpoints.RESTORE, ends=held)
+    for workspace in Workspace.objects.all():
+        mark_restored(workspace, taken_at=None)
     call_command("verify_audit", verbosity=0)
     cut(rows, 4)
     assert "has seen event" in found()
+
+
+def test_a_drill_that_writes_into_the_same_folder__lets_nothing_go_here(free: Cast, rows: list[AuditEvent]) -> None:
+    """A restore beside the registry says where chains ended at the backup: here more was seen since, and is still owed."""
+    at_the_backup = checkpoints.chain_ends()
+    for number in range(3):
+        audit.record(free.ada, "thing.done", subject_type="t", subject_id=number, subject_name="later")
+    made_since = Workspace.objects.create(slug="made-since", name="Made since")
+    operator = Actor.system(made_since.pk, "operator")
+    audit.record(operator, "thing.done", subject_type="t", subject_id=1, subject_name="1")
+    export_checkpoint()
+    export_checkpoint(kind=checkpoints.RESTORE, ends=at_the_backup)
+    marked = [
+        replace(end, sequence=end.sequence + 1, hash=hashlib.sha256(b"of the drill").hexdigest())
+        for end in at_the_backup
+    ]
+    export_checkpoint(kind=checkpoints.RESTORE, ends=marked)
+    call_command("verify_audit", verbosity=0)
+    cut(rows, 10)
+    assert f"has seen event {rows[9].sequence + 3}" in found()
+    assert made_since.pk in witnesses(map(read_checkpoint, checkpoints.exported()))
 
 
 def test_head__forged_alone__is_seen(rows: list[AuditEvent]) -> None:

@@ -7,6 +7,7 @@ from django.db import transaction
 from registry.core import audit
 from registry.core.actor import Actor
 from registry.core.broadcast import announce
+from registry.core.checkpoints import RESTORED
 from registry.core.clock import database_now
 from registry.core.models import Workspace
 
@@ -27,7 +28,7 @@ def mark_restored(workspace: Workspace, *, taken_at: datetime | None) -> int:
     announce("workspace", workspace_id=row.pk)
     audit.record(
         Actor.system(row.pk, "operator"),
-        "workspace.restored",
+        RESTORED,
         subject_type="workspace",
         subject_id=row.pk,
         subject_name=row.slug,

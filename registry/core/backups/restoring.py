@@ -27,7 +27,9 @@ def restore_backup(folder: Path, *, signed_by: str = "") -> Manifest:
     manifest = read_manifest(folder, signed_by=signed_by)
     check_files(folder, manifest)
     _refuse_unless_empty(manifest)
+    checkpoints.require_folder()
     _make_tables(manifest)
+    _refuse_unknown_tables(manifest)
     with transaction.atomic(using=ALIAS), connections[ALIAS].cursor() as cursor:
         _load(cursor, folder, manifest)
     call_command("migrate", interactive=False, verbosity=0)
@@ -65,6 +67,15 @@ def _make_tables(manifest: Manifest) -> None:
     wanted = [one for one in manifest.migrations if one in executor.loader.graph.nodes]
     below = {parent for one in wanted for parent in executor.loader.graph.node_map[one].parents}
     executor.migrate([one for one in wanted if executor.loader.graph.node_map[one] not in below])
+
+
+def _refuse_unknown_tables(manifest: Manifest) -> None:
+    """A newer release may have a part that this one knows nothing of, not even its migrations."""
+    made = set(connections[ALIAS].introspection.table_names())
+    if unknown := [table.table for table in manifest.tables if table.table not in made]:
+        raise BackupError(
+            f"The backup has a table that this release does not make ({unknown[0]}): restore it with the release that took it."
+        )
 
 
 def _load(cursor: CursorWrapper, folder: Path, manifest: Manifest) -> None:

@@ -27,6 +27,8 @@ class Command(BaseCommand):
             manifest = take_backup(options["folder"].absolute())
         except BackupError as error:
             raise CommandError(str(error)) from None
+        except OSError as error:
+            raise CommandError(f"No backup was made: {error}.") from None
         took = time.monotonic() - began
         self.stdout.write(
             f"{manifest.rows} rows of {len(manifest.tables)} tables as of {manifest.taken_at.isoformat()}: "

@@ -35,6 +35,8 @@ class Command(BaseCommand):
             manifest = restore_backup(options["folder"].absolute(), signed_by=options["signed_by"])
         except BackupError as error:
             raise CommandError(str(error)) from None
+        except OSError as error:
+            raise CommandError(f"The restore did not come to its end: {error}.") from None
         self.stdout.write(
             f"{manifest.rows} rows of {len(manifest.tables)} tables as of {manifest.taken_at.isoformat()} are back "
             f"after {time.monotonic() - began:.1f} s: checksums, triggers and audit chains hold, epochs are raised."
