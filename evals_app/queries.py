@@ -51,18 +51,18 @@ def evidence_lasts(places: Sequence[Place]) -> timedelta:
 class Attempts:
     """Earlier runs that answer the same question. `pooled` are those a new one is judged together with, oldest first.
 
-    `is_broken`: another was begun after them and came to nothing, so that the check is an error.
+    `broken`: the newest that was begun after them and came to nothing, so that the check is an error.
     """
 
     open: Run | None
     pooled: tuple[Run, ...]
     next_repeat: int
-    is_broken: bool = False
+    broken: Run | None = None
 
     @property
     def fresh(self) -> Run | None:
         """The newest answer, where it still holds."""
-        return self.pooled[-1] if self.pooled and not self.is_broken else None
+        return self.pooled[-1] if self.pooled and not self.broken else None
 
 
 def attempts_at(prompt_id: int, evidence_key: str, *, lasts: timedelta) -> Attempts:
@@ -71,12 +71,16 @@ def attempts_at(prompt_id: int, evidence_key: str, *, lasts: timedelta) -> Attem
     finished = runs.filter(state=RunState.FINISHED, finished_at__gt=Now() - lasts)
     last = runs.aggregate(last=Max(F("first_repeat") + F("repeats")))["last"]
     pooled = tuple(finished.filter(posts_check=True, purge=None).order_by("pk"))
-    broken = runs.filter(posts_check=True, state__in=[RunState.ERROR, RunState.CANCELLED])
+    failed = runs.filter(
+        posts_check=True, state__in=[RunState.ERROR, RunState.CANCELLED], finished_at__gt=Now() - lasts
+    )
+    if pooled:
+        failed = failed.filter(pk__gt=pooled[-1].pk)
     return Attempts(
         open=runs.open().first(),
         pooled=pooled,
         next_repeat=last or 0,
-        is_broken=bool(pooled) and broken.filter(pk__gt=pooled[-1].pk).exists(),
+        broken=failed.select_related("prompt", "candidate", "baseline").order_by("-pk").first(),
     )
 
 

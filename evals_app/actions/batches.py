@@ -8,7 +8,8 @@ from django.db import transaction
 from evals_app.actions.runs import stop_run, unkept
 from evals_app.batch_configs import Config
 from evals_app.budgets import NO_BUDGET, Budget
-from evals_app.engine.starting import UnpricedError, Wish, start
+from evals_app.engine.reopening import UnpricedError
+from evals_app.engine.starting import Wish, start
 from evals_app.model_settings import SettingsError
 from evals_app.models import Reason, Run, RunBatch, Suite
 from evals_app.queries import newest_suite_version

@@ -4,19 +4,19 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef
+from django.db.models import F
 from django.db.models.functions import Now
 
-from evals_app.budget_queries import models_of
 from evals_app.budgets import NO_BUDGET, Budget
-from evals_app.engine.starting import UnpricedError, Wish, post_check, require_prices, start
+from evals_app.engine.reopening import UnpricedError, chunks_to_ask, drop_errors, has_purged, reopen
+from evals_app.engine.starting import Wish, post_check, start
 from evals_app.model_settings import SettingsError
-from evals_app.models import JudgeReply, Reason, Result, Run, RunChunk, RunState, Suite
+from evals_app.models import Reason, Run, RunChunk, RunState, Suite
 from evals_app.run_totals import totals_of
 from evals_app.tallies import write_tallies
 from evals_app.usage_queries import record_usage
 from prompts_app.models import CheckState, PromptVersion
-from registry.core import audit, jobs
+from registry.core import audit
 from registry.core.actor import Actor
 from registry.core.canonical import JSON
 from registry.core.errors import Conflict, Invalid, NotFound, invalid_field
@@ -37,6 +37,7 @@ def start_run(
 ) -> Run:
     """Replay a suite on a version, beside `baseline` where there is one; a run that answers the same is reused.
 
+    One that ended in error or was cancelled with some of its answers goes on: it is no new chance.
     `config` goes over the candidate's own settings: such a run compares models and posts no check. `again` asks once
     more although the answer is fresh: pooled with what was asked before, as long as the suite has looks left. A
     run that is reused keeps the budget it has; one that names none gets the workspace's default. Raises Conflict
@@ -55,6 +56,8 @@ def start_run(
         raise unkept(error) from None
     if started.is_new:
         _record(actor, "run.started", started.run)
+    elif started.goes_on:
+        _record(actor, "run.resumed", started.run)
     return started.run
 
 
@@ -100,15 +103,10 @@ def retry_errors(actor: Actor, run: Run, *, budget: Budget = NO_BUDGET) -> Run:
             "run.state", f"This run is {run.state}: only an ended one has errors to ask again.", state=run.state
         )
     _refuse_past(run)
-    chunks = list(RunChunk.objects.filter(run=run).exclude(done=F("total"), errors=0))
+    chunks = chunks_to_ask(run)
     if not chunks:
         raise Conflict("run.no_errors", "Every case was answered: there is nothing to ask again.")
-    failed = Result.objects.filter(run=run).exclude(error="")
-    same = {name: OuterRef(name) for name in ("run", "case", "arm", "repeat")}
-    JudgeReply.objects.filter(Exists(failed.filter(**same)), run=run).delete()
-    failed.delete()
-    for chunk in chunks:
-        chunk.done, chunk.errors = chunk.done - chunk.errors, 0
+    drop_errors(run, chunks)
     _reopen(run, chunks, budget)
     post_check(run, CheckState.PENDING, "asking again where no answer came")
     _record(actor, "run.retried", run)
@@ -137,7 +135,7 @@ def resume_run(actor: Actor, run: Run, *, budget: Budget = NO_BUDGET) -> Run:
 
 def _refuse_past(run: Run) -> None:
     """What somebody asked anew is not the old run's to answer any more; what was purged nobody can ask again."""
-    if run.purge_id is not None or run.suite_version.cases.exclude(purge=None).exists():
+    if has_purged(run):
         raise Conflict("run.purged", "Texts of this run were purged: start another one.")
     later = Run.objects.of_evidence(run.prompt_id, run.evidence_key).filter(pk__gt=run.pk)
     if run.evidence_key and later.exists():
@@ -145,19 +143,11 @@ def _refuse_past(run: Run) -> None:
 
 
 def _reopen(run: Run, chunks: list[RunChunk], budget: Budget) -> None:
-    """Queue an ended run again, with these chunks of it and, where one is named, another budget, if that can be kept."""
+    """`reopen`, as whoever named a budget that cannot be kept is told."""
     try:
-        require_prices(run.workspace_id, budget, models_of(run), is_default=False)
+        reopen(run, chunks, budget)
     except UnpricedError as error:
         raise unkept(error) from None
-    for chunk in chunks:
-        chunk.state, chunk.attempt, chunk.owner, chunk.error = JobState.QUEUED, 0, "", ""
-        chunk.save()
-    run.metrics.all().delete()
-    named = {"budget_cost": budget.cost, "budget_requests": budget.requests, "is_default_budget": False}
-    limits = {} if budget.is_empty else named
-    Run.objects.filter(pk=run.pk).update(state=RunState.QUEUED, verdict="", summary="", finished_at=None, **limits)
-    jobs.hint_all_after_commit(chunks)
 
 
 def unkept(error: UnpricedError) -> Invalid:

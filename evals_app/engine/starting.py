@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 from django.db import IntegrityError, transaction
 
-from evals_app.budget_queries import default_budget, unpriced_model
+from evals_app.budget_queries import default_budget
 from evals_app.budgets import NO_BUDGET, Budget
 from evals_app.engine.plan import spans
+from evals_app.engine.reopening import chunks_to_ask, drop_errors, has_purged, reopen, require_prices
 from evals_app.judge_queries import seats_of
 from evals_app.judge_seats import Seat, seats_to_text
 from evals_app.model_settings import ModelSettings, Offer, effective
-from evals_app.models import Priority, Reason, Run, RunChunk, Suite, SuiteVersion
+from evals_app.models import Priority, Reason, Result, Run, RunChunk, RunState, Suite, SuiteVersion
 from evals_app.queries import Attempts, attempts_at, evidence_lasts, newest_suite_version, offers, places_of
 from evals_app.stats import may_post_check
 from prompts_app.actions.checks import record_check
@@ -38,29 +39,21 @@ class Wish:
     budget: Budget = NO_BUDGET
 
 
-class UnpricedError(Exception):
-    """A budget in money cannot be kept, since nobody knows the price of `model`; the text says whose budget it is."""
-
-    def __init__(self, model: str, *, is_default: bool) -> None:
-        whose = "the workspace's default budget" if is_default else "a budget in money"
-        done = (
-            "name one in requests for this run, or change the default under Usage"
-            if is_default
-            else ("limit the requests instead")
-        )
-        super().__init__(f"Nobody knows the price of {model}, so {whose} cannot be kept: {done}.")
-
-
 @dataclass(frozen=True)
 class Started:
-    """The run that answers a wish; `is_new` is False where one was there already."""
+    """The run that answers a wish; `is_new` is False where one was there already, `goes_on` says that it had ended without all
+    of its answers, and goes on."""
 
     run: Run
     is_new: bool
+    goes_on: bool = False
 
 
 def start(wish: Wish) -> Started:
     """The run for a wish, new or reused; one that names no budget gets the workspace's default.
+
+    A run that ended in error or was cancelled with some answers goes on instead of a new one: who saw them would else ask
+    until better ones come.
 
     Raises Conflict without a suite version, SettingsError without a model to ask, UnpricedError for a budget in money
     where the price of a model, a judge's or that of a provider that stands in too, is not known.
@@ -78,6 +71,8 @@ def start(wish: Wish) -> Started:
             reused = attempts.open or (None if wish.again else attempts.fresh)
             if reused is not None:
                 return Started(reused, is_new=False)
+            if attempts.broken and _goes_on(attempts.broken, settings, judges, wish.budget):
+                return Started(attempts.broken, is_new=False, goes_on=True)
             return Started(_create(wish, version, key, settings, judges=judges, attempts=attempts), is_new=True)
     except IntegrityError:
         # Somebody else started the same run between our look and our insert.
@@ -107,13 +102,6 @@ def post_check(run: Run, state: CheckState, summary: str) -> None:
     )
 
 
-def require_prices(workspace_id: int, budget: Budget, asked: Iterable[ModelSettings], *, is_default: bool) -> None:
-    """Raises UnpricedError for a limit in money that cannot be kept."""
-    model = unpriced_model(workspace_id, asked) if budget.cost is not None else ""
-    if model:
-        raise UnpricedError(model, is_default=is_default)
-
-
 def priority_of(run: Run) -> Priority:
     """Whether a gate waits for it."""
     return Priority.GATE if run.posts_check else Priority.EXPLORATION
@@ -124,6 +112,31 @@ def _settings(wish: Wish, version: SuiteVersion, offered: list[Offer]) -> tuple[
     pinned = json.loads(version.rules).get("config") or {}
     candidate = effective(wish.candidate.load().config, offered, pinned={**pinned, **(wish.config or {})})
     return candidate, effective(wish.baseline.load().config, offered, pinned=pinned) if wish.baseline else None
+
+
+def _goes_on(
+    broken: Run, settings: tuple[ModelSettings, ModelSettings | None], judges: Mapping[str, Seat], budget: Budget
+) -> bool:
+    """Queue a run that came to nothing again, if it has answers and the others would be asked as they were; raises UnpricedError."""
+    rows = Run.objects.select_related("suite_version").select_for_update(of=("self",), no_key=True)
+    run = rows.get(pk=broken.pk)
+    candidate, baseline = settings
+    asked = (_text(candidate), _text(baseline), seats_to_text(judges))
+    if (run.candidate_settings, run.baseline_settings, run.judges) != asked or has_purged(run) or run.is_open:
+        return False
+    chunks = chunks_to_ask(run)
+    is_complete = run.state == RunState.ERROR and not chunks
+    if is_complete or not Result.objects.filter(run=run, error="").exists():
+        return False
+    drop_errors(run, chunks)
+    reopen(run, chunks, budget)
+    broken.refresh_from_db(fields=["state", "verdict", "summary", "finished_at", "budget_cost", "budget_requests"])
+    post_check(broken, CheckState.PENDING, "going on with what was asked before")
+    return True
+
+
+def _text(settings: ModelSettings | None) -> str:
+    return json.dumps(settings.to_json()) if settings else ""
 
 
 def _attempts(wish: Wish, key: str) -> Attempts:
@@ -164,8 +177,8 @@ def _create(
         reason=wish.reason,
         started_by_id=wish.member_id,
         started_by_name=wish.by_name,
-        candidate_settings=json.dumps(candidate.to_json()),
-        baseline_settings=json.dumps(baseline.to_json()) if baseline else "",
+        candidate_settings=_text(candidate),
+        baseline_settings=_text(baseline),
         judges=seats_to_text(judges),
         budget_cost=budget.cost,
         budget_requests=budget.requests,

@@ -51,10 +51,8 @@ def test_budget__of_requests__stops_before_it_is_exceeded_and_says_so(cast: Cast
     check = VersionCheck.objects.order_by("-pk")[0]
     assert (check.state, check.summary) == ("error", run.summary)
     assert RunUsage.objects.get(run=run).answers == 7
-    again = start_run(
-        cast.ada, run.candidate, run.suite_version.suite, baseline=None, again=True, budget=Budget(requests=1)
-    )
-    alone = work(again)
+    other = builders.version(cast.ada, run.prompt, "{{ q }}, please")
+    alone = work(start_run(cast.ada, other, run.suite_version.suite, baseline=None, budget=Budget(requests=1)))
     assert "budget of 1 request was exceeded: 1 request spent." in alone.summary
 
 
@@ -144,7 +142,8 @@ def test_budget__of_requests__counts_what_judges_are_asked(cast: Cast, provider:
     judged = suite(cast.ada, of=cases(10), scorers=[{"kind": "rubric", "value": "a"}])
     run = work(start_run(cast.ada, version, judged, baseline=None, budget=Budget(requests=15)))
     assert (run.state, run.spent_requests, provider.calls) == ("error", 15, 15)
-    enough = work(start_run(cast.ada, version, judged, baseline=None, again=True, budget=Budget(requests=20)))
+    other = builders.version(cast.ada, version.prompt, "{{ q }}, please")
+    enough = work(start_run(cast.ada, other, judged, baseline=None, budget=Budget(requests=20)))
     assert (enough.state, enough.spent_requests) == ("finished", 20)
 
 

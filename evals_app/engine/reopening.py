@@ -1,0 +1,66 @@
+"""Going on with a run that ended without all of its answers: by hand, or because the same is asked once more."""
+
+from collections.abc import Iterable, Sequence
+
+from django.db.models import Exists, F, OuterRef
+
+from evals_app.budget_queries import models_of, unpriced_model
+from evals_app.budgets import NO_BUDGET, Budget
+from evals_app.model_settings import ModelSettings
+from evals_app.models import JudgeReply, Result, Run, RunChunk, RunState
+from registry.core import jobs
+from registry.core.models import JobState
+
+
+class UnpricedError(Exception):
+    """A budget in money cannot be kept, since nobody knows the price of `model`; the text says whose budget it is."""
+
+    def __init__(self, model: str, *, is_default: bool) -> None:
+        whose = "the workspace's default budget" if is_default else "a budget in money"
+        done = (
+            "name one in requests for this run, or change the default under Usage"
+            if is_default
+            else ("limit the requests instead")
+        )
+        super().__init__(f"Nobody knows the price of {model}, so {whose} cannot be kept: {done}.")
+
+
+def require_prices(workspace_id: int, budget: Budget, asked: Iterable[ModelSettings], *, is_default: bool) -> None:
+    """Raises UnpricedError for a limit in money that cannot be kept."""
+    model = unpriced_model(workspace_id, asked) if budget.cost is not None else ""
+    if model:
+        raise UnpricedError(model, is_default=is_default)
+
+
+def has_purged(run: Run) -> bool:
+    """Whether texts of it, or of what it asks, were purged: nobody can ask those again."""
+    return run.purge_id is not None or run.suite_version.cases.exclude(purge=None).exists()
+
+
+def chunks_to_ask(run: Run) -> list[RunChunk]:
+    """The chunks in which an answer is missing or is an error."""
+    return list(RunChunk.objects.filter(run=run).exclude(done=F("total"), errors=0))
+
+
+def drop_errors(run: Run, chunks: Sequence[RunChunk]) -> None:
+    """Forget the answers of an ended run that are errors, and what judges said beside them, so that they are asked again."""
+    failed = Result.objects.filter(run=run).exclude(error="")
+    same = {name: OuterRef(name) for name in ("run", "case", "arm", "repeat")}
+    JudgeReply.objects.filter(Exists(failed.filter(**same)), run=run).delete()
+    failed.delete()
+    for chunk in chunks:
+        chunk.done, chunk.errors = chunk.done - chunk.errors, 0
+
+
+def reopen(run: Run, chunks: Sequence[RunChunk], budget: Budget = NO_BUDGET) -> None:
+    """Queue an ended run again, with these chunks of it and, where one is named, another budget; raises UnpricedError for one
+    that cannot be kept."""
+    require_prices(run.workspace_id, budget, models_of(run), is_default=False)
+    for chunk in chunks:
+        chunk.state, chunk.attempt, chunk.owner, chunk.error = JobState.QUEUED, 0, "", ""
+        chunk.save()
+    run.metrics.all().delete()
+    named = {"budget_cost": budget.cost, "budget_requests": budget.requests, "is_default_budget": False}
+    limits = {} if budget.is_empty else named
+    Run.objects.filter(pk=run.pk).update(state=RunState.QUEUED, verdict="", summary="", finished_at=None, **limits)
+    jobs.hint_all_after_commit(chunks)
