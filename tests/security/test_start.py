@@ -11,6 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 from ruamel.yaml import YAML
 
+from registry.celery import app
 from registry.core.checks import refuse_unsafe_start, serving_role
 from registry.env import VARIABLES
 from tests.scenes import as_superuser
@@ -73,8 +74,15 @@ def test_compose__each_variable_of_the_operators__reaches_the_processes_and_the_
     assert VARIABLES.keys() - shared.keys() == left_out
     assert [name for name, one in services.items() if "DATABASE_OWNER_URL" in one.get("environment", {})] == ["migrate"]
     assert shared["AUDIT_CHECKPOINT_DIR"] == "/checkpoints"
-    for name in ("worker", "web", "migrate"):
+    for name in ("worker", "others", "web", "migrate"):
         assert any(volume.startswith("checkpoints:/checkpoints") for volume in services[name]["volumes"])
+
+
+def test_compose__each_queue__has_a_worker() -> None:
+    services = YAML(typ="safe").load(ROOT / "docker-compose.yml")["services"]
+    commands = [one["command"] for one in services.values() if "worker" in one.get("command", [])]
+    taken = {queue for command in commands for queue in command[command.index("-Q") + 1].split(",")}
+    assert taken == {queue.name for queue in app.conf.task_queues}
 
 
 def test_debug__is_off_for_good__whatever_the_environment_says() -> None:
