@@ -68,8 +68,10 @@ class RunsView(RunBase):
 
     @extend_schema(request=bodies.NewRun, responses={202: answers.Run})
     def post(self, request: Request) -> Response:
-        """Replay a suite on a version. A run that is asking, or has freshly answered, the same is given back instead; one
-        that was cancelled or ended in error with some of its answers goes on."""
+        """Replay a suite on a version. A run that is asking, or has freshly answered, the same is given back instead.
+
+        One that was cancelled, or ended in error, with some of its answers goes on.
+        """
         self.allow(Permission.RUN)
         given = self.body(bodies.NewRun)
         prompt = find_prompt(self.actor.workspace_id, given["prompt"])
