@@ -25,6 +25,9 @@ from django.db import connections
 
 from registry.core import tracing
 from registry.precedence import give_way
+from registry.withheld import keep_jinja_out
+
+keep_jinja_out()
 
 LONGEST_TASK_S = 600
 VISIBILITY = {"visibility_timeout": LONGEST_TASK_S * 2}

@@ -7,6 +7,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "registry.settings")
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
+from registry.withheld import keep_jinja_out
+
+keep_jinja_out()
 handler = get_wsgi_application()  # sets Django up: what is imported below needs its models
 
 from prompts_app.delivery.server import Server  # noqa: E402

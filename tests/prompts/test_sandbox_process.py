@@ -20,6 +20,7 @@ from prompts_app.sandbox.pipe import Worker, WorkerLate
 from prompts_app.sandbox.pool import PATIENT, Pool
 from prompts_app.sandbox.starting import STARTER
 from registry.core.errors import Invalid, Unavailable
+from tests.servers import environment
 
 ROOT = Path(__file__).parents[2]
 CEILING_S = 30  # ends what hangs; what is asserted is far below, on a busy machine too
@@ -323,6 +324,25 @@ def test_client__after_rendering__has_no_jinja_in_its_modules():
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, check=True, timeout=60)
     assert done.stdout.decode().split() == []
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("process", ["registry.asgi", "registry.delivery_asgi", "registry.celery"])
+def test_server__its_processes_after_rendering__have_no_jinja_in_their_modules(process: str):
+    script = (
+        f"import sys, {process}\n"
+        "import registry.celery\n"
+        "registry.celery.app.loader.import_default_modules()\n"
+        "from prompts_app.content import TemplateSource\n"
+        "from prompts_app.sandbox.client import render\n"
+        "assert render(TemplateSource('text', text='{{ a }}'), {'a': 1}).text == '1'\n"
+        "assert 'django' in sys.modules and 'evals_app.tasks' in sys.modules\n"
+        "print(*sorted(name for name in sys.modules if name.split('.')[0] == 'jinja2' and sys.modules[name]))\n"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, check=True, timeout=60, env=environment()
+    )
+    assert told.stdout.decode().split() == []
 
 
 def test_worker__its_modules__know_no_django():
