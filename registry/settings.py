@@ -148,6 +148,8 @@ WHITENOISE_AUTOREFRESH = False
 SESSION_COOKIE_NAME = "__Host-session" if IS_HTTPS else "session"
 CSRF_COOKIE_NAME = "__Host-csrf" if IS_HTTPS else "csrf"
 BROWSER_COOKIE_NAME = "__Host-browser" if IS_HTTPS else "browser"
+MESSAGE_COOKIE_NAME = "__Host-messages" if IS_HTTPS else "messages"
+MESSAGE_STORAGE = "registry.core.message_storage.Messages"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"

@@ -78,7 +78,7 @@ def test_16_17__cookies_and_headers__where_people_use_https() -> None:
         patch.setenv("PUBLIC_URL", "http://127.0.0.1:8000")
         plain = runpy.run_path(str(ROOT / "registry" / "settings.py"))
 
-    names = [made[f"{name}_COOKIE_NAME"] for name in ("SESSION", "CSRF", "BROWSER")]
+    names = [made[f"{name}_COOKIE_NAME"] for name in ("SESSION", "CSRF", "BROWSER", "MESSAGE")]
     assert all(name.startswith("__Host-") for name in names)
     for name in ("SESSION", "CSRF"):
         assert (made[f"{name}_COOKIE_SECURE"], made[f"{name}_COOKIE_HTTPONLY"]) == (True, True)
@@ -87,6 +87,27 @@ def test_16_17__cookies_and_headers__where_people_use_https() -> None:
     assert settings.SESSION_COOKIE_NAME == plain["SESSION_COOKIE_NAME"] == "session"
     assert {"greenroom.example", "other.example"} < set(made["ALLOWED_HOSTS"])
     assert set(plain["ALLOWED_HOSTS"]) == {"localhost", "127.0.0.1", "[::1]"}, "in clear the machine itself alone"
+
+
+def test_16__every_cookie_of_ours__is_out_of_reach_of_scripts_and_named_by_the_settings(
+    cast: Cast, settings: Any
+) -> None:
+    """The theme's alone holds no secret, and belongs to the browser."""
+    settings.BROWSER_COOKIE_NAME, settings.MESSAGE_COOKIE_NAME = "__Host-browser", "__Host-messages"
+    user = Member.objects.select_related("user").get(pk=cast.ada.member_id).user
+    user.set_password("lanterns over a quiet harbour")
+    user.save()
+    client = Client()
+    client.get("/sign-in")
+    client.post("/sign-in", {"email": user.email, "password": "lanterns over a quiet harbour"})
+    client.post("/w/acme/settings/profile/look", {"theme": "dark", "time_zone": ""})
+
+    names = {getattr(settings, f"{name}_COOKIE_NAME") for name in ("SESSION", "CSRF", "BROWSER", "MESSAGE")}
+    ours = {name: cookie for name, cookie in client.cookies.items() if name != "theme"}
+    assert set(ours) == names
+    assert {(cookie["httponly"], cookie["samesite"], cookie["path"]) for cookie in ours.values()} == {
+        (True, "Lax", "/")
+    }
 
 
 def test_17__every_answer__carries_the_headers_that_browsers_heed(cast: Cast, as_: SignedIn) -> None:
