@@ -1,6 +1,7 @@
 """What holds for every route: who calls, what is refused in which order, repeats, and what a body may be."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from registry.core.actions.sessions import create_sign_in_link
 from registry.core.models import IdempotencyRecord, Member, User
 from tests.api.client import Api
 from tests.builders import Cast, Key, prompt
+from tests.scenes import let_pass
 
 
 def test_caller__nobody_or_a_bad_key__is_401(cast: Cast):
@@ -215,6 +217,17 @@ def test_idempotency__same_key_and_body__gives_the_same_answer(cast: Cast):
     assert (other.status, other.code) == (422, "idempotency.mismatch")
     assert Api(cast.grace).post("prompts/support/triage/versions", {"text": "C"}, Idempotency_Key="k").status == 201
     assert ada.post("prompts/support/triage/versions", body, Idempotency_Key="x" * 256).code == "idempotency.invalid"
+
+
+def test_idempotency__a_key_of_yesterday__is_a_new_one(cast: Cast):
+    prompt(cast.ada)
+    ada, path = Api(cast.ada), "prompts/support/triage/versions"
+    ada.post(path, {"text": "B"}, Idempotency_Key="k")
+    let_pass(IdempotencyRecord.objects.get(), timedelta(hours=23), "created_at")
+    assert ada.post(path, {"text": "B"}, Idempotency_Key="k").headers["Idempotency-Replayed"] == "true"
+    let_pass(IdempotencyRecord.objects.get(), timedelta(hours=2), "created_at")
+    again = ada.post(path, {"text": "C"}, Idempotency_Key="k")
+    assert again.status == 201 and "Idempotency-Replayed" not in again.headers
 
 
 def test_idempotency__a_refusal__is_not_kept(cast: Cast):
