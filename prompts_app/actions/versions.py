@@ -289,7 +289,8 @@ def _resolve(workspace_id: int, tag: IncludeTag) -> ResolvedInclude:
     else:
         live = LivePointer.objects.live().filter(prompt__name=tag.name, environment__name=tag.label)
         version = rows.filter(pk__in=live.values("deployment__version")).first()
-        version = version or rows.filter(free_labels__name=tag.label).first()
+        if version is None and not Environment.objects.filter(workspace_id=workspace_id, name=tag.label).exists():
+            version = rows.filter(free_labels__name=tag.label).first()
     if version is None:
         where = f"version {tag.version}" if tag.version else f"a version live in or labelled {tag.label}"
         raise Invalid("include.not_found", f"The include of {tag.name} finds no {where}.")

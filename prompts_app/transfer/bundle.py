@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import cast
 
 from prompts_app.content import KINDS, IncludePin, check_prompt_name, content_digest, load_content
-from prompts_app.transfer.histories import PromptHistory, Withdrawal, WrittenVersion
+from prompts_app.transfer.histories import LARGEST_NUMBER, PromptHistory, Withdrawal, WrittenVersion
 from registry.core.canonical import JSON, InvalidJson, parse_json
 from registry.core.errors import FieldError, Invalid
 from registry.core.fields import Fields, refuse_mistakes
@@ -19,7 +19,6 @@ from registry.core.times import is_tellable
 FORMAT, SCHEMA = "greenroom.bundle", 1
 MOST_BYTES = 10 * 1024 * 1024
 MOST_PROMPTS, MOST_VERSIONS = 100_000, 100_000
-LARGEST_NUMBER = 2**31 - 1
 DEEPEST = 80
 DIGEST = re.compile(r"[0-9a-f]{64}")
 

@@ -11,6 +11,9 @@ from prompts_app.content import IncludePin
 from registry.core.canonical import JSON
 from registry.core.errors import Invalid
 
+# Numbers go on from the highest that was imported: there has to be room for more than anybody saves.
+LARGEST_NUMBER = 1_000_000
+
 type Key = tuple[str, int]
 
 

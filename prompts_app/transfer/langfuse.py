@@ -8,7 +8,7 @@ from datetime import datetime
 
 from prompts_app.content import IncludePin, parse_content
 from prompts_app.includes import distinct_tags
-from prompts_app.transfer.histories import PromptHistory, WrittenVersion
+from prompts_app.transfer.histories import LARGEST_NUMBER, PromptHistory, WrittenVersion
 from registry.core.canonical import JSON, parse_json
 from registry.core.errors import Invalid
 from registry.core.times import is_tellable
@@ -23,7 +23,7 @@ def read_pulled(text: str) -> list[PromptHistory]:
     for one in value if isinstance(value, list) else []:
         if isinstance(one, dict):
             name, number = one.get("name"), one.get("version")
-            if isinstance(name, str) and isinstance(number, int) and 0 < number < 2**31:
+            if isinstance(name, str) and isinstance(number, int) and 0 < number <= LARGEST_NUMBER:
                 found[name][number] = one
     labels = {name: _labels(versions) for name, versions in found.items()}
     return [_history(name, versions, labels) for name, versions in sorted(found.items())]

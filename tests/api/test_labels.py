@@ -27,3 +27,16 @@ def test_label__that_cannot_be__is_refused(cast: Cast):
         assert ada.put(f"{AT}/1/labels/{label}", {}).status == 422, label
     assert ada.post(f"{AT}/1/yank", {"reason": "wrong"}).status == 200
     assert ada.put(f"{AT}/1/labels/kept", {}).code == "version.yanked"
+
+
+def test_include__by_a_label_whose_name_an_environment_took_over__finds_what_is_live_there_or_nothing(cast: Cast):
+    """A label that was set in time would else stand for what goes live there."""
+    prompt(cast.ada, "part", text="unseen")
+    ada = Api(cast.ada)
+    assert ada.put("prompts/part/versions/1/labels/canary", {}).status == 200
+    Api(cast.olga).post("environments", {"name": "canary"})
+    assert ada.post("prompts", {"name": "whole", "kind": "text"}).status == 201
+
+    refused = ada.post("prompts/whole/versions", {"text": "@@@langfusePrompt:name=part|label=canary@@@"})
+
+    assert (refused.status, refused.code) == (422, "include.not_found")

@@ -273,6 +273,18 @@ def test_import__of_what_is_no_sound_bundle__is_422_and_names_the_place(
     assert not field or field in [one["field"] for one in answer.json["errors"]]
 
 
+def test_import__of_a_number_after_which_no_more_would_come__is_refused(cast: Cast, other: Cast) -> None:
+    """Numbers go on from the highest, and end where the database's do: such a prompt could never be changed again."""
+    made = builders.prompt(cast.ada, "a", text="one")
+    builders.version(cast.ada, made, "two")
+    bundle = exported(cast)
+    bundle["prompts"][0]["versions"][1]["version"] = 2**31 - 1
+
+    answer = Api(other.ada, workspace=other.workspace.slug).post("import/bundle", bundle)
+
+    assert (answer.status, answer.json["errors"][0]["field"]) == (422, "prompts[0].versions[1].version")
+
+
 def test_import__of_ten_megabytes__is_taken_and_of_more_is_413(cast: Cast) -> None:
     empty = json.dumps({"format": "greenroom.bundle", "schema": 1, "prompts": []}).encode()
     taken = Api(cast.ada).call("POST", "import/bundle", raw=empty.ljust(10 * 1024 * 1024))
