@@ -17,6 +17,7 @@ from prompts_app.promoting_words import how_it_opens
 from registry.core import events
 from registry.core.canonical import JSON
 from registry.core.events import ACTOR, URL, EventType, Happened, Properties, number, optional, page_url, text
+from registry.core.models import AuditEvent
 from registry.core.outbox import Message
 
 VERSION: Properties = {
@@ -62,12 +63,12 @@ DID = {
     "version.yanked": ("yanked a version", WHERE),
     "label.set": ("set a label", WHERE),
     "label.removed": ("removed a label", WHERE),
-    "quarantine.cleared": ("let content that was rolled back be promoted again", WHERE),
-    "environment.created": ("added an environment", "environment"),
-    "environment.changed": ("changed an environment or its policy", "environment"),
-    "environment.archived": ("archived an environment", "environment"),
-    "environment.frozen": ("froze an environment", "environment"),
-    "environment.unfrozen": ("ended a freeze", "environment"),
+}
+ENVIRONMENTS = {
+    "environment.created": "added an environment",
+    "environment.changed": "changed an environment or its policy",
+    "environment.frozen": "froze an environment",
+    "environment.unfrozen": "ended a freeze",
 }
 PROMOTIONS = {
     "promotion.scheduled": "scheduled a promotion",
@@ -119,8 +120,24 @@ def offer_all() -> None:
     )
     for event, (did, page) in DID.items():
         events.offer_audited(event, did, page=page, by="name")
+    cleared = "let content that was rolled back be promoted again"
+    events.offer_audited(
+        "quarantine.cleared", cleared, page=WHERE, by="name", where=lambda row: str(row.facts["environment"])
+    )
+    for event, did in ENVIRONMENTS.items():
+        events.offer_audited(event, did, page="environment", by="name", where=_itself)
+    # One that is archived has no page any more.
+    events.offer_audited("environment.archived", "archived an environment", page="settings_environments", where=_itself)
     for event, did in PROMOTIONS.items():
-        events.offer_audited(event, did, page="promotion", by="id")
+        events.offer_audited(event, did, page="promotion", by="id", where=_of_promotion)
+
+
+def _itself(row: AuditEvent) -> str:
+    return row.subject_name
+
+
+def _of_promotion(row: AuditEvent) -> str:
+    return Promotion.objects.select_related("environment").get(pk=row.subject_id).environment.name
 
 
 def version_created(message: Message) -> Happened:

@@ -4,17 +4,22 @@ An event comes from an outbox message, so it is recorded once however often the 
 did and nothing else tells of comes from its audit row (`offer_audited`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from django.urls import NoReverseMatch, reverse
 
 from registry.core.canonical import JSON
 
+if TYPE_CHECKING:
+    from registry.core.models import AuditEvent
+
 AUDITED = "audit.recorded"
 TEST = "webhook.test"
 
 type Properties = Mapping[str, dict[str, JSON]]
+type Where = Callable[["AuditEvent"], str]
 
 
 def text(description: str) -> dict[str, JSON]:
@@ -88,12 +93,14 @@ class Happened:
 
 @dataclass(frozen=True)
 class Audited:
-    """An event made of audit rows; `page` is a URL name, `by` what of the subject its address takes: `name`, `id` or nothing."""
+    """An event made of audit rows; `page` is a URL name, `by` what of the subject its address takes: `name`, `id` or nothing.
+    `where` names the environment that it happened in, if it does in one."""
 
     type: str
     did: str
     page: str
     by: str
+    where: Where | None
 
 
 @dataclass
@@ -110,10 +117,10 @@ def offer(*types: EventType) -> None:
     _catalogue.types.update({one.name: one for one in types})
 
 
-def offer_audited(event: str, did: str, *, page: str, by: str = "") -> None:
+def offer_audited(event: str, did: str, *, page: str, by: str = "", where: Where | None = None) -> None:
     """Offer what an audit row of that event says; `did` goes on after who did it: `made a key`."""
-    offer(EventType(event, f"Somebody {did}.", SUBJECT, in_environment=page == "environment"))
-    _catalogue.audited[event] = Audited(event, did, page, by)
+    offer(EventType(event, f"Somebody {did}.", SUBJECT, in_environment=where is not None))
+    _catalogue.audited[event] = Audited(event, did, page, by, where)
 
 
 def audited(event: str) -> Audited | None:

@@ -27,6 +27,7 @@ class Receiver:
     got: list[Got] = field(default_factory=list)
     hold: Callable[["Receiver"], None] = lambda _: None
     write: Callable[[Callable[[bytes], object]], None] | None = None
+    server: ThreadingHTTPServer = field(init=False)
 
     @property
     def url(self) -> str:
@@ -64,7 +65,7 @@ def receiver() -> Iterator[Receiver]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    kept.port = server.server_address[1]
+    kept.server, kept.port = server, server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

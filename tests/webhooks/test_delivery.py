@@ -218,6 +218,30 @@ def test_endpoint__that_fails_for_days__is_disabled_and_admins_are_told(cast: Ca
     assert row.state == "active" and row.failing_since is None
 
 
+def test_endpoint__that_is_gone__is_disabled_at_once_and_its_deliveries_end(cast: Cast, far: Receiver) -> None:
+    row = hook(cast, far)
+    send_test_event(cast.olga, row)
+    far.status = 410
+    send_all()
+    row.refresh_from_db()
+    assert row.state == "disabled" and row.disabled_why == "answered 410"
+    make_due()
+    send_all()
+    assert WebhookDelivery.objects.get().state == JobState.CANCELLED and len(far.got) == 1
+
+
+@pytest.mark.parametrize(("asked", "least", "most"), [("", 4, 7), ("900", 890, 910), ("86400", 3590, 3610)])
+def test_failure__that_says_when_to_come_back__is_not_tried_before_but_within_an_hour(
+    cast: Cast, far: Receiver, asked: str, least: int, most: int
+) -> None:
+    hook(cast, far)
+    send_test_event(cast.olga, Webhook.objects.get())
+    far.status, far.headers = 503, {"Retry-After": asked} if asked else {}
+    send_all()
+    row = WebhookDelivery.objects.get()
+    assert least < (row.not_before - row.log.get().created_at).total_seconds() < most
+
+
 def test_rotation__signs_with_both_for_a_day_and_with_the_new_one_after(cast: Cast, far: Receiver) -> None:
     row = hook(cast, far)
     new = rotate_webhook_secret(cast.olga, row).secret

@@ -60,7 +60,7 @@ def from_audit(message: Message) -> Happened | None:
         f"{row.actor_name} {told.did}: {row.subject_name}",
         page_url(told.page, row.workspace.slug, *_subject(row, told)),
         {"subject": subject, "actor": actor, "before": row.before, "after": row.after},
-        environment=row.subject_name if row.subject_type == "environment" else "",
+        environment=told.where(row) if told.where else "",
     )
 
 
