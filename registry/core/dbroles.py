@@ -1,6 +1,7 @@
 """The two database roles: one owns and migrates, one runs the application without a right to rewrite history."""
 
 from django.conf import settings
+from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
@@ -11,10 +12,11 @@ def grant_application_role(connection: BaseDatabaseWrapper, role: str | None = N
     """Give the application's role what it needs: all on ordinary tables, SELECT and INSERT on append-only ones,
     UPDATE there only of the columns of a text that can be purged.
 
-    Run by `migrate` as the owner, after every migration; harmless to repeat.
+    Run by `migrate` as the owner, after every migration; harmless to repeat. All of it or nothing: at no moment has the role
+    what it must not have.
     """
     name = connection.ops.quote_name(role or settings.DATABASE_APP_ROLE)
-    with connection.cursor() as cursor:
+    with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         if not _exists(cursor, role or settings.DATABASE_APP_ROLE):
             return
         cursor.execute(f"GRANT USAGE ON SCHEMA public TO {name}")

@@ -14,9 +14,10 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from prompts_app.models import PromptVersion
+from registry.core.actions.sessions import create_sign_in_link
 from registry.core.backups.form import check_files, read_manifest
 from registry.core.backups.taking import take_backup
-from registry.core.models import AuditHead, Workspace
+from registry.core.models import AuditHead, Member, Workspace
 from registry.core.signatures import sign
 from tests.builders import make_cast, prompt, version
 from tests.servers import ROOT
@@ -47,6 +48,7 @@ def test_rows__backed_up_and_restored__are_the_same_under_a_higher_epoch(empty: 
     cast = make_cast(is_open=True)
     one = prompt(cast.ada, text="tab\t backslash \\ \\N é\u202e\r\n trailing ")
     version(cast.ada, one, "\\.\n")
+    create_sign_in_link(Member.objects.get(pk=cast.ada.member_id).user)
     made = take_backup(tmp_path / "backup")
     assert read_manifest(tmp_path / "backup") == made
     check_files(tmp_path / "backup", made)
@@ -58,10 +60,12 @@ def test_rows__backed_up_and_restored__are_the_same_under_a_higher_epoch(empty: 
     sql = "SELECT v.id, v.content, v.digest, w.epoch FROM prompts_app_promptversion v JOIN prompts_app_prompt p ON p.id = v.prompt_id JOIN core_workspace w ON w.id = p.workspace_id ORDER BY v.id"
     with psycopg.connect(empty) as connection:
         back = connection.execute(sql).fetchall()
+        links = connection.execute("SELECT count(*) FROM core_signinlink").fetchone()
     assert [row[:3] for row in back] == list(
         PromptVersion.objects.order_by("pk").values_list("pk", "content", "digest")
     )
     assert all(row[3] > cast.workspace.epoch for row in back)
+    assert links == (0,), "one that was used since would sign in again"
 
 
 def _of_a_newer_release(manifest: dict[str, Any]) -> None:

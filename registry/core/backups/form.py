@@ -13,8 +13,8 @@ from registry.core.signatures import NotSigned, read_signed
 
 FORM = "greenroom-backup-1"
 MANIFEST = "manifest.json"
-# Who was signed in is nobody's to bring back; which migrations ran is in the manifest.
-LEFT_OUT = frozenset({"django_session", "core_personsession", "django_migrations"})
+# Who was signed in is nobody's to bring back, nor a link that signs in once and was used since; which migrations ran is in the manifest.
+LEFT_OUT = frozenset({"django_session", "core_personsession", "core_signinlink", "django_migrations"})
 CHUNK = 1024 * 1024
 
 
