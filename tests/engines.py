@@ -13,6 +13,8 @@ import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
+import jinja2  # noqa: F401 - tests look into the render worker, whose Jinja Django's processes keep out
+
 from registry import embedded
 
 _stack = ExitStack()
