@@ -86,10 +86,11 @@ def set_up(service: str, *, endpoint: str) -> None:
 
 def start(service: str, processor: Any) -> None:
     """Trace from now on, to this span processor of the SDK."""
-    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.resources import OTELResourceDetector, Resource
     from opentelemetry.sdk.trace import TracerProvider
 
-    provider = TracerProvider(resource=Resource.create({"service.name": service}))
+    ours = Resource.create({"service.name": service})
+    provider = TracerProvider(resource=ours.merge(OTELResourceDetector().detect()))  # what the operator says goes first
     provider.add_span_processor(processor)
     _process.provider, _process.tracer = provider, provider.get_tracer("greenroom")
 

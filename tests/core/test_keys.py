@@ -96,6 +96,15 @@ def test_rotate__both_work__until_the_old_one_is_revoked(free: Cast) -> None:
     assert actor_of_key(f"Bearer {new.token.token}")
 
 
+def test_rotate__of_a_key_that_ends_soon__gives_one_for_as_long_again(free: Cast) -> None:
+    key = free.key("service", environment="staging", expires_at=database_now() + timedelta(days=90))
+    old = ApiKey.objects.get(pk=key.pk)
+    let_pass(old, timedelta(days=89), "created_at", "expires_at")
+    new = rotate_key(free.olga, old).row
+    assert timedelta(days=89) < new.expires_at - database_now() <= timedelta(days=90)
+    assert rotate_key(free.olga, ApiKey.objects.get(pk=free.key().pk)).row.expires_at is None
+
+
 def test_issue__what_cannot_be__is_invalid(free: Cast) -> None:
     linus = Member.objects.get(pk=free.linus.member_id)
     former = Member.objects.select_related("user").get(pk=free.vera.member_id)

@@ -94,6 +94,23 @@ def test_failure__of_a_step__is_told_by_its_class_alone(spans: Any) -> None:
     assert step.attributes["error.type"] == "ValueError" and not step.events and SAID not in step.to_json()
 
 
+def test_service__is_called_as_the_operator_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+    def service() -> str:
+        exporter = InMemorySpanExporter()
+        tracing.start("greenroom-web", SimpleSpanProcessor(exporter))
+        with tracing.span("step"):
+            pass
+        tracing.stop()
+        return str(exporter.get_finished_spans()[0].resource.attributes["service.name"])
+
+    assert service() == "greenroom-web"
+    monkeypatch.setenv("OTEL_SERVICE_NAME", "prompts-eu")
+    assert service() == "prompts-eu"
+
+
 def test_tracing__that_was_not_set_up__is_nothing() -> None:
     tracing.set_up("test", endpoint="")
     with tracing.span("step") as span:

@@ -76,7 +76,7 @@ def create_key(
 
 @transaction.atomic
 def rotate_key(actor: Actor, key: ApiKey) -> IssuedKey:
-    """A successor with the same rights; the old key goes on working until it is revoked."""
+    """A successor with the same rights, for as long as the old key was made for; that goes on working until it is revoked."""
     require_administration(actor)
     require_confirmed(actor)
     key = _usable(key)
@@ -92,7 +92,7 @@ def rotate_key(actor: Actor, key: ApiKey) -> IssuedKey:
         environment=key.environment,
         responsible=key.responsible,
         made_by_id=actor.member_id or None,
-        expires_at=key.expires_at,
+        expires_at=key.expires_at and database_now() + (key.expires_at - key.created_at),
         rotated_from=key,
     )
     _record(actor, "key.rotated", row)
