@@ -1,6 +1,5 @@
 """A comparison of models started by hand: which version, asked by which suite, of which models."""
 
-import json
 import re
 from decimal import Decimal
 
@@ -19,7 +18,7 @@ from prompts_app.actions.prompts import find_prompt
 from prompts_app.actions.versions import find_version
 from prompts_app.history_queries import numbers
 from prompts_app.models import Prompt
-from registry.core.canonical import JSON
+from registry.core.canonical import JSON, InvalidJson, parse_json
 from registry.core.errors import FieldError, Invalid
 from registry.core.pages import PageForm, attempt, page, status_of
 from registry.core.permissions import Permission, require
@@ -99,8 +98,8 @@ class BatchForm(PageForm):
     def _config(self, place: int) -> Config:
         text = self.cleaned_data[f"settings_{place}"]
         try:
-            found = json.loads(text) if text else {}
-        except ValueError:
+            found = parse_json(text) if text else {}
+        except InvalidJson:
             found = None
         if not isinstance(found, dict):
             message = 'Write the settings as JSON, such as {"temperature": 0.2}.'

@@ -84,6 +84,7 @@ ACROSS: dict[str, str] = {
     "registry/core/actions/pruning.py:prune_core": OPERATOR,
     "registry/core/checkpoints.py:chain_ends": OPERATOR,
     "registry/core/metric_queries.py:_history": OPERATOR,
+    "registry/core/metric_queries.py:_workers": OPERATOR,
     "prompts_app/actions/usage.py:forget_usage": OPERATOR,
     "prompts_app/digest_queries.py:damaged_versions": OPERATOR,
     "evals_app/actions/demo.py:seed_demo": OPERATOR,

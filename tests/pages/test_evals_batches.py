@@ -69,6 +69,20 @@ def test_form__what_is_refused__is_said_beside_its_column_and_nothing_typed_is_l
     assert not RunBatch.objects.exists()
 
 
+@pytest.mark.parametrize(
+    "typed",
+    [
+        '{"temperature": 0.5, "temperature": 0.7}', '{"temperature": NaN}', '{"params": {"x": 1e999}}',
+        '{"params": {"x": "\\u0000"}}', '{"params": {"x": "\\ud800"}}', "[" * 3_000,
+    ],
+)  # fmt: skip
+def test_form__settings_that_are_not_json_as_the_api_takes_it__are_refused_beside_their_column(
+    cast: Cast, as_: SignedIn, typed: str
+) -> None:
+    refused = as_(cast.ada).post(NEW, {**FORM, "settings_2": typed})
+    assert refused.status_code == 422 and "as JSON" in str(refused.context["form"].errors["settings_2"])
+
+
 def test_form__more_columns__keeps_what_was_typed(cast: Cast, as_: SignedIn) -> None:
     more = as_(cast.ada).post(NEW, {**FORM, "more": "1"}).content.decode()
 
