@@ -10,10 +10,12 @@ import pytest
 from django.conf import settings
 from django.contrib.postgres.operations import AddIndexConcurrently
 from django.core.management import CommandError, call_command
-from django.db import connection, connections, migrations, transaction
+from django.db import OperationalError, connection, connections, migrations, models, transaction
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.state import ProjectState
 from django.db.models import NOT_PROVIDED, CharField
+
+from registry.core.migrating import WholeExecutor
 
 OURS = frozenset({"core", "prompts_app", "evals_app"})
 # Merged before this was asked, when nothing had been released.
@@ -161,8 +163,6 @@ def test_migration__is_one_transaction(migration: Any) -> None:
 
 
 def test_guard__sees_what_it_is_for() -> None:
-    from django.db import models
-
     column = models.TextField(default="")
     assert (
         len(list(breaks_old_code([migrations.AddField("run", "x", column), migrations.RemoveField("run", "y")]))) == 2
@@ -176,8 +176,6 @@ def test_guard__sees_what_it_is_for() -> None:
 
 @pytest.mark.django_db
 def test_guard_of_locks__sees_what_it_is_for() -> None:
-    from django.db import models
-
     key = max(key for key in loader().disk_migrations if key[0] == "core")
     state = loader().project_state([key])
     heavy = [
@@ -222,3 +220,39 @@ def test_migrate__of_a_table_in_use__gives_up_and_says_so(monkeypatch: pytest.Mo
             call_command("migrate", verbosity=0, stdout=told)
     assert told.getvalue().count("in use") == 2
     connection.close()
+
+
+@pytest.mark.injects("F23 index built beside who writes, given up half way")
+@pytest.mark.django_db(databases=["default", "owner"], transaction=True)
+def test_index__built_beside_who_writes_and_given_up_half_way__is_built_by_the_next_try() -> None:
+    """It is in no transaction: a time-out leaves an index that is none, under the name that the next try needs."""
+    made = migrations.Migration("0999_an_index", "core")
+    made.atomic = False
+    made.operations = [AddIndexConcurrently("auditevent", models.Index(fields=["at"], name="given_up"))]
+    state = loader().project_state([max(key for key in loader().disk_migrations if key[0] == "core")])
+    valid = "SELECT i.indisvalid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE c.relname = 'given_up'"
+    database = connections["owner"]
+    chosen = connection.settings_dict
+    with database.cursor() as cursor:
+        cursor.execute("SET ROLE NONE")
+    try:
+        with psycopg.connect(
+            dbname=chosen["NAME"], user=chosen["USER"], host=chosen["HOST"], port=chosen["PORT"]
+        ) as busy:
+            busy.execute("INSERT INTO core_auditevent SELECT * FROM core_auditevent WHERE false")
+            with database.cursor() as cursor:
+                cursor.execute("SET lock_timeout = '200ms'")
+            with pytest.raises(OperationalError):
+                WholeExecutor(database).apply_migration(state.clone(), made)
+        with database.cursor() as cursor:
+            cursor.execute(valid)
+            assert cursor.fetchall() == [(False,)]
+        WholeExecutor(database).apply_migration(state.clone(), made)
+        with database.cursor() as cursor:
+            cursor.execute(valid)
+            assert cursor.fetchall() == [(True,)]
+    finally:
+        with database.cursor() as cursor:
+            cursor.execute("DROP INDEX IF EXISTS given_up")
+            cursor.execute("DELETE FROM django_migrations WHERE name = '0999_an_index'")
+        database.close()
