@@ -14,7 +14,7 @@ from registry.core.actions.sessions import note_seen, note_session
 from registry.core.models import User
 from registry.core.oidc import Claims
 from registry.core.sign_in_limits import know_browser
-from registry.core.web import address_of, is_by_itself
+from registry.core.web import address_of, is_use
 
 type Handler = Callable[[HttpRequest], HttpResponseBase]
 
@@ -146,7 +146,7 @@ class SessionLimitMiddleware:
             rested, lasted = now - seen, now - request.session.get(SIGNED_IN, seen)
             if rested > MOST_IDLE.total_seconds() or lasted > LONGEST.total_seconds():
                 logout(request)
-            elif rested > NOTE_EVERY.total_seconds() and not is_by_itself(request):
+            elif rested > NOTE_EVERY.total_seconds() and is_use(request):
                 request.session[SEEN] = now
                 note_seen(str(request.session.session_key))
         return self.get_response(request)

@@ -12,6 +12,7 @@ from registry.core.actor import Actor
 from registry.core.errors import Forbidden
 from registry.core.models import Member, User, Workspace
 
+LOOKED_AT_AGAIN = ("/events", "/progress")
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 
@@ -45,6 +46,13 @@ def address_of(request: HttpRequest) -> str:
 def is_by_itself(request: HttpRequest) -> bool:
     """Whether an open page asks this on its own, for nobody has pressed anything: such an address says `watch`."""
     return request.method == "GET" and "watch" in request.GET
+
+
+def is_use(request: HttpRequest) -> bool:
+    """Whether somebody does something here: what an open page asks on its own is none, whether it watches for news or looks
+    again at what moves (its address says `moving`, or is one that nothing else asks)."""
+    looks_again = "moving" in request.GET or request.path.endswith(LOOKED_AT_AGAIN)
+    return not is_by_itself(request) and not (request.method == "GET" and looks_again)
 
 
 def is_api(request: HttpRequest) -> bool:

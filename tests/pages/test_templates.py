@@ -37,6 +37,15 @@ def test_template__scripts_and_post_forms__carry_nonce_and_token(template: Path)
         assert "csrf_token" in form or "partial guard" in form
 
 
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.relative_to(ROOT / "templates").as_posix())
+def test_template__that_asks_by_itself__says_so_in_the_address(template: Path) -> None:
+    """Else a page that was left open would keep its session alive. Reading another server ends within minutes."""
+    asking = re.findall(r"<[a-z](?:[^<>]|%>)*hx-trigger=\"[^\"]*\bevery\b.*", template.read_text())
+    assert all(
+        re.search(r"watch=1|moving=1|\"moving\"|_progress'", tag) or 'href="{{ action }}"' in tag for tag in asking
+    )
+
+
 def test_scripts__read_for_what_the_policy_refuses__have_none_of_it() -> None:
     for script in (ROOT / "static" / "js").glob("*.js"):
         text = script.read_text()

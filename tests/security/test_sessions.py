@@ -183,6 +183,8 @@ def test_35__session__ends_after_three_days_of_rest_and_after_fourteen_however_i
             assert busy.get("/w/acme/").status_code == 200, day
             # A page that stays open asks by itself what waits: that is no use, and no sign-in page is drawn over it.
             unattended.get("/w/acme/waiting?watch=1")
+            for looked_at in ("runs/1/events", "runs/batches/1/progress", "promotions/1/evidence?moving=1"):
+                unattended.get(f"/w/acme/{looked_at}")
     assert busy.session[SEEN] > busy.session[SIGNED_IN]
 
     with time_machine.travel(began + timedelta(days=4), tick=False):
