@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import re
 import shutil
 import subprocess
 import threading
@@ -12,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2 as httpx
+import psycopg
 import pytest
 
 from registry.core.backups.form import BackupError, check_files, read_manifest
 from tests.faults.own_database import Database, Shop, own_database
-from tests.servers import run_web
+from tests.servers import ROOT, run_web
 
 pytestmark = pytest.mark.faults
 SEAL = """
@@ -188,6 +190,18 @@ def test_restore__of_a_damaged_backup__is_refused_before_anything_is_written(
         (folder / "manifest.json").write_text("{}")
     with pytest.raises(BackupError):
         check_files(folder, read_manifest(folder))
+
+
+def test_runbook__of_triggers_that_are_missing__brings_them_back(scene: Scene, second: Database) -> None:
+    """With two roles, as in production: the one that serves may not."""
+    with psycopg.connect(second.lease.engines.superuser_url) as connection:
+        connection.execute("ALTER TABLE core_auditevent DISABLE TRIGGER USER")
+    with pytest.raises(subprocess.CalledProcessError):
+        second.manage("verify_contents")
+    page = (ROOT / "docs" / "operations.md").read_text().partition("### TriggersMissing")[2]
+    for line in re.findall(r"^python manage.py (.*)$", page.partition("\n### ")[0], re.MULTILINE):
+        told = second.manage(*line.split())
+    assert "every trigger is in force" in told
 
 
 def refusal(database: Database, folder: Path) -> str:
