@@ -341,10 +341,12 @@ def test_compare_evidence__of_a_run_under_way__looks_again_until_it_has_ended(
     client, path = as_(cast.vera), "/w/acme/prompts/numbers/echo/diff/evidence?from=1&to=2"
 
     moving = client.get(path, headers=HTMX).content.decode()
+    again = client.get(f"{path}&moving=1", headers=HTMX).content.decode()
     building.work(world.waiting)
     ended = client.get(path, headers=HTMX).content.decode()
 
-    assert f'hx-get="{path.replace("&", "&amp;")}" hx-trigger="every 2s"' in moving
+    asks = f'hx-get="{path.replace("&", "&amp;")}&amp;moving=1" hx-trigger="every 2s"'
+    assert asks in moving and asks in again, "however often it asks, the address stays"
     assert "hx-trigger" not in ended
 
 
