@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
+from django.utils import timezone
 
 from registry.core.actions.people import rename_person, set_password
+from registry.core.actions.sessions import redeem_link
 from registry.core.actions.workspaces import (
     add_member,
     change_member,
@@ -18,10 +20,10 @@ from registry.core.actions.workspaces import (
 )
 from registry.core.actor import Actor, Role
 from registry.core.audit import verify_chain
-from registry.core.errors import Conflict, Forbidden, Invalid, NotFound
+from registry.core.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
 from registry.core.identity import memberships
 from registry.core.models import AuditEvent, Member, User, Workspace
-from tests.builders import Cast, join, person
+from tests.builders import Cast, join, make_cast, person
 
 
 def member(actor: Actor) -> Member:
@@ -165,6 +167,26 @@ def test_grants__unknown__are_invalid_and_known_ones_are_carried(free: Cast) -> 
 def test_invite__only_somebody_new__gets_a_link(free: Cast) -> None:
     assert invite(free.olga, "new@example.com", role=Role.EDITOR).token
     assert invite(free.olga, "linus@example.com", role=Role.EDITOR).token == "", "it would open his own workspace"
+
+
+def test_invite__while_another_workspace_holds_a_link_of_theirs__lets_nobody_in_by_it(free: Cast) -> None:
+    """Whoever invited the address there would come in here by it, with the rights that are given here."""
+    elsewhere = make_cast("elsewhere")
+    token = invite(elsewhere.olga, "chief@example.com", role=Role.VIEWER).token
+    with pytest.raises(Conflict, match=r"member\.unclaimed"):
+        invite(free.olga, "chief@example.com", role=Role.ADMIN)
+    chief = redeem_link(token, address="::1")
+    User.objects.filter(pk=chief.pk).update(last_login=timezone.now())
+    assert [one.workspace.slug for one in memberships(chief)] == ["elsewhere"]
+    assert invite(free.olga, "chief@example.com", role=Role.ADMIN).token == "", "once it was used it is theirs"
+
+
+def test_link__given_anew__ends_those_given_before(free: Cast) -> None:
+    """Else a link that an admin kept would open what the operator lets that person into later."""
+    token = invite(free.olga, "chief@example.com", role=Role.VIEWER).token
+    call_command("create_member", workspace="acme", email="chief@example.com", role="owner", stdout=StringIO())
+    with pytest.raises(Unauthenticated):
+        redeem_link(token, address="::1")
 
 
 def test_find__in_another_workspace__is_not_found(free: Cast) -> None:

@@ -25,7 +25,8 @@ log = structlog.get_logger(__name__)
 
 
 def create_sign_in_link(user: User) -> str:
-    """A one-time token for `user`, valid for a week; only its hash is kept."""
+    """A one-time token for `user`, valid for a week, and the only one: those given out before end. Only its hash is kept."""
+    SignInLink.objects.filter(user=user, used_at=None).update(used_at=Now())
     token = new_link_token()
     SignInLink.objects.create(user=user, token_hash=hash_secret(token), expires_at=Now() + LINK_LIFETIME)
     return token
@@ -40,6 +41,11 @@ def peek_link(token: str) -> User | None:
     """Whom a link would sign in, without using it; None when it is unknown, used or expired."""
     link = _open_links(token).select_related("user").first()
     return link.user if link else None
+
+
+def has_open_link(user: User) -> bool:
+    """Whether somebody holds a link that would sign them in."""
+    return SignInLink.objects.filter(user=user, used_at__isnull=True, expires_at__gt=Now()).exists()
 
 
 @transaction.atomic

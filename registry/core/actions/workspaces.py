@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 
 from registry.core import audit
-from registry.core.actions.sessions import create_sign_in_link
+from registry.core.actions.sessions import create_sign_in_link, has_open_link
 from registry.core.actor import Actor, Role
 from registry.core.broadcast import announce
 from registry.core.canonical import JSON, is_storable
@@ -114,15 +114,23 @@ def invite(actor: Actor, email: str, *, role: Role, grants: Iterable[str] = ()) 
     """Let somebody in by address. Only who is new here gets a link.
 
     A link to an account that was used before, or that belongs to another workspace too, would let its holder act as
-    that person: they sign in as they do already.
+    that person: they sign in as they do already. Raises Conflict `member.unclaimed` while a link that another workspace
+    got is open: whoever holds it there would come in here.
     """
     require_administration(actor)
     require_confirmed(actor)
-    user = find_or_create_user(email)
-    elsewhere = user.memberships.exclude(workspace_id=actor.workspace_id)
-    is_new = user.last_login is None and not user.has_usable_password() and not elsewhere.exists()
+    _refuse_rise_above(actor, role)
+    # Under lock: two workspaces that let the same address in at the same time must see each other.
+    user = User.objects.select_for_update(no_key=True).get(pk=find_or_create_user(email).pk)
+    is_elsewhere = user.memberships.exclude(workspace_id=actor.workspace_id).exists()
+    is_used = user.last_login is not None or user.has_usable_password()
+    if is_elsewhere and not is_used and has_open_link(user):
+        raise Conflict(
+            "member.unclaimed",
+            "Another workspace has just let this address in, and nobody has signed in with it yet: ask them to do that first.",
+        )
     member = add_member(actor, user, role=role, grants=grants)
-    return Invitation(member, create_sign_in_link(user) if is_new else "")
+    return Invitation(member, "" if is_used or is_elsewhere else create_sign_in_link(user))
 
 
 @transaction.atomic
