@@ -95,7 +95,7 @@ def _exchange(
     with _Deadline(left_s) as deadline:
         try:
             connection.sock = connect(destination, allow, watch=deadline.watch)
-            connection.request("POST", _target(url), body=body, headers={**headers, **_FIXED})
+            connection.request("POST", target_of(url), body=body, headers={**headers, **_FIXED})
             response = connection.getresponse()
             kept = response.read(MOST_ANSWER_BYTES)
         except (OSError, http.client.HTTPException, ValueError) as failed:
@@ -121,7 +121,8 @@ def _exchange(
 _FIXED = {"Accept-Encoding": "identity", "Connection": "close", "User-Agent": "Greenroom"}
 
 
-def _target(url: str) -> str:
+def target_of(url: str) -> str:
+    """What of a URL its server is asked for: path and query."""
     parts = urlsplit(url)
     return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 

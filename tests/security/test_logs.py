@@ -1,18 +1,27 @@
 """Requirement 64 (and 39 for what people type): sign-ins and refusals are in the log, secrets and forged lines are not."""
 
+import base64
 import json
 import logging
 from collections.abc import Iterator
 
 import pytest
 import structlog
-from django.test import Client
+from django.test import Client, override_settings
 
+from evals_app import scripted_provider
+from evals_app.actions.runs import start_run
+from evals_app.scripted_provider import Rule
+from registry.core.actions.deliveries import deliver_webhook
 from registry.core.actions.sessions import create_sign_in_link
-from registry.core.models import Member, User
+from registry.core.actions.webhooks import create_webhook, send_test_event
+from registry.core.models import AuditEvent, Member, User, WebhookTry
+from registry.core.webhook_settings import WebhookInput, WebhookSettings
 from registry.logs import line_of
 from tests.api.client import Api
-from tests.builders import Cast, signed_in
+from tests.builders import Cast, prompt, signed_in
+from tests.evals import building
+from tests.webhooks.receiver import receiver
 
 PASSWORD = "canary-of-the-password-7f3a"
 TYPED = "canary-typed-as-address-91bd"
@@ -110,6 +119,39 @@ def test_39__tokens_keys_and_links__are_in_no_line(cast: Cast, ada: User, lines:
     assert text
     for secret in (link, session, key.token, key.token[15:47], PASSWORD, "canary"):
         assert secret not in text, secret
+
+
+def test_39__secrets_of_providers_and_webhooks__are_in_no_line_and_no_event(
+    cast: Cast, ada: User, lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sent, refused by who repeats them, asked for again, and unreadable: what libraries log of it down to DEBUG too."""
+    key, secret = "sk-canary-of-a-provider-19", "whsec_" + base64.b64encode(b"canary of an endpoint, long").decode()
+    told = json.dumps({"error": {"message": f"Incorrect API key provided: {key}"}}).encode()
+    monkeypatch.setitem(scripted_provider.BODIES, "repeats", ("application/json", told, ""))
+    repeats = Rule(status=401, fault="repeats")
+    olga = signed_in(Client(raise_request_exception=False), Member.objects.get(pk=cast.olga.member_id).user)
+    with building.scripted(repeats) as provider, receiver() as far:
+        building.add_provider(cast, provider, api_key=key)
+        suite = building.suite(cast.ada, of=building.cases(2))
+        version = prompt(cast.ada, text="{{ q }}").versions.select_related("prompt").get()
+        run = building.work(start_run(cast.ada, version, suite, baseline=None))
+        olga.post("/w/acme/settings/providers/scripted/test")
+        far.status, far.body = 500, f"Cannot POST /hook?key=k with {secret}".encode()
+        with override_settings(OUTBOUND_ALLOW=frozenset({far.allow})):
+            hook = create_webhook(cast.olga, WebhookInput(WebhookSettings("far", far.url), secret)).row
+            deliver_webhook(send_test_event(cast.olga, hook).pk, owner="test")
+            with override_settings(ENCRYPTION_KEYS=()):
+                deliver_webhook(send_test_event(cast.olga, hook).pk, owner="test")
+                olga.post("/w/acme/settings/providers/scripted/test")
+    assert provider.calls > 2 and len(far.got) == 1 and run.results.filter(error="rejected").exists()
+    kept = "\n".join([*lines, *AuditEvent.objects.values_list("detail", flat=True)])
+    tries = list(WebhookTry.objects.order_by("pk").values_list("answer", flat=True))
+    assert tries == ["Cannot POST … with …", ""]
+    answers = list(run.results.values_list("output", flat=True))
+    assert "Incorrect API key provided: [key]" in answers[0]
+    kept += "\n".join(answers)
+    for one in (key, secret, secret.removeprefix("whsec_"), "key=k"):
+        assert one not in kept, one
 
 
 def test_39__a_bug_where_a_password_is_in_hand__is_logged_without_it(

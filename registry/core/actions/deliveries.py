@@ -4,6 +4,8 @@ import json
 import random
 import re
 import uuid
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -27,7 +29,7 @@ from registry.core.models import (
     WebhookFormat,
     WebhookTry,
 )
-from registry.core.posting import DEADLINE_S, Posted, post
+from registry.core.posting import DEADLINE_S, Posted, post, target_of
 from registry.core.secrets import unseal
 from registry.core.times import rfc3339
 
@@ -40,6 +42,8 @@ DISABLED_AFTER = timedelta(days=5)
 GONE = 410
 MOST_AT_ONCE = 2
 BUSY_S = 3.0
+# A shorter path holds nothing to be guessed.
+LEAST_SECRET = 10
 DISABLED = "webhook.disabled"
 # What makes chat tools call everybody, wherever it stands in a text.
 _CALL = re.compile(r"@(?=(?:all|channel|everyone|here)\b)", re.IGNORECASE)
@@ -107,7 +111,16 @@ def _send(webhook: Webhook, event: WebhookEvent) -> Posted:
         return Posted(0, 0, error=unreadable.detail[:300])
     signed = signing.headers(secrets, message_id=event.message_id, timestamp=int(now.timestamp()), body=body)
     headers = {"Content-Type": "application/json"}
-    return post(webhook.url, body, headers=headers, own=signed, allow=settings.OUTBOUND_ALLOW)
+    posted = post(webhook.url, body, headers=headers, own=signed, allow=settings.OUTBOUND_ALLOW)
+    return replace(posted, answer=_without(posted.answer, [*secrets, target_of(webhook.url)]))
+
+
+def _without(answer: str, secret: Iterable[str]) -> str:
+    """An answer that repeats what was asked for and where, fit to be kept: paths of chat tools are secrets."""
+    for one in secret:
+        if len(one) >= LEAST_SECRET:
+            answer = answer.replace(one, "…")
+    return answer
 
 
 @transaction.atomic
