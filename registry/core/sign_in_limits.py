@@ -13,6 +13,8 @@ from registry.core.keys import hash_secret
 from registry.core.limits import count
 
 PER_PLACE, PER_ADDRESS, PER_ACCOUNT = 10, 60, 100
+# Of all who share an address; each keeps a session of nobody here, and coming back asks the organisation's server.
+JOURNEYS = 120
 
 
 def count_password(email: str, *, address: str, browser: str) -> None:
@@ -40,6 +42,11 @@ def count_ceremony(address: str) -> None:
 def count_passkey(address: str) -> None:
     """Count one answer by a passkey of whomever; raises TooManyRequests or Unavailable."""
     count(f"passkey:{network_of(address)}", PER_ADDRESS, fail_closed=True)
+
+
+def count_journey(address: str) -> None:
+    """Count one time that somebody sets out to sign in elsewhere; raises TooManyRequests or Unavailable."""
+    count(f"journey:{network_of(address)}", JOURNEYS, fail_closed=True)
 
 
 def know_browser(email: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from django.contrib.sessions.models import Session
 from django.test import Client
 
 from registry.core.actions.invitations import create_invitation
@@ -207,6 +208,14 @@ def test_sso__next_on_another_host__leads_home(cast: Cast, provider: Provider) -
 def test_sso__provider_away_or_not_permitted__says_so(cast: Cast, provider: Provider, settings: Any) -> None:
     settings.OUTBOUND_ALLOW = frozenset()
     assert Client().get("/sign-in/sso").status_code == 503
+
+
+def test_25__setting_out_again_and_again__is_slowed_and_keeps_no_more_sessions(cast: Cast, provider: Provider) -> None:
+    told = [Client(REMOTE_ADDR="192.0.2.77").get("/sign-in/sso") for _ in range(260)]  # a minute may turn meanwhile
+    refused = [answer for answer in told if answer.status_code == 429]
+    assert refused and 1 <= int(refused[0]["Retry-After"]) <= 60
+    assert Session.objects.count() == len(told) - len(refused)
+    assert Client(REMOTE_ADDR="192.0.2.78").get("/sign-in/sso").status_code == 302
 
 
 def test_sso__not_configured__is_not_there(cast: Cast) -> None:

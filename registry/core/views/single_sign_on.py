@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 from registry.core.actions.single_sign_on import admit
 from registry.core.errors import NotFound, Unauthenticated
 from registry.core.oidc import REFUSED, Journey, authorization_url, claims_of
+from registry.core.sign_in_limits import count_journey
 from registry.core.signing_in import JOURNEY, JOURNEY_FOR
 from registry.core.views.sessions import onward_of, signed_in
 from registry.core.web import address_of
@@ -23,6 +24,7 @@ from registry.core.web import address_of
 def sso(request: HttpRequest) -> HttpResponse:
     """On the way: only what this browser must bring back is kept. With `again` the server there asks anew who it is."""
     _require_configured()
+    count_journey(address_of(request))
     journey = Journey.begin(is_again="again" in request.GET)
     request.session[JOURNEY] = {
         "state": journey.state,
