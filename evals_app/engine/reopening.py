@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from django.db.models import Exists, F, OuterRef
 
-from evals_app.budget_queries import models_of, unpriced_model
+from evals_app.budget_queries import default_budget, models_of, unpriced_model
 from evals_app.budgets import NO_BUDGET, Budget
 from evals_app.model_settings import ModelSettings
 from evals_app.models import JudgeReply, Result, Run, RunChunk, RunState
@@ -53,14 +53,16 @@ def drop_errors(run: Run, chunks: Sequence[RunChunk]) -> None:
 
 
 def reopen(run: Run, chunks: Sequence[RunChunk], budget: Budget = NO_BUDGET) -> None:
-    """Queue an ended run again, with these chunks of it and, where one is named, another budget; raises UnpricedError for one
-    that cannot be kept."""
-    require_prices(run.workspace_id, budget, models_of(run), is_default=False)
+    """Queue an ended run again, with these chunks of it and, where one is named, another budget; where none ever was, with what
+    the workspace's default is now. Raises UnpricedError for one that cannot be kept."""
+    is_default = budget.is_empty and run.is_default_budget
+    limit = default_budget(run.workspace_id) if is_default else budget
+    require_prices(run.workspace_id, limit, models_of(run), is_default=is_default)
     for chunk in chunks:
         chunk.state, chunk.attempt, chunk.owner, chunk.error = JobState.QUEUED, 0, "", ""
         chunk.save()
     run.metrics.all().delete()
-    named = {"budget_cost": budget.cost, "budget_requests": budget.requests, "is_default_budget": False}
-    limits = {} if budget.is_empty else named
+    named = {"budget_cost": limit.cost, "budget_requests": limit.requests, "is_default_budget": is_default}
+    limits = {} if limit.is_empty and not is_default else named
     Run.objects.filter(pk=run.pk).update(state=RunState.QUEUED, verdict="", summary="", finished_at=None, **limits)
     jobs.hint_all_after_commit(chunks)

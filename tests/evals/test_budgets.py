@@ -173,6 +173,19 @@ def test_default_budget__holds_for_runs_that_name_none_and_says_so(cast: Cast, p
     assert not free.has_budget
 
 
+@pytest.mark.parametrize("enlarged", [Budget(requests=20), Budget()])
+def test_default_budget__that_stopped_a_run__is_that_of_now_when_it_goes_on(
+    cast: Cast, provider: ScriptedProvider, enlarged: Budget
+):
+    set_default_budget(cast.olga, Budget(requests=7))
+    stopped = work(_started(cast, Budget()))
+    assert (stopped.state, stopped.spent_requests) == ("error", 7)
+    set_default_budget(cast.olga, enlarged)
+    ended = work(start_run(cast.ada, stopped.candidate, stopped.suite_version.suite, baseline=None))
+    assert (ended, ended.state) == (stopped, "finished")
+    assert (ended.budget_requests, ended.is_default_budget) == (enlarged.requests, True)
+
+
 def test_default_budget__of_money_that_cannot_be_kept__is_said_by_the_run_or_by_its_check(
     cast: Cast, provider: ScriptedProvider
 ):
