@@ -4,6 +4,7 @@
 """
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -135,9 +136,9 @@ def read_environment() -> Environment:
         oidc_name=env.str("OIDC_NAME", "Single sign-on"),
         oidc_role_claim=env.str("OIDC_ROLE_CLAIM", "groups"),
         oidc_roles=tuple(_role_rule(text) for text in role_rules),
-        allowed_hosts=tuple(env.list("ALLOWED_HOSTS", [])),
+        allowed_hosts=_listed(env, "ALLOWED_HOSTS"),
         trusted_proxies=_proxies(env),
-        outbound_allow=frozenset(env.list("OUTBOUND_ALLOW", [])),
+        outbound_allow=frozenset(map(_destination, _listed(env, "OUTBOUND_ALLOW"))),
         local_model_url=env.str("LOCAL_MODEL_URL", ""),
         scripted_provider_url=env.str("SCRIPTED_PROVIDER_URL", ""),
         data_dir=data_dir,
@@ -156,11 +157,23 @@ def read_environment() -> Environment:
 def _proxies(env: Env) -> tuple[str, ...]:
     """Networks as written; raises ValueError for what is none."""
     near = PRIVATE_NETWORKS if env.bool("TLS_TERMINATED_BY_PROXY", default=False) else ()
-    written: list[str] = env.list("TRUSTED_PROXIES", [])
-    networks = tuple(text.strip() for text in written) or near
+    networks = _listed(env, "TRUSTED_PROXIES") or near
     for network in networks:
         ipaddress.ip_network(network)
     return networks
+
+
+def _listed(env: Env, name: str) -> tuple[str, ...]:
+    """What is written between commas, without blanks around it."""
+    written: list[str] = env.list(name, [])
+    return tuple(text.strip() for text in written if text.strip())
+
+
+def _destination(text: str) -> str:
+    """`host:port` as destinations are compared; raises ValueError for what could never be one."""
+    if not re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^\s:/\[\]]+):[0-9]{1,5}", text):
+        raise ValueError(f"OUTBOUND_ALLOW has {text!r}: write host:port, such as ollama:11434 or [fd00::1]:8000")
+    return text.lower()
 
 
 def _role_rule(text: str) -> tuple[str, str, str]:
