@@ -9,15 +9,17 @@ from registry.core.models import ApiKey
 
 def written_by(version: PromptVersion, live: PromptVersion | None) -> set[tuple[int, str]]:
     """Author and name of the key (empty for none) of each version on the `based_on` chain from the candidate back to the live
-    one, which is not included."""
+    one, which is not included; and who answered for such a key when it wrote here before: they may hold it still."""
     rows = PromptVersion.objects.filter(prompt=version.prompt_id, number__lte=version.number)
     written = {row[0]: row[1:] for row in rows.values_list("number", "based_on", "author_id", "key_name")}
+    by_key = {(author, key) for _, author, key in written.values() if key}
     found: set[tuple[int, str]] = set()
     number: int | None = version.number
     while number in written and number != (live.number if live else None):
         number, author, key = written.pop(number)
         found.add((author, key))
-    return found
+    keys = {key for _, key in found}
+    return found | {(author, key) for author, key in by_key if key in keys}
 
 
 def key_makers(workspace_id: int, names: Collection[str]) -> set[int]:

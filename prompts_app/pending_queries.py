@@ -36,17 +36,24 @@ UNREAD_OF_PROMPT = ("prompt__searchable", "prompt__search", "prompt__description
 
 CHAIN = """
 WITH RECURSIVE chain AS (
-  SELECT asked.promotion, version.prompt_id, version.author_id, version.key_name, version.based_on, asked.live
+  SELECT asked.promotion, version.prompt_id, version.author_id, version.key_name, version.based_on, asked.live,
+    asked.number AS asked
   FROM unnest(%s::bigint[], %s::bigint[], %s::int[], %s::int[]) AS asked(promotion, prompt, number, live)
   JOIN prompts_app_promptversion version ON version.prompt_id = asked.prompt AND version.number = asked.number
   WHERE asked.number IS DISTINCT FROM asked.live
   UNION
-  SELECT chain.promotion, version.prompt_id, version.author_id, version.key_name, version.based_on, chain.live
+  SELECT chain.promotion, version.prompt_id, version.author_id, version.key_name, version.based_on, chain.live,
+    chain.asked
   FROM chain JOIN prompts_app_promptversion version
     ON version.prompt_id = chain.prompt_id AND version.number = chain.based_on
   WHERE chain.based_on IS DISTINCT FROM chain.live
 )
 SELECT promotion, author_id FROM chain
+UNION
+SELECT taken.promotion, earlier.author_id
+FROM (SELECT DISTINCT promotion, prompt_id, key_name, asked FROM chain WHERE key_name <> '') taken
+JOIN prompts_app_promptversion earlier
+  ON earlier.prompt_id = taken.prompt_id AND earlier.key_name = taken.key_name AND earlier.number <= taken.asked
 UNION
 SELECT chain.promotion, key.made_by_id
 FROM (SELECT promotion, key_name FROM chain UNION SELECT id, key_name FROM prompts_app_promotion WHERE id = ANY(%s)) chain

@@ -47,6 +47,21 @@ def test_vote__by_who_made_or_rotated_the_key_that_wrote_or_opened__is_ineligibl
     assert opened.pk not in {one.promotion.pk for one in inbox(reviewed.olga).waiting}
 
 
+def test_key__handed_over__who_answered_for_it_when_it_wrote_before_stays_ineligible(reviewed: Cast) -> None:
+    """Nobody takes a key out of a pipeline by naming somebody else who answers for it."""
+    key = create_key(reviewed.olga, kind=KeyKind.CI, name="pipeline", responsible=member(reviewed.rosa)).row
+    made = prompt(reviewed.ada, text="1")
+    by_key = version(actor_for_key(key), made, "2")
+    hand_over_keys(reviewed.olga, member(reviewed.rosa), to=member(reviewed.ada))
+    go_live_in_staging(reviewed, by_key)
+    key.refresh_from_db()
+    row = open_promotion(reviewed.ada, version(actor_for_key(key), made, "3"), reviewed.environment("staging"))
+    with pytest.raises(Forbidden, match=r"approval\.ineligible"):
+        approve(reviewed.rosa, row)
+    assert row.pk not in {one.promotion.pk for one in inbox(reviewed.rosa).waiting}
+    assert row.pk in {one.promotion.pk for one in inbox(reviewed.grace).waiting}
+
+
 def test_key__handed_over__its_maker_stays_ineligible_for_what_it_writes(reviewed: Cast) -> None:
     key = create_key(reviewed.olga, kind=KeyKind.CI, name="pipeline").row
     hand_over_keys(reviewed.olga, member(reviewed.olga), to=member(reviewed.rosa))
