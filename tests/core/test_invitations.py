@@ -3,6 +3,7 @@ from datetime import timedelta
 import pytest
 from django.db.models.functions import Now
 
+from prompts_app.actions.founding import found_workspace
 from registry.core.actions.invitations import (
     MadeInvitation,
     NewPerson,
@@ -12,7 +13,13 @@ from registry.core.actions.invitations import (
     peek_invitation,
     revoke_invitation,
 )
-from registry.core.actions.workspaces import change_member, hand_over_keys, leave_workspace
+from registry.core.actions.workspaces import (
+    change_member,
+    create_workspace,
+    find_or_create_user,
+    hand_over_keys,
+    leave_workspace,
+)
 from registry.core.actor import Actor, Role
 from registry.core.errors import Conflict, Forbidden, Gone, Invalid, Unauthenticated
 from registry.core.identity import actor_of_key
@@ -119,6 +126,13 @@ def test_founding__on_a_fresh_installation__is_one_link_at_a_time_and_over_with_
     assert peek_invitation(first, founds=True) is None
     assert peek_invitation(second, founds=True) is not None
     assert peek_invitation(second) is None, "it lets nobody into a workspace"
+
+    create_workspace("acme", name="Acme", owner=find_or_create_user("olga@example.com"))
+
+    assert peek_invitation(second, founds=True) is None, "the operator's command made the first one meanwhile"
+    with pytest.raises(Gone):
+        found_workspace(second, who=NEW, name="Mine", address="127.0.0.1")
+    assert not User.objects.filter(email=NEW.email).exists()
 
 
 def test_founding__where_there_is_a_workspace__has_no_link(free: Cast) -> None:
