@@ -5,6 +5,7 @@ A chain alone cannot tell that its end was cut, or that all of it was written an
 
 import errno
 import os
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,7 +22,7 @@ from registry.core.models import AuditEvent, AuditHead, Workspace
 from registry.core.signatures import NotSigned, read_signed, sign
 
 FORM = "greenroom-checkpoint-1"
-DAILY, RESTORE = "daily", "restore"
+DAILY, RESTORE, BACKUP = "daily", "restore", "backup"
 # The event that every restore begins with, right after what came back.
 RESTORED = "workspace.restored"
 
@@ -76,12 +77,12 @@ def ends_to_json(ends: Iterable[ChainEnd]) -> list[JSON]:
 def export_checkpoint(*, kind: str = DAILY, ends: Sequence[ChainEnd] | None = None) -> Path:
     """Write a signed checkpoint into AUDIT_CHECKPOINT_DIR, and its text into the log; the file.
 
-    `ends` are given by a restore: what of each chain came back.
+    `ends` are given by a restore, what of each chain came back, and by a backup, what of each is in it.
     """
     now = database_now()
     told = ends_to_json(chain_ends() if ends is None else ends)
     text = sign({"form": FORM, "kind": kind, "taken_at": now.isoformat(), "chains": told})
-    path = require_folder() / f"audit-{now:%Y%m%dT%H%M%S%f}Z.json"
+    path = require_folder() / f"audit-{now:%Y%m%dT%H%M%S%f}Z{'-backup' if kind == BACKUP else ''}.json"
     write_durably(path, text.encode())
     log.info("audit.checkpoint", file=path.name, checkpoint=text)
     return path
@@ -119,6 +120,14 @@ def read_checkpoint(path: Path, *, by: str = "") -> Checkpoint:
         return Checkpoint(kind, datetime.fromisoformat(str(document["taken_at"])), ends, path.name)
     except (NotSigned, OSError, KeyError, TypeError, UnicodeDecodeError) as error:
         raise NotSigned(f"{path}: {error}") from None
+
+
+def ages() -> dict[str, float]:
+    """Seconds since the newest checkpoint and the newest backup that this machine sees; what it never saw is left out."""
+    now, folder = time.time(), settings.AUDIT_CHECKPOINT_DIR
+    patterns = {"checkpoint": "audit-*Z.json", "backup": "audit-*Z-backup.json"}
+    written = {name: [path.stat().st_mtime for path in folder.glob(pattern)] for name, pattern in patterns.items()}
+    return {name: now - max(times) for name, times in written.items() if times}
 
 
 def exported() -> list[Path]:

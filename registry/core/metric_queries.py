@@ -1,14 +1,12 @@
 """Numbers of the whole registry, read from its tables: the same whichever process is asked."""
 
-import time
 from collections.abc import Iterable
 from datetime import datetime
 
-from django.conf import settings
 from django.db.models import Count, Min, Q, Sum
 from django.db.models.functions import Now
 
-from registry.core import jobs, sweeps
+from registry.core import checkpoints, jobs, sweeps
 from registry.core.clock import database_now
 from registry.core.metrics import Family, pool_families, requests
 from registry.core.models import AuditHead, JobState, OutboxMessage
@@ -62,8 +60,12 @@ def _history() -> Iterable[Family]:
     yield Family("greenroom_audit_events_total", "counter", "Events in all audit chains.").add(events["all"] or 0)
     missing = Family("greenroom_history_triggers_missing", "gauge", "Triggers that keep history and are not in force.")
     yield missing.add(len(missing_triggers()))
-    written = [path.stat().st_mtime for path in settings.AUDIT_CHECKPOINT_DIR.glob("audit-*.json")]
-    age = Family(
-        "greenroom_audit_checkpoint_age_seconds", "gauge", "Since the newest checkpoint that this machine sees."
-    )
-    yield age.add(time.time() - max(written)) if written else age
+    told = {
+        "checkpoint": Family(
+            "greenroom_audit_checkpoint_age_seconds", "gauge", "Since the newest checkpoint that this machine sees."
+        ),
+        "backup": Family("greenroom_backup_age_seconds", "gauge", "Since the newest backup that this machine sees."),
+    }
+    for name, age in checkpoints.ages().items():
+        told[name].add(age)
+    yield from told.values()

@@ -17,6 +17,7 @@ import psycopg
 import pytest
 
 from registry.core.backups.form import BackupError, check_files, read_manifest
+from registry.core.checkpoints import read_checkpoint
 from tests.faults.own_database import Database, Shop, own_database
 from tests.servers import ROOT, run_web
 
@@ -151,6 +152,14 @@ def test_restore__older_than_what_was_given_out__takes_numbers_up_under_a_higher
 
 def test_restore__over_a_registry__is_refused(scene: Scene, second: Database) -> None:
     assert "holds a registry already" in refusal(second, scene.folder)
+
+
+def test_backup__that_was_made__is_a_checkpoint_beside_those_of_the_night(scene: Scene) -> None:
+    [path] = (scene.folder.parent / "checkpoints").glob("audit-*Z-backup.json")
+    ends = read_manifest(scene.folder).chains
+    assert read_checkpoint(path).ends == ends and len(ends) > 0
+    told = scene.first.manage("verify_audit", AUDIT_CHECKPOINT_DIR=str(path.parent))
+    assert "held against" in told and told.endswith("rows, ok\n")
 
 
 def test_backup__onto_an_existing_folder__is_refused(scene: Scene) -> None:

@@ -1,7 +1,9 @@
 """What operators are told, and that dashboard, alerts and runbooks name nothing else."""
 
 import json
+import os
 import re
+import time
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +14,7 @@ import yaml
 from django.test import Client
 
 from prompts_app.delivery.metrics import metrics_of
-from registry.core import metrics, sweeps, tasks, valkey
+from registry.core import checkpoints, metrics, sweeps, tasks, valkey
 from registry.core.models import JobState, OutboxMessage
 from tests.builders import Cast, deliver
 from tests.scenes import as_superuser, let_pass
@@ -130,6 +132,18 @@ def test_queues__what_waits_and_for_how_long(free: Cast) -> None:
     assert 299 < found['greenroom_job_waiting_seconds{queue="core.outboxmessage"}'] < 400
     assert found['greenroom_runs_open{state="queued"}'] == 0
     assert found["greenroom_audit_events_total"] > 0
+
+
+def test_backup__made__tells_its_age_and_is_no_nightly_checkpoint(free: Cast, settings: Any, tmp_path: Path) -> None:
+    settings.AUDIT_CHECKPOINT_DIR = tmp_path / "checkpoints"
+    ages = {"greenroom_backup_age_seconds", "greenroom_audit_checkpoint_age_seconds"}
+    assert not ages & told().keys()
+    path = checkpoints.export_checkpoint(kind=checkpoints.BACKUP)
+    os.utime(path, (time.time() - 3600,) * 2)
+    assert 3590 < told()["greenroom_backup_age_seconds"] < 3700 and len(ages & told().keys()) == 1
+    checkpoints.export_checkpoint()
+    assert told()["greenroom_audit_checkpoint_age_seconds"] < 60 and told()["greenroom_backup_age_seconds"] > 3590
+    assert len(checkpoints.exported()) == 2, "both bear witness"
 
 
 def test_triggers__one_disabled__is_told(free: Cast) -> None:

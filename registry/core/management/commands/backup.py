@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from registry.core import checkpoints
 from registry.core.backups.form import BackupError
 from registry.core.backups.taking import take_backup
 from registry.core.signatures import public_key
@@ -34,6 +35,10 @@ class Command(BaseCommand):
             f"{manifest.rows} rows of {len(manifest.tables)} tables as of {manifest.taken_at.isoformat()}: "
             f"{manifest.bytes} bytes in {took:.1f} s, signed by {public_key()}"
         )
+        try:
+            checkpoints.export_checkpoint(kind=checkpoints.BACKUP, ends=manifest.chains)
+        except OSError as error:
+            self.stderr.write(f"The backup is whole, but nobody can tell its age: {error}.")
         self.stdout.write(
             "Neither SECRET_KEY nor ENCRYPTION_KEYS is in it: without ENCRYPTION_KEYS providers' keys and people's authenticators must be entered again."
         )
