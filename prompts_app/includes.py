@@ -85,8 +85,18 @@ def expand(source: TemplateSource, resolve: Resolve, *, own_name: str) -> Expand
     if not tags:
         return Expanded(source, ())
     expansion = _Expansion(resolve)
-    bodies = {tag.key: expansion.include(tag, (own_name,)).text for tag in tags}
-    expanded = _each_text(source, lambda text: _fill(text, bodies))
+    bodies = {
+        key: body.text for key, body in expansion.include_all([(tag.key, tag) for tag in tags], (own_name,)).items()
+    }
+    room = MAX_TEMPLATE_BYTES
+
+    def filled(text: str) -> str:
+        nonlocal room
+        made = _fill(text, bodies, room)
+        room -= len(made)
+        return made
+
+    expanded = _each_text(source, filled)
     if sum(len(text.encode()) for text in texts(expanded)) > MAX_TEMPLATE_BYTES:
         raise _too_large()
     return Expanded(expanded, tuple(expansion.pin(tag) for tag in tags))
@@ -127,6 +137,7 @@ class _Expansion:
     resolve: Resolve
     found: dict[TagKey, ResolvedInclude] = field(default_factory=dict)
     bodies: dict[tuple[str, int], _Body] = field(default_factory=dict)
+    read: int = 0
 
     def include(self, tag: IncludeTag, chain: tuple[str, ...]) -> _Body:
         """The body a tag stands for; `chain` are the names of the prompts around it, the outermost first."""
@@ -147,17 +158,26 @@ class _Expansion:
         self.bodies[target.name, target.version] = body
         return body
 
+    def include_all(self, tags: Iterable[tuple[TagKey, IncludeTag]], chain: tuple[str, ...]) -> dict[TagKey, _Body]:
+        """The bodies by the tags that stand for them in one text: together no larger than that may become."""
+        found: dict[TagKey, _Body] = {}
+        size = 0
+        for key, tag in tags:
+            found[key] = self.include(tag, chain)
+            size += len(found[key].text)
+            if size > MAX_TEMPLATE_BYTES:
+                raise _too_large()
+        return found
+
     def pin(self, tag: IncludeTag) -> IncludePin:
         target = self.found[tag.key]
         return IncludePin(target.name, target.version, target.digest)
 
     def _expand(self, target: ResolvedInclude, chain: tuple[str, ...]) -> _Body:
         tags = _distinct(find_includes(target.text))
-        inner = {
-            tag.key: self.include(IncludeTag(pin.name, pin.version), chain)
-            for tag, pin in zip(tags, target.pins, strict=True)
-        }
-        text = _fill(target.text, {key: body.text for key, body in inner.items()})
+        pinned = [(tag.key, IncludeTag(pin.name, pin.version)) for tag, pin in zip(tags, target.pins, strict=True)]
+        inner = self.include_all(pinned, chain)
+        text = _fill(target.text, {key: body.text for key, body in inner.items()}, MAX_TEMPLATE_BYTES)
         height = 1 + max((body.height for body in inner.values()), default=0)
         return _Body(text, height, frozenset({target.name}).union(*(body.names for body in inner.values())))
 
@@ -166,13 +186,16 @@ class _Expansion:
             if len(self.found) >= MAX_TAGS:
                 raise Invalid("include.too_many", f"More than {MAX_TAGS} different includes are needed.")
             self.found[tag.key] = self.resolve(tag)
+            self.read += len(self.found[tag.key].text)
+            if self.read > 2 * MAX_TEMPLATE_BYTES:  # all of it would be in the text, but for the tags in it
+                raise _too_large()
         return self.found[tag.key]
 
 
-def _fill(text: str, bodies: Mapping[TagKey, str]) -> str:
-    """`text` with its tags replaced; the size is known before anything is built."""
+def _fill(text: str, bodies: Mapping[TagKey, str], room: int) -> str:
+    """`text` with its tags replaced, at most `room` characters; the size is known before anything is built."""
     tags = find_includes(text)
-    if len(text) + sum(len(bodies[tag.key]) - (tag.end - tag.start) for tag in tags) > MAX_TEMPLATE_BYTES:
+    if len(text) + sum(len(bodies[tag.key]) - (tag.end - tag.start) for tag in tags) > room:
         raise _too_large()
     pieces, position = [], 0
     for tag in tags:

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import pytest
 
 from prompts_app.content import IncludePin, Message, Placeholder, TemplateSource
@@ -27,6 +29,19 @@ class Shelf:
         text, *inner = self.prompts[asked.name]
         pins = tuple(IncludePin(name, 1, f"digest-{name}") for name in inner)
         return ResolvedInclude(asked.name, asked.version or 1, f"digest-{asked.name}", text, "text", pins)
+
+
+class Several(Shelf):
+    """Any number of prompts of one text each, that may include others; read anew each time, as from a database."""
+
+    def __init__(self, text, *inner, **others):
+        super().__init__(**{name: (other,) for name, other in others.items()})
+        self.text, self.inner = text, inner
+
+    def __call__(self, asked):
+        if asked.name not in self.prompts:
+            self.prompts[asked.name] = (self.text[:-1] + self.text[-1:], *self.inner)
+        return super().__call__(asked)
 
 
 def text_source(text):
@@ -137,6 +152,30 @@ def test_expand__growth__is_stopped_before_it_is_built():
     assert refusal(tag("p1") * 100, Shelf(**doubling, p5=("x" * 1000,))) == "include.too_large"
     many = {f"q{i}": ("x",) for i in range(201)}
     assert refusal("".join(tag(name) for name in many), Shelf(**many)) == "include.too_many"
+
+
+def in_parts(count):
+    return TemplateSource(
+        "chat", messages=(Message("user", tuple({"type": "text", "text": tag("a")} for _ in range(count))),)
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "shelf"),
+    [
+        (in_parts(500), Shelf(a=("x" * 1_900_000,))),
+        (text_source("".join(tag(f"p{i}") for i in range(150))), Several("x" * 1_900_000)),
+        (text_source("".join(tag(f"p{i}") for i in range(150))), Several(tag("a"), "a", a="x" * 1_900_000)),
+    ],
+    ids=["in many parts", "of many texts", "of many that include the same"],
+)
+def test_expand__of_large_texts__keeps_no_more_of_them_than_may_be(source, shelf):
+    tracemalloc.start()
+    with pytest.raises(Invalid, match="larger than"):
+        expand(source, shelf, own_name="me")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 25_000_000
 
 
 def test_expand__unknown_prompt__is_said_by_the_resolver():
