@@ -8,9 +8,9 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterator
 
 type JSON = bool | int | float | str | list[JSON] | dict[str, JSON] | None
+type _Place = tuple[_Place, str | int] | None  # of what is around a value, and its key or position there
 
 MAX_DEPTH = 60
 _CANONICAL_DEPTH = 200  # a value that came in may be wrapped before it is hashed
@@ -83,25 +83,30 @@ def parse_json(text: str | bytes, *, max_depth: int = MAX_DEPTH) -> JSON:
 
 def check_json(value: JSON, path: str = "", *, max_depth: int = MAX_DEPTH) -> None:
     """Refuse, naming the path, what `parse_json` would not have let in: for values that came another way."""
-    todo: list[tuple[object, str, int]] = [(value, path, 0)]
+    todo: list[tuple[object, _Place, int]] = [(value, None, 0)]
     while todo:
-        node, where, depth = todo.pop()
+        node, place, depth = todo.pop()
         if isinstance(node, str):
-            check_text(node, where)
+            if not is_storable(node):
+                check_text(node, _told(path, place))
         elif node is None or isinstance(node, bool):
             continue
         elif isinstance(node, int):
             if not MIN_INT <= node <= MAX_INT:
-                raise InvalidJson(f"{_at(where)}an integer does not fit 64 bits.", None, where)
+                raise _refused("an integer does not fit 64 bits.", path, place)
         elif isinstance(node, float):
             if not math.isfinite(node):
-                raise InvalidJson(f"{_at(where)}NaN and infinities are not JSON.", None, where)
+                raise _refused("NaN and infinities are not JSON.", path, place)
         elif isinstance(node, list | tuple | dict):
             if depth >= max_depth:
+                where = _told(path, place)
                 raise _Nested(f"{_at(where)}nested deeper than {max_depth} levels.", None, where)
-            todo.extend((child, name, depth + 1) for child, name in _children(node, where))
+            if isinstance(node, dict):
+                _check_keys(node, path, place)
+            steps = node.items() if isinstance(node, dict) else enumerate(node)
+            todo.extend((child, (place, step), depth + 1) for step, child in steps)
         else:
-            raise InvalidJson(f"{_at(where)}{type(node).__name__} is not a JSON value.", None, where)
+            raise _refused(f"{type(node).__name__} is not a JSON value.", path, place)
 
 
 def check_text(text: str, path: str = "") -> None:
@@ -117,27 +122,36 @@ def check_text(text: str, path: str = "") -> None:
 
 def is_storable(text: str) -> bool:
     """Whether `check_text` lets the text pass."""
-    try:
-        check_text(text)
-    except InvalidJson:
-        return False
-    return True
+    return "\0" not in text and (text.isascii() or not _SURROGATE.search(text))
 
 
 class _Nested(InvalidJson):
     """Too deep: told apart so that the parser can find the bracket's position."""
 
 
-def _children(node: list[JSON] | tuple[JSON, ...] | dict[str, JSON], path: str) -> Iterator[tuple[JSON, str]]:
-    if not isinstance(node, dict):
-        for index, child in enumerate(node):
-            yield child, f"{path}[{index}]"
-        return
-    for key, child in node.items():
+def _check_keys(node: dict[str, JSON], path: str, place: _Place) -> None:
+    for key in node:
         if not isinstance(key, str):
-            raise InvalidJson(f"{_at(path)}a key is not text.", None, path)
-        check_text(key, f"{path} (a key)" if path else "(a key)")
-        yield child, f"{path}.{key}" if path else key
+            raise _refused("a key is not text.", path, place)
+        if not is_storable(key):
+            where = _told(path, place)
+            check_text(key, f"{where} (a key)" if where else "(a key)")
+
+
+def _told(path: str, place: _Place) -> str:
+    """Where in the value at `path` a place is; made only to be told, since a long key may have many values below it."""
+    steps = []
+    while place is not None:
+        place, step = place
+        steps.append(step)
+    for step in reversed(steps):
+        path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else step
+    return path
+
+
+def _refused(message: str, path: str, place: _Place) -> InvalidJson:
+    where = _told(path, place)
+    return InvalidJson(f"{_at(where)}{message}", None, where)
 
 
 def _object(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:

@@ -1,5 +1,6 @@
 import hashlib
 import json
+import tracemalloc
 from contextlib import suppress
 
 import pytest
@@ -132,3 +133,15 @@ def test_parse_json__any_input__is_a_value_or_a_refusal(text):
 
 def test_check_text__ordinary_text__passes():
     check_text("NFC é, NFD e\u0301, 👩‍👩‍👧, \ufeff, \u202e bidi, \r\n and trailing  ")
+
+
+@pytest.mark.parametrize("last", ["1", '"\\ud800"'])
+def test_parse__many_values_below_a_long_key__are_read_in_little_memory(last: str) -> None:
+    """Where a value stands is told of mistakes only: told of each value it is as long as the body, as often as it has values."""
+    body = f'{{"{"k" * 100_000}": [{",".join(["1"] * 2_000)},{last}]}}'
+    tracemalloc.start()
+    with suppress(InvalidJson):
+        parse_json(body)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 5_000_000
