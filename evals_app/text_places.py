@@ -1,6 +1,6 @@
 """The tables of evaluation that hold texts of people, but for cases, answers and judges' replies, which leave a digest."""
 
-from evals_app.models import DraftCase, PendingImport, ResultLabel, Run, RunMetric, SuiteDraft, SuiteVersion
+from evals_app.models import DraftCase, PendingImport, ResultLabel, Run, RunMetric, RunSlice, SuiteDraft, SuiteVersion
 from registry.core.texts import Fate, Place, keep_in_mind
 
 
@@ -15,4 +15,5 @@ def offer_all() -> None:
         Place("rules of suites", SuiteVersion, ("rules",), Fate.KEPT, of_suite),
         Place("summaries of runs", Run, ("summary",), Fate.EMPTIED),
         Place("sentences of runs", RunMetric, ("sentence", "settle"), Fate.EMPTIED, "run__workspace"),
+        Place("what runs say by tag", RunSlice, ("tag", "sentence"), Fate.DELETED, "run__workspace"),
     )

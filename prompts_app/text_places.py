@@ -5,11 +5,15 @@ from prompts_app.models import (
     Comment,
     Deployment,
     Draft,
+    Freeze,
+    Override,
     PendingPrompts,
     Promotion,
     Prompt,
     PromptVersion,
+    Quarantine,
     VersionCheck,
+    VersionYank,
 )
 from registry.core.texts import Fate, Place, keep_in_mind
 
@@ -27,4 +31,8 @@ def offer_all() -> None:
         Place("votes", Approval, ("comment",), Fate.KEPT, "promotion__prompt__workspace"),
         Place("deployments", Deployment, ("reason",), Fate.KEPT, of_prompt),
         Place("checks", VersionCheck, ("summary",), Fate.KEPT, of_prompt),
+        Place("overrides", Override, ("reason", "blockers"), Fate.KEPT, "promotion__prompt__workspace"),
+        Place("yanked versions", VersionYank, ("reason",), Fate.KEPT, "version__prompt__workspace"),
+        Place("quarantines", Quarantine, ("clear_reason",), Fate.KEPT, of_prompt),
+        Place("freezes", Freeze, ("reason",), Fate.KEPT, "environment__workspace"),
     )

@@ -18,7 +18,7 @@ from evals_app.actions.runs import retry_errors, start_run
 from evals_app.actions.suite_drafts import add_cases
 from evals_app.actions.suite_imports import receive_file
 from evals_app.actions.suites import save_suite_version
-from evals_app.models import Case, DraftCase, PendingImport, Purge, Result, ResultLabel, Run, SuiteVersion
+from evals_app.models import Case, DraftCase, PendingImport, Purge, Result, ResultLabel, Run, RunSlice, SuiteVersion
 from evals_app.run_queries import sheet
 from evals_app.scripted_provider import Rule
 from prompts_app.actions import reviews
@@ -30,7 +30,7 @@ from prompts_app.record_queries import record_of
 from registry.core.audit import verify_chain
 from registry.core.canonical import digest
 from registry.core.errors import Conflict, Forbidden, Invalid
-from registry.core.models import AuditEvent
+from registry.core.models import AuditEvent, Webhook, WebhookDelivery, WebhookEvent, WebhookTry
 from registry.core.texts import forms_of, holds
 from tests import builders, scenes
 from tests.api.client import Api
@@ -186,6 +186,22 @@ def test_text__erased__is_nowhere_but_in_history_and_nothing_of_others_goes(cast
             erase_text(cast.olga, text, reason=reason)
     with pytest.raises(Forbidden):
         erase_text(cast.rosa, SOMEBODY, reason="")
+
+
+def test_text__in_a_tag_that_was_judged_or_what_an_endpoint_answered__goes_too(cast: Cast, world: Evaluated) -> None:
+    numbers = {"position": 1, "metric": "passes", "mean_new": 1, "case_count": 1, "cluster_count": 1, "unit": "cases"}
+    for tag in (SOMEBODY, "others"):
+        said = f"Worse on {tag}."
+        RunSlice.objects.create(run=world.run, tag=tag, sentence=said, verdict="failed", **numbers)
+    hook = Webhook.objects.create(workspace=cast.workspace, name="hook", url="https://example.com/")
+    event = WebhookEvent.objects.create(workspace=cast.workspace, type="x.done", text="x", data="{}")
+    sent = WebhookDelivery.objects.create(webhook=hook, event=event)
+    answer = WebhookTry.objects.create(delivery=sent, answer=f"{SOMEBODY} is unknown here")
+    purged = erase_text(cast.olga, SOMEBODY, reason="asked for")
+    assert purged.gone == {"what runs say by tag": 1, "answers to webhooks": 1}
+    assert set(world.run.slices.values_list("tag", flat=True)) == {"even", "odd", "others"}
+    answer.refresh_from_db()
+    assert answer.answer == purged.purge.told
 
 
 def test_text__in_the_last_case_or_while_it_is_asked__stays_until_that_is_over(cast: Cast, world: Evaluated) -> None:
