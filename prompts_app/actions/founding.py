@@ -17,7 +17,7 @@ def found_workspace(token: str, *, who: NewPerson, name: str, address: str) -> M
     """Use the founding link; exactly one of two concurrent uses succeeds. Raises Gone for a link that does nothing."""
     invitation = claim_invitation(token, address=address, founds=True)
     owner = sign_up(who.email, name=who.name, password=who.password)
+    Invitation.objects.filter(pk=invitation.pk).update(used_at=Now(), used_by=owner)
     workspace, member = create_workspace(slug_of(name) or "main", name=name.strip(), owner=owner)
     create_default_environments(Actor.system(workspace.pk, "operator"))
-    Invitation.objects.filter(pk=invitation.pk).update(used_at=Now(), used_by=owner)
     return member

@@ -32,7 +32,6 @@ WITHIN = "ids of rows that the lines above it loaded"
 
 ACROSS: dict[str, str] = {
     "registry/core/actions/invitations.py:found_by_invitation": BEFORE,
-    "registry/core/actions/invitations.py:_still_given": BEFORE,
     "registry/core/actions/sessions.py:sessions_of": BEFORE,
     "registry/core/actions/sessions.py:_open_links": BEFORE,
     "registry/core/actions/sessions.py:check_credentials": BEFORE,

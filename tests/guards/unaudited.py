@@ -18,6 +18,7 @@ OTHERWISE: dict[str, str] = {
             "core.second_factors.recovery_codes_left",
             "core.single_sign_on.roles_of",
             "core.sessions.sign_in_address",
+            "core.sessions.has_open_link",
             "core.sessions.peek_link",
             "core.second_factors.sealing_context",
             "core.webhooks.find_delivery",

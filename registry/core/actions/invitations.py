@@ -101,7 +101,7 @@ def peek_invitation(token: str, *, founds: bool = False) -> Invitation | None:
     """What a link would do, without using it; None where it does nothing."""
     rows = Invitation.objects.open().select_related("workspace", "created_by__user")
     row = rows.filter(token_hash=hash_secret(token), workspace__isnull=founds).first()
-    return row if row and _still_given(row) else None
+    return row if row and (founds or _still_given(row)) else None
 
 
 @transaction.atomic
@@ -135,16 +135,13 @@ def claim_invitation(token: str, *, address: str, founds: bool = False) -> Invit
     count(f"invitation:{address}", ATTEMPTS_PER_MINUTE, fail_closed=True)
     rows = Invitation.objects.open().select_for_update(of=("self",)).select_related("workspace", "created_by__user")
     row = rows.filter(token_hash=hash_secret(token), workspace__isnull=founds).first()
-    if row is None or not _still_given(row):
+    if row is None or not (founds or _still_given(row)):
         raise Gone("invitation.gone", "This link was used, revoked, or is too old: ask for a new one.")
     return row
 
 
 def _still_given(row: Invitation) -> bool:
-    """Whether who made it could make it now: a link is worth no more than the right of its maker, and one that founds the first
-    workspace nothing once there is one, whoever made that."""
-    if row.workspace_id is None:
-        return not Workspace.objects.exists()
+    """Whether who made it could make it now: a link is worth no more than the right of its maker."""
     maker = row.created_by
     if maker is None:
         return True

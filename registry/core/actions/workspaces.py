@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q
+from django.db.models.functions import Now
 
-from registry.core import audit
+from registry.core import audit, models
 from registry.core.actions.sessions import create_sign_in_link, has_open_link
 from registry.core.actor import Actor, Role
 from registry.core.broadcast import announce
@@ -40,13 +41,14 @@ def find_or_create_user(email: str, *, name: str = "") -> User:
 
 @transaction.atomic
 def create_workspace(slug: str, *, name: str, owner: User) -> tuple[Workspace, Member]:
-    """A new tenant and its owner; the operator's command, so nobody's right is asked. Raises Invalid for a slug that
-    addresses cannot hold, and for a name that pages cannot show."""
+    """A new tenant and its owner; the operator's command, so nobody's right is asked. Links to found the first one end. Raises
+    Invalid for a slug that addresses cannot hold, and for a name that pages cannot show."""
     _refuse_no_slug(slug)
     if not is_name(name):
         raise invalid_field("workspace", "format", f"A name of 1 to {MOST_NAME} printable characters.")
     workspace = Workspace.objects.create(slug=slug, name=name)
     member = Member.objects.create(workspace=workspace, user=owner, role=Role.OWNER)
+    models.Invitation.objects.open().filter(workspace=None).update(revoked_at=Now())
     audit.record(
         Actor.system(workspace.pk, "operator"),
         "workspace.created",
