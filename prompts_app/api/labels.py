@@ -9,6 +9,7 @@ from prompts_app.api import answers
 from prompts_app.label_queries import free_labels
 from prompts_app.models import VersionLabel
 from prompts_app.visibility import visible_prompt, visible_version
+from registry.core.api.bodies import Nothing
 from registry.core.api.openapi import listing
 from registry.core.api.views import RegistryView
 from registry.core.canonical import JSON
@@ -31,11 +32,12 @@ class LabelsView(RegistryView):
 class LabelView(RegistryView):
     """One label on one version."""
 
-    @extend_schema(request=None, responses=answers.Label)
+    @extend_schema(request=Nothing, responses=answers.Label)
     def put(self, request: Request, name: str, number: int, label: str) -> Response:
         """Let the label point at this version, wherever it pointed before."""
         version = visible_version(self.actor, name, number)
         self.allow(Permission.CURATE)
+        self.body(Nothing)
         return self.single(_show(set_label(self.actor, version, label)))
 
     @extend_schema(responses={204: None})

@@ -61,6 +61,13 @@ def test_document__bodies__refuse_unknown_fields():
     for name, schema in document()["components"]["schemas"].items():
         if name.endswith("Request"):
             assert schema.get("additionalProperties") is False, name
+    writes = (
+        (f"{method} {path}", operation)
+        for path, operations in document()["paths"].items()
+        for method, operation in operations.items()
+        if method in {"post", "put", "patch"}
+    )
+    assert [where for where, operation in writes if "requestBody" not in operation] == []
 
 
 @pytest.mark.django_db

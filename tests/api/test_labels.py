@@ -25,6 +25,7 @@ def test_label__that_cannot_be__is_refused(cast: Cast):
     ada = Api(cast.ada)
     for label in ("production", "latest", "Big", "a b"):
         assert ada.put(f"{AT}/1/labels/{label}", {}).status == 422, label
+    assert ada.put(f"{AT}/1/labels/kept", {"version": 2}).json["errors"][0]["code"] == "unknown"
     assert ada.post(f"{AT}/1/yank", {"reason": "wrong"}).status == 200
     assert ada.put(f"{AT}/1/labels/kept", {}).code == "version.yanked"
 
