@@ -14,7 +14,9 @@ from registry.core.canonical import JSON, InvalidJson, parse_json
 from registry.core.errors import FieldError
 
 LONGEST_DETAIL = 300
+MOST_OF_PLACES = 1_000_000  # characters of the places of all templates in one value
 
+type _Place = tuple[_Place, str | int] | None  # of what is around a value, and its key or position there
 type Family = Literal["text", "structure", "safety", "cost and speed", "model graded"]
 type Target = Literal["value or expected", "value", "optional value", "nothing"]
 
@@ -103,7 +105,7 @@ class ScorerSpec:
     @property
     def templates(self) -> Mapping[str, str]:
         """The strings anywhere in the value that are templates, by the key under which each is given back rendered."""
-        return {self.key(path): text for path, text in _templates(self.value, "")}
+        return {self.key(path): text for path, text in _templates(self.value)}
 
     def key(self, path: str) -> str:
         """Names a rendered text by its place in the value; no name of a scorer has a NUL."""
@@ -118,7 +120,9 @@ class ScorerSpec:
         if isinstance(self.value, str):
             return rendered.get(self.name, self.value)
         begin = self.key(" ").rstrip()
-        return _filled(self.value, "", self, rendered) if any(key.startswith(begin) for key in rendered) else self.value
+        return (
+            _filled(self.value, None, self, rendered) if any(key.startswith(begin) for key in rendered) else self.value
+        )
 
     def to_json(self) -> dict[str, JSON]:
         """As the API takes it, without what is left at its default."""
@@ -131,33 +135,55 @@ class ScorerSpec:
         return given | ({"value": self.value} if self.has_value else {})
 
 
-def _templates(value: JSON, path: str) -> Iterator[tuple[str, str]]:
-    if isinstance(value, str):
-        if _is_template(value):
-            yield path, value
-    elif isinstance(value, list | dict):
-        for step, entry in _entries(value):
-            yield from _templates(entry, path + step)
+def has_room_for_templates(value: JSON) -> bool:
+    """Whether the places of a value's templates, by which they are given back rendered, are not too long together."""
+    size = 0
+    for path, _ in _templates(value):
+        size += len(path)
+        if size > MOST_OF_PLACES:
+            return False
+    return True
 
 
-def _filled(value: JSON, path: str, spec: ScorerSpec, rendered: Mapping[str, str]) -> JSON:
+def _templates(value: JSON) -> Iterator[tuple[str, str]]:
+    """Each string that is a template with its path, in reading order."""
+    todo: list[tuple[JSON, _Place]] = [(value, None)]
+    while todo:
+        one, place = todo.pop()
+        if isinstance(one, str):
+            if _is_template(one):
+                yield _path(place), one
+        elif isinstance(one, list | dict):
+            todo.extend([(entry, (place, step)) for step, entry in _entries(one)][::-1])
+
+
+def _filled(value: JSON, place: _Place, spec: ScorerSpec, rendered: Mapping[str, str]) -> JSON:
     if isinstance(value, str):
-        return rendered.get(spec.key(path), value)
+        return rendered.get(spec.key(_path(place)), value) if _is_template(value) else value
     if isinstance(value, list):
-        return [_filled(entry, path + step, spec, rendered) for step, entry in _entries(value)]
+        return [_filled(entry, (place, step), spec, rendered) for step, entry in _entries(value)]
     if isinstance(value, dict):
-        entries = zip(value, _entries(value), strict=True)
-        return {key: _filled(entry, path + step, spec, rendered) for key, (step, entry) in entries}
+        return {str(step): _filled(entry, (place, step), spec, rendered) for step, entry in _entries(value)}
     return value
 
 
-def _entries(value: list[JSON] | dict[str, JSON]) -> Iterator[tuple[str, JSON]]:
-    """Entries with the step of a path that leads to each, no two alike."""
-    if isinstance(value, list):
-        yield from ((f"[{index}]", entry) for index, entry in enumerate(value))
-    else:
-        for key, entry in value.items():
-            yield (f".{key}" if key.isidentifier() else f"[{json.dumps(key)}]"), entry
+def _entries(value: list[JSON] | dict[str, JSON]) -> Iterable[tuple[str | int, JSON]]:
+    return enumerate(value) if isinstance(value, list) else value.items()
+
+
+def _path(place: _Place) -> str:
+    """The steps that lead to a place, no two alike; made for templates only: a long key may have many values below it."""
+    steps = []
+    while place is not None:
+        place, step = place
+        steps.append(step)
+    return "".join(_step(step) for step in reversed(steps))
+
+
+def _step(step: str | int) -> str:
+    if isinstance(step, int):
+        return f"[{step}]"
+    return f".{step}" if step.isidentifier() else f"[{json.dumps(step)}]"
 
 
 def _is_template(text: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from evals_app.scorers.options import read_options
-from evals_app.scorers.protocol import Scorer, ScorerSpec
+from evals_app.scorers.protocol import Scorer, ScorerSpec, has_room_for_templates
 from evals_app.scorers.registry import SCORERS
 from registry.core.canonical import JSON
 from registry.core.errors import FieldError
@@ -85,6 +85,8 @@ def _read(value: JSON, errors: list[FieldError], path: str) -> ScorerSpec | None
         given.require("value")
     if scorer or not isinstance(value, dict):
         given.close()
+    if not has_room_for_templates(spec.value):
+        given.refuse("value", "length", "has too many templates below long keys")
     mistake = scorer.mistake(spec) if scorer and len(errors) == before else None
     if mistake:
         errors.append(FieldError(given.name(mistake.field), mistake.code, mistake.message))

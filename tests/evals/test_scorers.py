@@ -232,3 +232,13 @@ def test_example__of_each_kind__passes_and_fails_as_it_says(scorer):
     good, bad = score_example(scorer, scorer.example.passes), score_example(scorer, scorer.example.fails)
     assert (good.passed, bad.passed) == (True, False), (good, bad)
     assert good.detail and bad.detail
+
+
+def test_parse__of_many_templates_below_a_long_key__is_refused_before_their_places_are_made():
+    """Each is given back by its place: two megabytes of this would make a hundred gigabytes of places."""
+    with pytest.raises(Invalid) as refused:
+        parse_scorers([{"kind": "deep_equal", "value": {"k" * 100_000: ["{{ a }}"] * 2_000}}])
+    assert [(one.field, one.code) for one in refused.value.errors] == [("scorers[0].value", "length")]
+    [usual] = parse_scorers([{"kind": "deep_equal", "value": {"a": [{"b c": "{{ q }}"}, 1], "d": "{{ r }}"}}])
+    assert usual.filled(dict.fromkeys(usual.templates, "x")) == {"a": [{"b c": "x"}, 1], "d": "x"}
+    assert [usual.place(key) for key in usual.templates] == ['.a[0]["b c"]', ".d"]
