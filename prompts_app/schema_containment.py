@@ -45,6 +45,7 @@ REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 FAR_REACHING = (*REFERENCES, "$id", "$anchor", "unevaluatedProperties", "unevaluatedItems")
 MAX_STEPS, MAX_DEPTH = 20_000, 100
 MAX_ROOM = 60_000  # steps of all comparisons that belong together
+LONGEST_PATH = 2_000  # each way in which a value escapes names its path: below a long key there may be many
 ENTRIES_OF_A_STEP = 50  # of lists that are gone through
 
 
@@ -120,6 +121,8 @@ class _Comparison:
         place it is a reference that goes in a circle.
         """
         self._pay(1)
+        if len(path) > LONGEST_PATH:
+            return [Escape(f"{path[:LONGEST_PATH]}…", "not_understood")]
         pair = (id(inner), id(outer))
         if pair in self.in_progress and self.in_progress[pair] != path:
             return []

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from referencing.exceptions import Unresolvable
 
-from prompts_app.schema_containment import escapes
+from prompts_app.schema_containment import LONGEST_PATH, escapes
 
 NAMES = ["a", "b", "c"]
 scalars = st.sampled_from([None, True, False, 0, 1, 2, 1.5, -1, "", "x", "xy", "wxyz"])
@@ -146,3 +146,12 @@ def test_escapes__both_ways_of_writing_nullable__are_one(nullable):
     assert escapes(nullable, {"anyOf": [{"type": "null"}, {"type": "string"}]}) == ()
     assert escapes({"type": "string"}, nullable) == ()
     assert escapes(nullable, {"type": "string"}) != ()
+
+
+def test_escapes__many_below_a_long_key__are_told_by_no_more_than_its_beginning():
+    def below(kind):
+        return {"properties": {"k" * 100_000: {"properties": {f"p{number}": {"type": kind} for number in range(1_000)}}}}
+
+    [found] = escapes(below("string"), below("number"), reader=True)
+
+    assert (found.change, len(found.path)) == ("not_understood", LONGEST_PATH + 1)
