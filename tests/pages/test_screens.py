@@ -1,5 +1,7 @@
 """Each page is known to the measures, and asks the database as often for thirty rows as for three."""
 
+import re
+
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -120,6 +122,20 @@ def test_screens__opened_by_the_owner__are_pages_with_a_title_and_one_heading(ca
             if answer.status_code != expected or page.count("<title>") != 1 or page.count("<h1") != 1:
                 wrong[name] = (answer.status_code, page.count("<title>"), page.count("<h1"))
     assert wrong == {}
+
+
+def test_14__screens__read__change_nothing(cast: Cast, as_: SignedIn) -> None:
+    """A link that somebody is led to press does nothing in their name. The profile forgets sessions that are over."""
+    owner = as_(cast.olga)
+    with furnished(cast) as house:
+        wrote = set()
+        for name, pattern in (SCREENS | STATES).items():
+            client, address = (Client() if name in BY_NOBODY else owner), house.address(pattern)
+            with CaptureQueriesContext(connection) as asked:
+                client.get(address)
+            if any(re.match(r"\s*(?:INSERT|UPDATE|DELETE)\b", query["sql"]) for query in asked.captured_queries):
+                wrote.add(name)
+    assert wrote == {"settings_profile"}
 
 
 def test_screens__with_thirty_rows__ask_as_often_as_with_three(cast: Cast, as_: SignedIn) -> None:
