@@ -31,9 +31,11 @@ keep_jinja_out()
 
 LONGEST_TASK_S = 600
 VISIBILITY = {"visibility_timeout": LONGEST_TASK_S * 2}
-# Work on runs takes minutes and there may be much of it; what is told, sent and due takes a moment. A worker takes both, unless
-# `-Q` says which: whoever waits for a webhook or a scheduled promotion waits for no run where one worker is kept for `default`.
+# Work on runs takes minutes and there may be much of it, and so may what is looked through at night; what is told, sent and due
+# takes a moment. A worker takes both, unless `-Q` says which: whoever waits for a webhook or a scheduled promotion waits for no
+# run where one worker is kept for `default`.
 OTHERS, RUNS = "default", "runs"
+LONG_TASKS = ("evals.run_chunk", "evals.apply_retention", "prompts.verify_contents")
 
 app = Celery("greenroom", set_as_current=True, task_cls="registry.celery:TracedTask")
 # Else Celery closes the pool of connections after every task: the next one would wait for another to be opened.
@@ -64,7 +66,7 @@ app.conf.update(
     task_default_queue=OTHERS,
     # Each with an exchange and a key of its own: a message would otherwise go to both.
     task_queues=[Queue(name, Exchange(name), routing_key=name) for name in (OTHERS, RUNS)],
-    task_routes={"evals.run_chunk": {"queue": RUNS}},
+    task_routes={name: {"queue": RUNS} for name in LONG_TASKS},
     timezone="UTC",
     beat_schedule_filename=str(settings.DATA_DIR / "beat-schedule"),
     beat_schedule={
