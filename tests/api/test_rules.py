@@ -251,3 +251,12 @@ def test_idempotency__a_promotion_applied__is_told_again_though_its_tag_has_move
     assert first.status == second.status == 200
     assert first.body == second.body
     assert rosa.post(f"promotions/{number}/apply", {}, **{"If-Match": tag}).status == 412
+
+
+def test_body__with_more_mistakes_than_anybody_reads__is_told_a_hundred(cast: Cast) -> None:
+    """Also to nobody: an answer six times as long as what was sent took seconds of a process."""
+    strange = Api().post("session", {f"field{number}": 1 for number in range(20_000)})
+    tags = Api(cast.ada).post("prompts", {"name": "a", "kind": "text", "tags": [1] * 20_000})
+
+    assert (strange.status, len(strange.json["errors"])) == (422, 100)
+    assert (tags.status, len(tags.json["errors"])) == (422, 1)

@@ -150,7 +150,9 @@ def test_escapes__both_ways_of_writing_nullable__are_one(nullable):
 
 def test_escapes__many_below_a_long_key__are_told_by_no_more_than_its_beginning():
     def below(kind):
-        return {"properties": {"k" * 100_000: {"properties": {f"p{number}": {"type": kind} for number in range(1_000)}}}}
+        return {
+            "properties": {"k" * 100_000: {"properties": {f"p{number}": {"type": kind} for number in range(1_000)}}}
+        }
 
     [found] = escapes(below("string"), below("number"), reader=True)
 

@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping
 from datetime import UTC
+from itertools import islice
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from registry.core.fields import REPORTED
 from registry.core.times import is_tellable
 
 MAX_INTEGER = 2**31 - 1
+MOST_WORDS = 1_000
 
 
 class StrictSerializer(serializers.Serializer[Any]):
@@ -18,10 +21,10 @@ class StrictSerializer(serializers.Serializer[Any]):
     def to_internal_value(self, data: Any) -> Any:
         """Validated values; raises ValidationError naming each unknown field."""
         if isinstance(data, dict):
+            strange = (key for key in data if key not in self.fields)
             unknown = {
                 key: [serializers.ErrorDetail("is not a field known here", "unknown")]
-                for key in data
-                if key not in self.fields
+                for key in islice(strange, REPORTED)
             }
             if unknown:
                 raise serializers.ValidationError(unknown)
@@ -47,10 +50,18 @@ class Text(serializers.CharField):
 
 
 class Words(serializers.ListField):
-    """A list of short strings."""
+    """A list of short strings, not more than anything takes: thousands of mistakes would take seconds to be told."""
+
+    default_error_messages = {"many": "At most {most} of them."}
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(child=Text(max_length=kwargs.pop("each", 255)), **kwargs)
+
+    def to_internal_value(self, data: Any) -> list[Any]:
+        """The strings themselves."""
+        if isinstance(data, list) and len(data) > MOST_WORDS:
+            self.fail("many", most=MOST_WORDS)
+        return super().to_internal_value(data)
 
 
 class Whole(serializers.IntegerField):

@@ -1,8 +1,9 @@
 """Errors of the API as `application/problem+json` (RFC 9457)."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
+from itertools import islice
 from typing import Any
 
 import structlog
@@ -24,6 +25,7 @@ from registry.core.errors import (
     Unauthenticated,
     Unavailable,
 )
+from registry.core.fields import REPORTED
 from registry.core.refusals import note_refusal
 from registry.core.web import request_id_of
 
@@ -77,7 +79,7 @@ def as_registry_error(exc: Exception) -> RegistryError | None:
     if isinstance(exc, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):
         return Unauthenticated("unauthenticated", "Send `Authorization: Bearer gr_…`, or sign in.")
     if isinstance(exc, exceptions.ValidationError):
-        return Invalid("invalid", "Some fields were refused.", errors=list(field_errors(exc.detail)))
+        return Invalid("invalid", "Some fields were refused.", errors=list(islice(field_errors(exc.detail), REPORTED)))
     if isinstance(exc, exceptions.APIException):
         return _plain(exc)
     if isinstance(exc, OperationalError):
@@ -94,24 +96,21 @@ def database_trouble(error: OperationalError) -> Unavailable:
     return Unavailable("database.unavailable", "The database does not answer: try again in a moment.", retry_after=2)
 
 
-def field_errors(detail: Any, path: str = "") -> list[FieldError]:
-    """DRF's nested error detail as a flat list with paths such as `cases[2].key`."""
+def field_errors(detail: Any, path: str = "") -> Iterator[FieldError]:
+    """DRF's nested error detail one by one, with paths such as `cases[2].key`."""
     if isinstance(detail, dict):
-        found: list[FieldError] = []
         for key, value in detail.items():
             if isinstance(key, int):
-                found += field_errors(value, f"{path}[{key}]")
+                yield from field_errors(value, f"{path}[{key}]")
                 continue
             here = "" if key == "non_field_errors" else str(key)
-            found += field_errors(value, f"{path}.{here}" if path and here else path or here)
-        return found
-    if isinstance(detail, list):
-        found = []
+            yield from field_errors(value, f"{path}.{here}" if path and here else path or here)
+    elif isinstance(detail, list):
         for index, value in enumerate(detail):
             nested = isinstance(value, dict | list)
-            found += field_errors(value, f"{path}[{index}]" if nested else path)
-        return found
-    return [FieldError(path, getattr(detail, "code", "invalid"), str(detail))]
+            yield from field_errors(value, f"{path}[{index}]" if nested else path)
+    else:
+        yield FieldError(path, getattr(detail, "code", "invalid"), str(detail))
 
 
 def _plain(exc: exceptions.APIException) -> RegistryError:
