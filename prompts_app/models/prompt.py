@@ -15,6 +15,8 @@ from registry.core.canonical import JSON
 from registry.core.models import AppendOnly, Member, Workspace, append_only_triggers
 
 SEARCH_CONFIG = "simple"
+# PostgreSQL gives up on a word that is denied more than thirty times over: once is as good as any.
+DENIED_AGAIN = re.compile(r"-(?:[^\w\"-]*-)+")
 AROUND_SLASH = re.compile(r"\s*/\s*")
 
 
@@ -43,7 +45,7 @@ class PromptQuerySet(models.QuerySet["Prompt"]):
     def matching(self, text: str) -> "PromptQuerySet":
         """Full-text search over name, description, tags, authors and the newest text; part of a name matches too, its
         folders with it."""
-        query = SearchQuery(text, config=SEARCH_CONFIG, search_type="websearch")
+        query = SearchQuery(DENIED_AGAIN.sub("-", text), config=SEARCH_CONFIG, search_type="websearch")
         part = AROUND_SLASH.sub("/", text.strip())
         return self.filter(models.Q(search=query) | models.Q(name__icontains=part)) if part else self
 

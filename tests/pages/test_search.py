@@ -2,6 +2,7 @@
 
 from html import unescape
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from django.test import override_settings
@@ -12,6 +13,7 @@ from prompts_app.actions.prompts import change_prompt, create_prompt
 from registry.core.searching import Asked
 from registry.core.templatetags.ui import manage
 from tests import builders
+from tests.api.client import Api
 from tests.builders import Cast
 from tests.evals import building
 from tests.pages.conftest import SignedIn
@@ -118,6 +120,17 @@ def test_search__like_patterns_and_odd_texts__are_only_texts(cast: Cast, as_: Si
     for typed in ("%", "_", "\\", "'", '"', "a & b | !", "<script>", "🙂", "promote", "promote %"):
         assert client.get("/w/acme/search", {"q": typed}).status_code == 200
         assert "Prompts" not in found(client, typed)
+
+
+@pytest.mark.parametrize(
+    "typed", ["-" * 200, "(-" * 100, "- . " * 100, '"-' * 100, "-" * 40 + "umbrella", "a - - - - b"]
+)
+def test_search__of_a_line_of_hyphens__is_only_a_text(cast: Cast, as_: SignedIn, typed: str) -> None:
+    builders.prompt(cast.ada, "support/triage")
+    owner = as_(cast.olga)
+    for address in ("/w/acme/", "/w/acme/search"):
+        assert owner.get(address, {"q": typed}).status_code == 200, address
+    assert Api(cast.ada).get(f"prompts?q={quote(typed)}").status == 200
 
 
 def test_palette__asked_for__is_only_options_and_says_how_many(cast: Cast, as_: SignedIn) -> None:
