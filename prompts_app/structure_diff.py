@@ -19,6 +19,7 @@ type FieldOp = Literal["added", "removed", "changed"]
 
 MOST_CHARACTERS = 5_000_000  # of both as JSON: 1 s with none but small numbers
 MOST_STEPS = 20_000  # of all paths together: what DeepDiff takes grows with them
+LETTERS_OF_A_STEP = 100  # a longer key counts as several: each difference below it has it in its path
 LIST_CELLS = 25_000_000
 OPS: dict[str, FieldOp] = {
     "dictionary_item_added": "added",
@@ -53,7 +54,7 @@ def structure_changes(old: JSON, new: JSON, path: str) -> tuple[FieldChange, ...
 
     Bounded, 2 MB against another 2 MB take about 1 s: beyond 5 million characters of JSON together all is one change.
     Below, differences are told apart until their paths would have 20,000 steps together, such as 5,000 differences four
-    levels deep; an object or list with more than are left is one change.
+    levels deep; a key counts as one more for each 100 letters. An object or list with more than are left is one change.
     """
     texts = [json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")) for value in (old, new)]
     if texts[0] == texts[1]:
@@ -111,12 +112,14 @@ class _Matching:
 
     def give_up_diffing(self, level: DiffLevel, diff_instance: DeepDiff) -> bool:
         old, new = level.t1, level.t2
-        depth = len(level.path(output_format="list")) + 1
-        pairs = list(islice(self._differing(old, new), self.room // depth + 1))
-        if not pairs or len(pairs) * depth > self.room:
+        above: list[_Step] = level.path(output_format="list")
+        letters = sum(max(len(step.old), len(step.new)) for step in above)
+        each = len(above) + 1 + letters // LETTERS_OF_A_STEP
+        pairs = list(islice(self._differing(old, new), self.room // each + 1))
+        if not pairs or len(pairs) * each > self.room:
             diff_instance.custom_report_result("values_changed", level)  # type: ignore[no-untyped-call]
             return True
-        self.room -= len(pairs) * depth
+        self.room -= len(pairs) * each
         pairs.sort(key=lambda pair: pair.new is None)
         steps = [(_Step(place, _text(pair.old), _text(pair.new)), pair) for place, pair in enumerate(pairs)]
         level.t1 = {step: old[pair.old] for step, pair in steps if pair.old is not None}

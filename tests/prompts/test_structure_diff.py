@@ -142,3 +142,10 @@ def test_changes__beyond_the_size_that_is_looked_into__all_is_one_change():
 def test_changes__two_long_texts_of_repeated_lines__are_one_change_at_once():
     old, new = ("".join(f"line {number % divisor}\n" for number in range(100_000)) for divisor in (199, 200))
     assert [change.path for change in structure_changes({"a": old}, {"a": new}, "config")] == ["config.a"]
+
+
+def test_changes__many_below_a_long_key__are_one_change_and_do_not_each_repeat_it():
+    few, many = ({"k" * 100_000: list(range(count))} for count in (9, 3_000))
+    shifted = [{key: [-1 - one for one in values] for key, values in value.items()} for value in (few, many)]
+    assert len(structure_changes(few, shifted[0], "config")) == 9
+    assert [change.op for change in structure_changes(many, shifted[1], "config")] == ["changed"]
