@@ -11,13 +11,14 @@ from urllib.parse import quote, urlencode, urlsplit
 import jwt
 from django.conf import settings
 
-from registry.core.canonical import JSON
+from registry.core.canonical import JSON, is_storable
 from registry.core.errors import Unauthenticated, Unavailable
 from registry.core.fetching import FetchError, get_json, post_form
 from registry.core.outbound import OutboundError
 
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA"]
 LEEWAY_S, KNOWN_FOR_S = 60, 600
+LONGEST_NAME, LONGEST_EMAIL, LONGEST_SUBJECT = 120, 254, 255  # as they are kept
 REFUSED = "The sign-in did not work out at your organisation's server. Try again."
 
 
@@ -118,14 +119,17 @@ def _checked(token: str, journey: Journey) -> Claims:
         raise Unauthenticated(
             "session.refused", "Your organisation's server names no verified e-mail address of yours."
         )
+    subject = str(found["sub"])
+    if len(email) > LONGEST_EMAIL or len(subject) > LONGEST_SUBJECT or not is_storable(email + subject):
+        raise Unauthenticated("session.refused", REFUSED)
     groups = found.get(settings.OIDC_ROLE_CLAIM, [])
     listed = [groups] if isinstance(groups, str) else groups if isinstance(groups, list) else []
     name, proved_at = found.get("name"), found.get("auth_time")
     return Claims(
         issuer=settings.OIDC_ISSUER,
-        subject=str(found["sub"]),
+        subject=subject,
         email=email,
-        name=name if isinstance(name, str) and name.isprintable() else "",
+        name=name.strip()[:LONGEST_NAME] if isinstance(name, str) and name.isprintable() else "",
         groups=frozenset(one for one in listed if isinstance(one, str)),
         proved_at=float(proved_at) if isinstance(proved_at, int | float) else None,
     )

@@ -167,6 +167,10 @@ def test_sso__last_owner_without_a_group__stays_the_owner(cast: Cast, provider: 
         {"iss": "https://evil.example", "groups": ["staff"]},
         {"nonce": "replayed", "groups": ["staff"]},
         {"exp": int(time.time()) - 600, "groups": ["staff"]},
+        {"sub": "u" * 256, "groups": ["staff"]},
+        {"sub": "u\0", "groups": ["staff"]},
+        {"email": f"{'n' * 250}@example.com", "groups": ["staff"]},
+        {"email": "nina\0@example.com", "groups": ["staff"]},
     ],
 )
 def test_sso__a_token_that_says_anything_else__lets_nobody_in(
@@ -175,6 +179,12 @@ def test_sso__a_token_that_says_anything_else__lets_nobody_in(
     client = Client()
     assert arrive(provider, client, **claims).status_code == 401
     assert client.get("/w/acme/").status_code == 302 and not User.objects.filter(email="nina@example.com").exists()
+
+
+def test_sso__a_name_longer_than_is_kept__is_shortened(cast: Cast, provider: Provider) -> None:
+    assert arrive(provider, Client(), groups=["staff"], name=f"  Nina {'of the House ' * 20}").status_code == 302
+    name = User.objects.get(email="nina@example.com").name
+    assert name.startswith("Nina of the House") and len(name) == 120
 
 
 def test_sso__a_token_signed_by_another_key_or_by_none__lets_nobody_in(cast: Cast, provider: Provider) -> None:
