@@ -4,6 +4,7 @@ from urllib.parse import parse_qsl
 
 from prompts_app.compat.langfuse.reading import Asked, Reader, find_version, refuse_more_than_plain, show_prompt
 from prompts_app.compat.langfuse.refusals import NotPlain
+from prompts_app.content import is_prompt_name
 from prompts_app.delivery.bodies import Entry, entry_of
 from prompts_app.delivery.grants import Grant
 from prompts_app.delivery.memory import Place
@@ -32,8 +33,8 @@ def place_of(scope: Scope, grant: Grant) -> Place:
 
 
 def is_simple(scope: Scope) -> bool:
-    """Whether a request asks for one prompt by no more than a version or a label."""
-    if scope["method"] != "GET":
+    """Whether a request asks for one prompt, by a name that one can have, and by no more than a version or a label."""
+    if scope["method"] != "GET" or not is_prompt_name(scope["path"][len(PREFIX) :]):
         return False
     given = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
     return len(given) <= 1 and all(_asks(name, value) for name, value in given)

@@ -75,6 +75,8 @@ def test_get__of_anything_but_a_plain_good_answer__is_for_django(cast: Cast, pla
     assert plane.get(f"{AT}x", ci, method="DELETE").passed_on
     assert plane.get(f"{AT}x").passed_on
     assert plane.get("/api/public/v2/prompts", ci).passed_on
+    for name in ("a\0b", "a\ud800b", "x" * 300, "", "a//b"):
+        assert plane.get(f"{AT}{name}", ci).passed_on, repr(name)
 
 
 def test_get__with_a_key_that_opens_nothing__is_401_in_their_words(cast: Cast, plane: Plane):
