@@ -72,6 +72,9 @@ def test_compose__each_variable_of_the_operators__reaches_the_processes_and_the_
     services, shared = composed["services"], composed["x-greenroom"]["environment"]
     left_out = {"DATABASE_OWNER_URL", "DATA_DIR", "FAILPOINT", "LOCAL_MODEL_URL", "SCRIPTED_PROVIDER_URL"}
     assert VARIABLES.keys() - shared.keys() == left_out
+    of_traces = set(re.findall(r"`(OTEL_[A-Z_]+)`", (ROOT / "docs" / "operations.md").read_text()))
+    assert "OTEL_SERVICE_NAME" in of_traces
+    assert of_traces <= shared.keys()
     assert [name for name, one in services.items() if "DATABASE_OWNER_URL" in one.get("environment", {})] == ["migrate"]
     assert shared["AUDIT_CHECKPOINT_DIR"] == "/checkpoints"
     for name in ("worker", "others", "web", "migrate"):
