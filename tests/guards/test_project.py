@@ -181,6 +181,12 @@ def test_marked_safe__only_by_the_few_that_make_html_of_escaped_parts() -> None:
     assert users <= allowed
 
 
+def test_views__what_people_type_as_json__is_read_by_the_one_parser() -> None:
+    """Others take duplicate keys, NaN and depth, and break over them later. What is stored is read by models and queries."""
+    views = [path for path in sources(*APPS) if {"views", "compat"} & set(path.parts)]
+    assert views and not [path.name for path in views if re.search(r"\bjson\.loads?\(", path.read_text())]
+
+
 def test_internal_notes__are_not_in_the_project() -> None:
     answer = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=30)
     tracked = answer.stdout.split()
