@@ -145,7 +145,8 @@ def test_variables__of_the_containers__are_ones_that_are_read(name: str) -> None
     text = (ROOT / name).read_text()
     written = set(re.findall(r"^#? ?([A-Z][A-Z0-9_]+)(?==|: ?$)|^ {4}([A-Z][A-Z0-9_]+):", text, re.MULTILINE))
     of_others = {"POSTGRES_PASSWORD", "OWNER_PASSWORD", "APP_PASSWORD", "PATH", "REQUIREMENTS"}
-    assert {one or other for one, other in written} <= {*VARIABLES, *of_others}
+    of_traces = re.findall(r"`(OTEL_[A-Z_]+)`", (ROOT / "docs" / "operations.md").read_text())
+    assert {one or other for one, other in written} <= {*VARIABLES, *of_others, *of_traces}
 
 
 def _is_understood(line: str) -> bool:
