@@ -242,6 +242,20 @@ def test_failure__that_says_when_to_come_back__is_not_tried_before_but_within_an
     assert least < (row.not_before - row.log.get().created_at).total_seconds() < most
 
 
+@pytest.mark.parametrize(
+    ("body", "kept"),
+    [(f"{'x' * 980}{SECRET}", "x" * 980 + "…"), ('{"path": "\\/hook?key=k"}', '{"path": "…"}')],
+    ids=["cut off within it", "as JSON may have it"],
+)
+def test_answer__that_repeats_secret_or_path__is_kept_without_it(
+    cast: Cast, far: Receiver, body: str, kept: str
+) -> None:
+    send_test_event(cast.olga, hook(cast, far))
+    far.status, far.body = 500, body.encode()
+    send_all()
+    assert WebhookDelivery.objects.get().log.get().answer == kept
+
+
 def test_rotation__signs_with_both_for_a_day_and_with_the_new_one_after(cast: Cast, far: Receiver) -> None:
     row = hook(cast, far)
     new = rotate_webhook_secret(cast.olga, row).secret

@@ -116,10 +116,13 @@ def _send(webhook: Webhook, event: WebhookEvent) -> Posted:
 
 
 def _without(answer: str, secret: Iterable[str]) -> str:
-    """An answer that repeats what was asked for and where, fit to be kept: paths of chat tools are secrets."""
-    for one in secret:
-        if len(one) >= LEAST_SECRET:
-            answer = answer.replace(one, "…")
+    """An answer that repeats what was asked for and where, fit to be kept: paths of chat tools are secrets. JSON may have a
+    path with backslashes, and the answer may be cut off within one."""
+    for one in (form for each in secret if len(each) >= LEAST_SECRET for form in (each.replace("/", "\\/"), each)):
+        answer = answer.replace(one, "…")
+        begun = (one[:length] for length in range(len(one) - 1, LEAST_SECRET - 1, -1))
+        if rest := next((part for part in begun if answer.endswith(part)), ""):
+            answer = answer.removesuffix(rest) + "…"
     return answer
 
 
