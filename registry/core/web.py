@@ -12,7 +12,8 @@ from registry.core.actor import Actor
 from registry.core.errors import Forbidden
 from registry.core.models import Member, User, Workspace
 
-LOOKED_AT_AGAIN = ("/events", "/progress")
+# Of a run and of several at once; a prompt, a suite or an environment may be called so.
+LOOKED_AT_AGAIN = re.compile(r"/w/[^/]+/runs/.+/(events|progress)")
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 
@@ -51,7 +52,7 @@ def is_by_itself(request: HttpRequest) -> bool:
 def is_use(request: HttpRequest) -> bool:
     """Whether somebody does something here: what an open page asks on its own is none, whether it watches for news or looks
     again at what moves (its address says `moving`, or is one that nothing else asks)."""
-    looks_again = "moving" in request.GET or request.path.endswith(LOOKED_AT_AGAIN)
+    looks_again = "moving" in request.GET or LOOKED_AT_AGAIN.fullmatch(request.path) is not None
     return not is_by_itself(request) and not (request.method == "GET" and looks_again)
 
 

@@ -192,3 +192,12 @@ def test_35__session__ends_after_three_days_of_rest_and_after_fourteen_however_i
         assert unattended.get("/w/acme/").status_code == 302
     with time_machine.travel(began + timedelta(days=14, minutes=1), tick=False):
         assert busy.get("/w/acme/").status_code == 302
+
+
+def test_35__page_whose_name_ends_like_what_looks_again__is_use(cast: Cast) -> None:
+    builders.prompt(cast.ada, "support/events")
+    reader = signed_in(Client(), Member.objects.get(pk=cast.ada.member_id).user)
+    began = timezone.now()
+    for day in range(1, 6):
+        with time_machine.travel(began + timedelta(days=day), tick=False):
+            assert reader.get("/w/acme/prompts/support/events").status_code == 200, day
