@@ -37,7 +37,8 @@ def start_run(
 ) -> Run:
     """Replay a suite on a version, beside `baseline` where there is one; a run that answers the same is reused.
 
-    One that ended in error or was cancelled with some of its answers goes on: it is no new chance.
+    One that ended in error or was cancelled with some of its answers goes on, with the budget that is named now or the
+    workspace's default: it is no new chance.
     `config` goes over the candidate's own settings: such a run compares models and posts no check. `again` asks once
     more although the answer is fresh: pooled with what was asked before, as long as the suite has looks left. A
     run that is reused keeps the budget it has; one that names none gets the workspace's default. Raises Conflict
@@ -143,9 +144,9 @@ def _refuse_past(run: Run) -> None:
 
 
 def _reopen(run: Run, chunks: list[RunChunk], budget: Budget) -> None:
-    """`reopen`, as whoever named a budget that cannot be kept is told."""
+    """`reopen`, with the run's own budget where none is named; as whoever named one that cannot be kept is told."""
     try:
-        reopen(run, chunks, budget)
+        reopen(run, chunks, budget, is_default=budget.is_empty and run.is_default_budget)
     except UnpricedError as error:
         raise unkept(error) from None
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from django.db.models import Exists, F, OuterRef
 
 from evals_app.budget_queries import default_budget, models_of, unpriced_model
-from evals_app.budgets import NO_BUDGET, Budget
+from evals_app.budgets import Budget
 from evals_app.model_settings import ModelSettings
 from evals_app.models import JudgeReply, Result, Run, RunChunk, RunState
 from registry.core import jobs
@@ -52,10 +52,9 @@ def drop_errors(run: Run, chunks: Sequence[RunChunk]) -> None:
         chunk.done, chunk.errors = chunk.done - chunk.errors, 0
 
 
-def reopen(run: Run, chunks: Sequence[RunChunk], budget: Budget = NO_BUDGET) -> None:
-    """Queue an ended run again, with these chunks of it and, where one is named, another budget; where none ever was, with what
-    the workspace's default is now. Raises UnpricedError for one that cannot be kept."""
-    is_default = budget.is_empty and run.is_default_budget
+def reopen(run: Run, chunks: Sequence[RunChunk], budget: Budget, *, is_default: bool) -> None:
+    """Queue an ended run again, with these chunks of it and, where one is named, another budget; `is_default`: with what the
+    workspace's default is now. Raises UnpricedError for one that cannot be kept."""
     limit = default_budget(run.workspace_id) if is_default else budget
     require_prices(run.workspace_id, limit, models_of(run), is_default=is_default)
     for chunk in chunks:

@@ -129,8 +129,9 @@ def _goes_on(
     if is_complete or not Result.objects.filter(run=run, error="").exists():
         return False
     drop_errors(run, chunks)
-    reopen(run, chunks, budget)
-    broken.refresh_from_db(fields=["state", "verdict", "summary", "finished_at", "budget_cost", "budget_requests"])
+    reopen(run, chunks, budget, is_default=budget.is_empty)
+    limits = ["budget_cost", "budget_requests", "is_default_budget"]
+    broken.refresh_from_db(fields=["state", "verdict", "summary", "finished_at", *limits])
     post_check(broken, CheckState.PENDING, "going on with what was asked before")
     return True
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from evals_app.actions.budgets import set_default_budget
 from evals_app.actions.runs import cancel_run, resume_run, retry_errors, start_run
 from evals_app.budgets import Budget
 from evals_app.engine import chunks, running
@@ -119,3 +120,16 @@ def test_start__once_its_budget_stopped_a_run__goes_on_with_the_budget_that_is_n
 
     assert (stopped.state, stopped.results.count() > 0) == ("error", True)
     assert (ended, ended.verdict, ended.results.count(), provider.calls) == (stopped, "passed", 60, 60)
+
+
+def test_start__once_a_named_budget_stopped_a_run__goes_on_with_the_default_where_none_is_named(
+    cast: Cast, provider: ScriptedProvider, version: PromptVersion
+):
+    """As the form and the API say: the workspace's default where none is named, and what somebody named once ends with that."""
+    asked = suite(cast.ada)
+    stopped = work(start_run(cast.ada, version, asked, baseline=None, budget=Budget(requests=30)))
+    set_default_budget(cast.olga, Budget(requests=90))
+    again = start_run(cast.ada, version, asked, baseline=None)
+
+    assert (again, again.budget_requests, again.is_default_budget) == (stopped, 90, True)
+    assert work(again).verdict == "passed"
