@@ -14,8 +14,9 @@ _FAR = re.compile(r"-(?:[^\x00-\xff]|\\)")
 
 
 def too_costly(patterns: Iterable[str]) -> str:
-    """What is wrong with patterns that would take long to be read, together; empty when nothing is."""
-    wide = [pattern for pattern in patterns if _BEYOND.search(pattern)]
+    """What is wrong with patterns that would take long to be read, together; empty when nothing is. One that comes again and
+    again is read once."""
+    wide = [pattern for pattern in set(patterns) if _BEYOND.search(pattern)]
     sets, ranges = sum(one.count("[") for one in wide), sum(len(_FAR.findall(one)) for one in wide)
     if max(sets, ranges) <= MOST_WIDE_SETS:
         return ""

@@ -314,9 +314,11 @@ def test_patterns__of_thousands_of_wide_sets__are_refused_unread():
     with pytest.raises(Invalid, match="sets of characters"):
         effective_schema(schema, [])
     usual = {"properties": {"a": {"pattern": "[一-龥]+ [a-z]"}, "b": {"pattern": "[a-z]" * 500}}}
+    form = {"properties": {f"field_{n}": {"type": "string", "pattern": "^[Ѐ-ӿԀ-ԯ -]+$"} for n in range(70)}}
 
     assert mistake is not None and "sets of characters" in mistake.message
     assert effective_schema(usual, []) is usual
+    assert effective_schema(form, []) is form
 
 
 def test_contracts__of_branches_that_each_repeat_a_long_list__are_compared_within_their_steps():
