@@ -243,7 +243,7 @@ def load_suite(rules: JSON, cases: Iterable[JSON]) -> SuiteContent:
 def _stored_case(value: JSON, errors: list[FieldError]) -> CaseSpec:
     """A case that was read when it was saved; where it has nothing but values it need not be read field by field again."""
     if not isinstance(value, dict) or not _PLAIN.issuperset(value):
-        return _case(value, errors, "cases")
+        return _case(value, errors, "cases", is_stored=True)
     return CaseSpec(
         key=str(value["key"]),
         variables=cast("dict[str, JSON]", value.get("variables", {})),
@@ -255,9 +255,9 @@ def _stored_case(value: JSON, errors: list[FieldError]) -> CaseSpec:
 
 
 def _read(value: JSON, errors: list[FieldError], *, cases: tuple[CaseSpec, ...] | None = None) -> SuiteContent:
-    """Everything; the cases too unless they were read before."""
+    """Everything; the cases too unless they were read before, as those of a stored suite are."""
     given = Fields(value, errors)
-    scorers = read_scorers(given.raw("scorers", []), errors)
+    scorers = read_scorers(given.raw("scorers", []), errors, is_stored=cases is not None)
     content = SuiteContent(
         cases=_cases(given) if cases is None else cases,
         scorers=scorers,
@@ -320,7 +320,7 @@ def _cases(given: Fields) -> tuple[CaseSpec, ...]:
     return tuple(cases)
 
 
-def _case(value: JSON, errors: list[FieldError], path: str) -> CaseSpec:
+def _case(value: JSON, errors: list[FieldError], path: str, *, is_stored: bool = False) -> CaseSpec:
     given = Fields(value, errors, path=path)
     has_key = given.require("key")
     variables = given.raw("variables", {})
@@ -337,7 +337,7 @@ def _case(value: JSON, errors: list[FieldError], path: str) -> CaseSpec:
         tags=_tags(given),
         critical=given.boolean("critical", False),
         cluster=given.text("cluster", None, least=1, most=200),
-        scorers=read_scorers(given.raw("scorers", []), errors, path=given.name("scorers")),
+        scorers=read_scorers(given.raw("scorers", []), errors, path=given.name("scorers"), is_stored=is_stored),
         combination=read_combination(given),
     )
     given.close()

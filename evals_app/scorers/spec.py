@@ -33,15 +33,19 @@ def parse_scorer(value: JSON, *, path: str) -> ScorerSpec:
     return _named(spec, {PASSES})
 
 
-def read_scorers(values: JSON, errors: list[FieldError], *, path: str = "scorers") -> tuple[ScorerSpec, ...]:
+def read_scorers(
+    values: JSON, errors: list[FieldError], *, path: str = "scorers", is_stored: bool = False
+) -> tuple[ScorerSpec, ...]:
     """As `parse_scorers`, adding mistakes to `errors`; those that are wrong are left out.
 
+    What `is_stored` was taken when it was saved: a kind may have come to refuse values since, which can be read still.
     A name left out is the kind, with a number where that is taken (`contains`, `contains-2`).
     """
     if not isinstance(values, list) or len(values) > MOST_SCORERS:
         errors.append(FieldError(path, "type", f"must be a list of at most {MOST_SCORERS} scorers"))
         return ()
-    found = [(_read(value, errors, f"{path}[{index}]"), f"{path}[{index}]") for index, value in enumerate(values)]
+    places = [f"{path}[{index}]" for index in range(len(values))]
+    found = [(_read(value, errors, place, is_stored), place) for value, place in zip(values, places, strict=True)]
     taken = {PASSES}
     for spec, place in found:
         if spec and spec.name in taken:
@@ -63,7 +67,7 @@ def _named(spec: ScorerSpec, taken: set[str]) -> ScorerSpec:
     return replace(spec, name=name)
 
 
-def _read(value: JSON, errors: list[FieldError], path: str) -> ScorerSpec | None:
+def _read(value: JSON, errors: list[FieldError], path: str, is_stored: bool = False) -> ScorerSpec | None:
     before = len(errors)
     given = Fields(value, errors, path=path)
     kind = given.choice("kind", "", sorted(SCORERS)) if given.require("kind") else ""
@@ -87,7 +91,7 @@ def _read(value: JSON, errors: list[FieldError], path: str) -> ScorerSpec | None
         given.close()
     if not has_room_for_templates(spec.value):
         given.refuse("value", "length", "has too many templates below long keys")
-    mistake = scorer.mistake(spec) if scorer and len(errors) == before else None
+    mistake = scorer.mistake(spec) if scorer and len(errors) == before and not is_stored else None
     if mistake:
         errors.append(FieldError(given.name(mistake.field), mistake.code, mistake.message))
     return spec if len(errors) == before else None

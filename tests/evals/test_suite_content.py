@@ -163,3 +163,14 @@ def test_reported_rules__several_scorers__one_each_that_never_gates():
     assert parse_suite(suite()).reported_rules() == ()
     rules = parse_suite(suite(scorers=[{"kind": "equals"}, {"kind": "contains"}])).reported_rules()
     assert [(rule.name, rule.mode) for rule in rules] == [("equals", "report_only"), ("contains", "report_only")]
+
+
+def test_load__of_a_pattern_that_is_refused_by_now__reads_what_was_stored():
+    """Its runs and promotions go on; saving it once more is refused."""
+    of_before = {"kind": "regex", "value": "[一-龥]" * 100}
+    again = load_suite({"scorers": [of_before]}, [{"key": "a", "scorers": [of_before]}])
+
+    assert [spec.value for spec in again.all_specs()] == [of_before["value"]] * 2
+    with pytest.raises(Invalid) as refused:
+        parse_suite({"scorers": [of_before], "cases": [{"key": "a"}]})
+    assert [one.field for one in refused.value.errors] == ["scorers[0].value"]
