@@ -51,6 +51,8 @@ def test_proxy__what_services_read__goes_to_the_process_that_delivers(method: st
         ("POST", f"{LIVE}/withdraw"),
         ("GET", "/api/v1/environments/production/prompts"),
         ("PATCH", "/api/v1/environments/production"),
+        ("HEAD", "/api/v1/environments/production/changes"),
+        ("HEAD", "/api/v1/environments/production/stream"),
         ("GET", "/api/public/v2/prompts/support/triage"),
         ("POST", "/mcp"),
         ("GET", "/readyz"),
