@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import lru_cache
 from typing import cast
 
@@ -27,6 +28,8 @@ def mistakes(schema: bytes, value: JSON) -> list[JSON]:
                 break
     except (Unresolvable, RecursionError):
         raise Problem("schema", "The schema refers to itself without end, or to nothing.") from None
+    except re.error:  # one with far ranges, which nobody else reads
+        raise Problem("pattern", "A pattern of the schema is no regular expression.") from None
     return found[:MAX_MISTAKES]
 
 

@@ -128,5 +128,12 @@ def test_schema_mistakes__hostile_schema__is_stopped():
     assert schema_mistakes({"type": "object"}, {}) == ()
 
 
+def test_schema_mistakes__of_a_far_range_that_goes_backwards__says_what_is_wrong_with_the_schema():
+    """The worker is the first that reads it where a schema comes with a case."""
+    with pytest.raises(Invalid, match="no regular expression") as found:
+        schema_mistakes({"pattern": "[я-б]"}, "x")
+    assert found.value.code == "pattern.invalid"
+
+
 def test_schema_mistakes__many__are_cut_at_a_hundred():
     assert len(schema_mistakes({"items": {"type": "string"}}, list(range(1000)))) == 100
