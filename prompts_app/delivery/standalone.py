@@ -8,7 +8,8 @@ from prompts_app.delivery.answers import problem
 from registry.core.asgi_types import Application, Receive, Scope, Send
 from registry.core.errors import NotFound
 
-_PATHS = re.compile(r"/livez|/readyz|/metrics|/api/v1/prompts/.+/(?:versions|digests)/[^/]+")
+_HEALTH = {"/livez", "/readyz"}
+_PATHS = re.compile(r"/metrics|/api/v1/prompts/.+/(?:versions|digests)/[^/]+")
 _LIVE = re.compile(r"/api/v1/environments/[^/]+/(?:prompts/.+|snapshot)")
 
 
@@ -28,7 +29,7 @@ class OnlyReads:
             await send(message)
 
     def _is_read(self, method: str, path: str) -> bool:
-        if path == "/mcp":
+        if path == "/mcp" or path in _HEALTH:
             return True
         if method == "POST":
             return path == "/api/v1/usage/reports" or (bool(_LIVE.fullmatch(path)) and path.endswith("/render"))

@@ -186,7 +186,14 @@ def test_path__with_characters_that_nothing_has__is_404(cast: Cast):
 @pytest.mark.parametrize("method", ["POST", "DELETE", "FOO"])
 def test_methods__of_what_everybody_reads__are_405_before_any_token_is_asked_for(db: None, address: str, method: str):
     answer = Client(enforce_csrf_checks=True).generic(method, address)
-    assert (answer.status_code, answer["Allow"]) == (405, "GET, HEAD")
+    allowed = "GET, HEAD, OPTIONS" if address in {"/livez", "/readyz"} else "GET, HEAD"
+    assert (answer.status_code, answer["Allow"]) == (405, allowed)
+
+
+@pytest.mark.parametrize("address", ["/livez", "/readyz"])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+def test_health__asked_in_any_way_that_balancers_do__is_told(db: None, address: str, method: str):
+    assert Client().generic(method, address).status_code == 200
 
 
 def test_rate__of_unusable_keys__is_429_by_address_and_good_keys_go_on(cast: Cast, monkeypatch: pytest.MonkeyPatch):

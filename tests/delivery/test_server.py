@@ -41,6 +41,7 @@ def test_alone__answers_what_services_read_and_nothing_else(cast: Cast, tmp_path
         assert http.get("/api/v1/prompts/support/triage/versions/1").json()["version"] == 1
         assert http.post(f"{PLACE}/render", json={"variables": {"name": "Ada"}}).json()["text"] == "Hello Ada"
         assert http.get("/readyz").json()["delivery"] is True
+        assert http.options("/livez").status_code == 200, "how HAProxy asks"
         for method, path in [
             ("GET", "/"),
             ("GET", "/sign-in"),

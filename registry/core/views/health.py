@@ -3,19 +3,24 @@
 import redis
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods
 from psycopg_pool import PoolTimeout
 
 from registry.core import readiness, valkey
-from registry.core.web import only_read
+
+HOW_BALANCERS_ASK = ["GET", "HEAD", "OPTIONS"]  # the last is HAProxy's usual
 
 
-@only_read
+@csrf_exempt
+@require_http_methods(HOW_BALANCERS_ASK)
 def livez(request: HttpRequest) -> JsonResponse:
     """200 as long as the process answers."""
     return JsonResponse({"status": "ok"})
 
 
-@only_read
+@csrf_exempt
+@require_http_methods(HOW_BALANCERS_ASK)
 def readyz(request: HttpRequest) -> JsonResponse:
     """200 when the database answers; without the broker, or unheard changes, the server still serves, and says so."""
     parts = {"database": _database_answers(), "broker": _broker_answers(), **readiness.parts()}
