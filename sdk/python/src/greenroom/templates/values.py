@@ -8,7 +8,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 type JSON = bool | int | float | str | list[JSON] | dict[str, JSON] | None
 
@@ -83,25 +83,27 @@ def parse_json(text: str | bytes, *, max_depth: int = MAX_DEPTH) -> JSON:
 
 def check_json(value: JSON, path: str = "", *, max_depth: int = MAX_DEPTH) -> None:
     """Refuse, naming the path, what `parse_json` would not have let in: for values that came another way."""
-    todo: list[tuple[object, str, int]] = [(value, path, 0)]
-    while todo:
-        node, where, depth = todo.pop()
-        if isinstance(node, str):
-            check_text(node, where)
-        elif node is None or isinstance(node, bool):
+    levels: list[Iterator[tuple[str | int, object]]] = [iter([("", value)])]
+    steps: list[str | int] = [""]  # to where we are; the first leads to the value itself
+    while levels:
+        found = next(levels[-1], None)
+        if found is None:
+            levels.pop()
+            steps.pop()
             continue
-        elif isinstance(node, int):
-            if not MIN_INT <= node <= MAX_INT:
-                raise InvalidJson(f"{_at(where)}an integer does not fit 64 bits.", None, where)
-        elif isinstance(node, float):
-            if not math.isfinite(node):
-                raise InvalidJson(f"{_at(where)}NaN and infinities are not JSON.", None, where)
-        elif isinstance(node, list | tuple | dict):
-            if depth >= max_depth:
+        steps[-1], node = found
+        if isinstance(node, list | tuple | dict):
+            if len(levels) > max_depth:
+                where = _told(path, steps)
                 raise _Nested(f"{_at(where)}nested deeper than {max_depth} levels.", None, where)
-            todo.extend((child, name, depth + 1) for child, name in _children(node, where))
-        else:
-            raise InvalidJson(f"{_at(where)}{type(node).__name__} is not a JSON value.", None, where)
+            if isinstance(node, dict):
+                _check_keys(node, path, steps)
+            levels.append(iter(node.items()) if isinstance(node, dict) else enumerate(node))
+            steps.append("")
+        elif wrong := _what_is_wrong(node):
+            raise _refused(wrong, path, steps)
+        elif isinstance(node, str) and not is_storable(node):
+            check_text(node, _told(path, steps))
 
 
 def check_text(text: str, path: str = "") -> None:
@@ -117,27 +119,43 @@ def check_text(text: str, path: str = "") -> None:
 
 def is_storable(text: str) -> bool:
     """Whether `check_text` lets the text pass."""
-    try:
-        check_text(text)
-    except InvalidJson:
-        return False
-    return True
+    return "\0" not in text and (text.isascii() or not _SURROGATE.search(text))
 
 
 class _Nested(InvalidJson):
     """Too deep: told apart so that the parser can find the bracket's position."""
 
 
-def _children(node: list[JSON] | tuple[JSON, ...] | dict[str, JSON], path: str) -> Iterator[tuple[JSON, str]]:
-    if not isinstance(node, dict):
-        for index, child in enumerate(node):
-            yield child, f"{path}[{index}]"
-        return
-    for key, child in node.items():
+def _what_is_wrong(leaf: object) -> str:
+    """What keeps a value without others in it from being JSON, its characters apart; empty where nothing does."""
+    if isinstance(leaf, str) or leaf is None or isinstance(leaf, bool):
+        return ""
+    if isinstance(leaf, int):
+        return "" if MIN_INT <= leaf <= MAX_INT else "an integer does not fit 64 bits."
+    if isinstance(leaf, float):
+        return "" if math.isfinite(leaf) else "NaN and infinities are not JSON."
+    return f"{type(leaf).__name__} is not a JSON value."
+
+
+def _check_keys(node: dict[str, JSON], path: str, steps: Sequence[str | int]) -> None:
+    for key in node:
         if not isinstance(key, str):
-            raise InvalidJson(f"{_at(path)}a key is not text.", None, path)
-        check_text(key, f"{path} (a key)" if path else "(a key)")
-        yield child, f"{path}.{key}" if path else key
+            raise _refused("a key is not text.", path, steps)
+        if not is_storable(key):
+            where = _told(path, steps)
+            check_text(key, f"{where} (a key)" if where else "(a key)")
+
+
+def _told(path: str, steps: Sequence[str | int]) -> str:
+    """Where in the value at `path` a place is; made only to be told, since a long key may have many values below it."""
+    for step in steps[1:]:
+        path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else step
+    return path
+
+
+def _refused(message: str, path: str, steps: Sequence[str | int]) -> InvalidJson:
+    where = _told(path, steps)
+    return InvalidJson(f"{_at(where)}{message}", None, where)
 
 
 def _object(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:
