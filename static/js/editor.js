@@ -283,8 +283,9 @@
     const kept = JSON.parse(sessionStorage.getItem(SAMPLES) || "{}");
     const empty = samples().filter(([name, field]) => !field.value && kept[name]);
     for (const [name, field] of empty) field.value = kept[name];
-    // The server drew the preview without them. Not at once: htmx looks at the page in a task of its own, set before this one.
-    if (empty.length) setTimeout(() => preview.dispatchEvent(new Event("samples")));
+    // The server drew the preview without them. Not at once: htmx, which is loaded last, looks at the page in a task of its own,
+    // set before this one.
+    if (empty.length) addEventListener("load", () => setTimeout(() => preview.dispatchEvent(new Event("samples"))));
   }
 
   document.addEventListener("click", (event) => {

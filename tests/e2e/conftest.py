@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,6 +34,7 @@ ARGUMENTS = (
     "--disable-sync",
 )
 PATIENCE_MS = 30_000
+ONE_LINK_AT_A_TIME = threading.Lock()  # a newer link of the same person ends those before
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -139,10 +141,11 @@ class Seat:
             self._sign_in(actor)
 
     def _sign_in(self, actor: Actor) -> None:
-        token = create_sign_in_link(Member.objects.get(pk=actor.member_id).user)
-        self.page.goto(f"{self.url}/sign-in/{token}")
-        self.page.get_by_role("button", name="Sign in").click()
-        self.page.wait_for_url("**/w/**")
+        with ONE_LINK_AT_A_TIME:
+            token = create_sign_in_link(Member.objects.get(pk=actor.member_id).user)
+            self.page.goto(f"{self.url}/sign-in/{token}")
+            self.page.get_by_role("button", name="Sign in").click()
+            self.page.wait_for_url("**/w/**")
 
     def open(self, path: str) -> Page:
         """Go to an address of the server."""

@@ -1,5 +1,6 @@
 """How the main screens look where it matters: what is seen and heard at every width, and what stands still while parts arrive."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -84,6 +85,25 @@ def test_parts_of_pages__that_do_not_arrive__leave_the_way_to_them(house: House,
         expect(page.get_by_role("link", name="What suites say of the two")).to_be_visible()
     page.get_by_role("link", name="What suites say of the two").click()
     expect(page.get_by_role("heading", name="What suites say")).to_be_visible()
+
+
+def test_parts_of_pages__answered_before_all_scripts_are_there__are_heard_by_them(
+    house: House, web: Web, browser: Browser
+) -> None:
+    seat = Seat(browser, web, house.cast.olga)
+
+    def answer(route: Route) -> None:
+        if route.request.headers.get("hx-request") == "true":
+            route.fulfill(status=500, body="<!doctype html><p>No")
+            return
+        if "/js/app." in route.request.url:
+            time.sleep(0.5)
+        route.continue_()
+
+    seat.page.route("**/*", answer)
+    page = seat.open("/w/acme/prompts/numbers/echo/diff?from=1&to=2&view=split")
+    expect(page.get_by_text("The server failed (500)")).to_be_visible()
+    expect(page.get_by_label("Evidence")).not_to_contain_text("No")
 
 
 def test_run__on_a_narrow_screen__has_both_answers_within_its_frame(house: House, web: Web, browser: Browser) -> None:
