@@ -10,6 +10,19 @@ from evals_app.model_settings import ModelSettings
 from evals_app.models import DefaultBudget, Provider, Run
 
 
+class UnpricedError(Exception):
+    """A budget in money cannot be kept, since nobody knows the price of `model`; the text says whose budget it is."""
+
+    def __init__(self, model: str, *, is_default: bool) -> None:
+        whose = "the workspace's default budget" if is_default else "a budget in money"
+        done = (
+            "name one in requests for this run, or change the default under Usage"
+            if is_default
+            else "limit the requests instead"
+        )
+        super().__init__(f"Nobody knows the price of {model}, so {whose} cannot be kept: {done}.")
+
+
 def default_budget(workspace_id: int) -> Budget:
     """What runs that name no budget may spend; one query."""
     row = DefaultBudget.objects.filter(workspace_id=workspace_id).first()
@@ -22,7 +35,14 @@ def models_of(run: Run) -> list[ModelSettings]:
     return [*map(ModelSettings.from_json, arms), *(seat.settings for seat in seats_from_text(run.judges).values())]
 
 
-def unpriced_model(workspace_id: int, asked: Iterable[ModelSettings]) -> str:
+def require_prices(workspace_id: int, budget: Budget, asked: Iterable[ModelSettings], *, is_default: bool) -> None:
+    """Raises UnpricedError for a limit in money that cannot be kept."""
+    model = _unpriced_model(workspace_id, asked) if budget.cost is not None else ""
+    if model:
+        raise UnpricedError(model, is_default=is_default)
+
+
+def _unpriced_model(workspace_id: int, asked: Iterable[ModelSettings]) -> str:
     """The first model of these, or of a provider that stands in, whose price nobody knows; empty for none. One query."""
     wanted = list(asked)
     names = {settings.provider for settings in wanted}

@@ -7,8 +7,8 @@ from django.db import transaction
 
 from evals_app.actions.runs import stop_run, unkept
 from evals_app.batch_configs import Config
+from evals_app.budget_queries import UnpricedError
 from evals_app.budgets import NO_BUDGET, Budget
-from evals_app.engine.reopening import UnpricedError
 from evals_app.engine.starting import Wish, start
 from evals_app.model_settings import SettingsError
 from evals_app.models import Reason, Run, RunBatch, Suite

@@ -7,8 +7,9 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
+from evals_app.budget_queries import UnpricedError
 from evals_app.budgets import NO_BUDGET, Budget
-from evals_app.engine.reopening import UnpricedError, chunks_to_ask, drop_errors, has_purged, reopen
+from evals_app.engine.reopening import chunks_to_ask, drop_errors, has_purged, reopen
 from evals_app.engine.starting import Wish, post_check, start
 from evals_app.model_settings import SettingsError
 from evals_app.models import Reason, Run, RunChunk, RunState, Suite

@@ -1,35 +1,14 @@
 """Going on with a run that ended without all of its answers: by hand, or because the same is asked once more."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from django.db.models import Exists, F, OuterRef
 
-from evals_app.budget_queries import default_budget, models_of, unpriced_model
+from evals_app.budget_queries import default_budget, models_of, require_prices
 from evals_app.budgets import Budget
-from evals_app.model_settings import ModelSettings
 from evals_app.models import JudgeReply, Result, Run, RunChunk, RunState
 from registry.core import jobs
 from registry.core.models import JobState
-
-
-class UnpricedError(Exception):
-    """A budget in money cannot be kept, since nobody knows the price of `model`; the text says whose budget it is."""
-
-    def __init__(self, model: str, *, is_default: bool) -> None:
-        whose = "the workspace's default budget" if is_default else "a budget in money"
-        done = (
-            "name one in requests for this run, or change the default under Usage"
-            if is_default
-            else ("limit the requests instead")
-        )
-        super().__init__(f"Nobody knows the price of {model}, so {whose} cannot be kept: {done}.")
-
-
-def require_prices(workspace_id: int, budget: Budget, asked: Iterable[ModelSettings], *, is_default: bool) -> None:
-    """Raises UnpricedError for a limit in money that cannot be kept."""
-    model = unpriced_model(workspace_id, asked) if budget.cost is not None else ""
-    if model:
-        raise UnpricedError(model, is_default=is_default)
 
 
 def has_purged(run: Run) -> bool:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from django.db import IntegrityError, transaction
 
-from evals_app.budget_queries import default_budget
+from evals_app.budget_queries import default_budget, require_prices
 from evals_app.budgets import NO_BUDGET, Budget
 from evals_app.engine.plan import spans
-from evals_app.engine.reopening import chunks_to_ask, drop_errors, has_purged, reopen, require_prices
+from evals_app.engine.reopening import chunks_to_ask, drop_errors, has_purged, reopen
 from evals_app.judge_queries import seats_of
 from evals_app.judge_seats import Seat, seats_to_text
 from evals_app.model_settings import ModelSettings, Offer, effective

@@ -1,6 +1,6 @@
 """The two reasons for which runs start by themselves: a new version, and a promotion that lacks evidence."""
 
-from evals_app.engine.reopening import UnpricedError
+from evals_app.budget_queries import UnpricedError
 from evals_app.engine.starting import Wish, evidence_key_of, start
 from evals_app.model_settings import SettingsError
 from evals_app.models import Reason, RunOn, Suite, SuiteAttachment
